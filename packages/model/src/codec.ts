@@ -1,0 +1,49 @@
+import * as v from 'valibot';
+import { ModelError } from './errors.ts';
+
+/** A record in bytes to its value: format version first, then shape. */
+export function decodeRecord<const S extends v.GenericSchema>(
+  what: string,
+  newest: number,
+  schema: S,
+  bytes: Uint8Array | string,
+): v.InferOutput<S> {
+  let value: unknown;
+  try {
+    value = JSON.parse(typeof bytes === 'string' ? bytes : new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new ModelError('BAD_RECORD', `${what} is not JSON`, { cause });
+  }
+  const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
+  if (typeof format !== 'number' || !Number.isInteger(format) || format < 1) {
+    throw new ModelError('BAD_RECORD', `${what} has no format number`);
+  }
+  if (format > newest) {
+    throw new ModelError(
+      'NEWER_FORMAT',
+      `${what} has format ${format}, this Quorate knows up to ${newest}: upgrade Quorate on this machine`,
+    );
+  }
+  return checkShape('BAD_RECORD', what, schema, value);
+}
+
+/** @throws ModelError with each fault on its place, as `reload.timeout: …` */
+export function checkShape<const S extends v.GenericSchema>(
+  code: 'BAD_RECORD' | 'BAD_DEFINITION' | 'BAD_MANIFEST',
+  what: string,
+  schema: S,
+  value: unknown,
+): v.InferOutput<S> {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const faults = result.issues.slice(0, 5).map((issue) => {
+    const place = v.getDotPath(issue);
+    return place ? `${place}: ${issue.message}` : issue.message;
+  });
+  throw new ModelError(code, `${what}: ${faults.join('; ')}`);
+}
+
+/** JSON with a newline, as people and foreign clients like to read it. */
+export function encodeRecord(value: object): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,88 @@
+import * as v from 'valibot';
+import { checkShape } from './codec.ts';
+import { ModelError } from './errors.ts';
+
+/** How native paths reach the release: the whole root is one link, each file is a link, or files are copied in place. */
+export type LinkMode = 'directory' | 'files' | 'copy';
+
+/** A command that the instance runs with `/bin/sh -c`, in a clean environment. */
+export interface Hook {
+  readonly command: string;
+  /** seconds on the instance's monotonic clock until the command and its children are ended; 30 unless said */
+  readonly timeout?: number;
+}
+
+/** What a bundle is, apart from its files; versioned with each release. */
+export interface BundleDefinition {
+  /** the native folder that the files live in, absolute: `/etc/nginx` */
+  readonly root: string;
+  readonly link: LinkMode;
+  readonly reload?: Hook;
+  /** run after the reload; anything but exit code 0 puts the previous release back */
+  readonly health?: Hook;
+  /** globs, relative to the root, of what import and publish leave out: `*.swp` */
+  readonly ignore?: readonly string[];
+  /** absolute folders outside the root that absolute symlinks may point to, besides `DEFAULT_LINKS` */
+  readonly links?: readonly string[];
+}
+
+/** Where symlinks of a bundle may point outside its root unless an instance says otherwise: what packages own and nobody edits. */
+export const DEFAULT_LINKS: readonly string[] = ['/usr/share', '/usr/lib'];
+
+export const DEFAULT_HOOK_SECONDS = 30;
+
+/** Left out of every import: what editors and package managers leave behind. */
+export const DEFAULT_IGNORE: readonly string[] = [
+  '**/.*.swp',
+  '**/*~',
+  '**/.#*',
+  '**/#*#',
+  '**/*.dpkg-*',
+  '**/.git/**',
+  '**/.git',
+];
+
+const absolute = v.pipe(
+  v.string(),
+  v.check((path) => path.startsWith('/') && path !== '/', 'an absolute path below /'),
+  v.check((path) => !path.split('/').some((name) => name === '..' || name === '.'), "a path without '.' and '..'"),
+  v.check((path) => path.isWellFormed() && !path.includes('\0'), 'valid UTF-8'),
+  v.transform((path) => path.replace(/\/+/g, '/').replace(/\/$/, '')),
+);
+const HookSchema = v.strictObject({
+  command: v.pipe(v.string(), v.nonEmpty('a command')),
+  timeout: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3600))),
+});
+
+export const DefinitionSchema = v.strictObject({
+  root: absolute,
+  link: v.optional(v.picklist(['directory', 'files', 'copy'], 'one of directory, files, copy'), 'directory'),
+  reload: v.optional(HookSchema),
+  health: v.optional(HookSchema),
+  ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
+  links: v.optional(v.array(absolute)),
+});
+
+/**
+ * A definition as read from YAML or JSON, with its defaults.
+ * @throws ModelError BAD_DEFINITION that names each wrong key
+ */
+export function definitionOf(value: unknown): BundleDefinition {
+  if (typeof value !== 'object' || value === null) {
+    throw new ModelError('BAD_DEFINITION', 'a bundle definition is a mapping with at least `root:`');
+  }
+  return orderKeys(checkShape('BAD_DEFINITION', 'the bundle definition', DefinitionSchema, value));
+}
+
+/** Keys in one order and without undefined ones, so that equal definitions have equal digests. */
+function orderKeys(d: BundleDefinition): BundleDefinition {
+  const hook = ({ command, timeout }: Hook): Hook => ({ command, ...(timeout === undefined ? {} : { timeout }) });
+  return {
+    root: d.root,
+    link: d.link,
+    ...(d.reload ? { reload: hook(d.reload) } : {}),
+    ...(d.health ? { health: hook(d.health) } : {}),
+    ...(d.ignore ? { ignore: [...d.ignore] } : {}),
+    ...(d.links ? { links: [...d.links] } : {}),
+  };
+}

@@ -1,0 +1,18 @@
+/** What went wrong, as a stable word that programs can rely on. */
+export type ModelErrorCode =
+  | 'BAD_PATH' // a path that is absolute, climbs out, or is not plain UTF-8
+  | 'BAD_MANIFEST'
+  | 'BAD_DEFINITION'
+  | 'BAD_RECORD' // a stored record that cannot be read
+  | 'NEWER_FORMAT' // written by a newer Quorate; never guessed at
+  | 'LIMIT'; // more files or bytes than Quorate takes
+
+export class ModelError extends Error {
+  readonly code: ModelErrorCode;
+
+  constructor(code: ModelErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ModelError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,52 @@
+export {
+  type BundleDefinition,
+  DEFAULT_HOOK_SECONDS,
+  DEFAULT_IGNORE,
+  DEFAULT_LINKS,
+  definitionOf,
+  type Hook,
+  type LinkMode,
+} from './definition.ts';
+export { type Change, diffManifests, sameEntry } from './diff.ts';
+export { type BlobRef, blobRef, sha256 } from './digest.ts';
+export { ModelError, type ModelErrorCode } from './errors.ts';
+export {
+  BUNDLE_STATES,
+  type BundleState,
+  type BundleStatus,
+  decodeStatus,
+  encodeStatus,
+  type InstanceStatus,
+  STATUS_FORMAT,
+} from './instance.ts';
+export { checkLimits, LIMITS } from './limits.ts';
+export { checkLinks } from './links.ts';
+export {
+  blobsOf,
+  type DirectoryEntry,
+  type Entry,
+  type FileEntry,
+  type Manifest,
+  type ManifestPage,
+  manifestFromPages,
+  manifestOf,
+  paginate,
+  type SymlinkEntry,
+} from './manifest.ts';
+export { type MergedManifest, mergeManifests, type PathConflict, settleMerge } from './merge.ts';
+export { checkBundleName, checkPath, comparePaths, type LinkTarget, liesIn, linkTarget, parentPath } from './path.ts';
+export {
+  ADDS_MOST,
+  type DraftedRelease,
+  decodeHead,
+  decodeRelease,
+  digestOf,
+  draftRelease,
+  encodeHead,
+  encodeRelease,
+  HEAD_FORMAT,
+  type Head,
+  RELEASE_FORMAT,
+  type Release,
+  type ReleaseDraft,
+} from './release.ts';

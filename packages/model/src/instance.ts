@@ -1,0 +1,78 @@
+import * as v from 'valibot';
+import { decodeRecord, encodeRecord } from './codec.ts';
+
+export const STATUS_FORMAT = 1;
+
+/**
+ * How a bundle stands on an instance. `applied` is the one good end; every other word tells what keeps it from there,
+ * while the release in `applied` goes on serving.
+ */
+export const BUNDLE_STATES = [
+  'applied', // the head's release is live
+  'applying', // on the way
+  'rolled-back', // reload or health failed; the previous release is live again
+  'refused', // the manifest or the definition is not acceptable here (allowed roots, links that lead out, unknown format)
+  'disk-full',
+  'read-only', // the native path or the state folder cannot be written
+  'missing-parent', // the folder that should hold the native root is not there
+  'replaced', // somebody put something else where Quorate's link was
+  'unreachable', // the store cannot be reached; what is here stays
+  'failed', // anything else: see detail
+] as const;
+export type BundleState = (typeof BUNDLE_STATES)[number];
+
+export interface BundleStatus {
+  /** number of the release that native paths resolve to; 0 when none is applied yet */
+  readonly applied: number;
+  readonly digest: string;
+  /** number of the release that the head names, as far as is known */
+  readonly target: number;
+  readonly state: BundleState;
+  /** what happened and what to do, with the output of a failed command */
+  readonly detail?: string;
+}
+
+/** What an instance tells the fleet about itself. */
+export interface InstanceStatus {
+  readonly format: number;
+  readonly id: string;
+  readonly host: string;
+  readonly address?: string;
+  readonly zone?: string;
+  /** Quorate's version there */
+  readonly version: string;
+  /** what its ZooKeeper member is now: `leader`, `follower`, `observer`; absent where no member runs */
+  readonly member?: string;
+  readonly bundles: Readonly<Record<string, BundleStatus>>;
+  /** this machine's clock minus the leader's, with the bound of the error, both in milliseconds */
+  readonly clock?: { readonly offset: number; readonly error: number };
+}
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const StatusSchema = v.object({
+  format: v.number(),
+  id: v.string(),
+  host: v.string(),
+  address: v.optional(v.string()),
+  zone: v.optional(v.string()),
+  version: v.string(),
+  member: v.optional(v.string()),
+  bundles: v.record(
+    v.string(),
+    v.object({
+      applied: count,
+      digest: v.string(),
+      target: count,
+      state: v.picklist(BUNDLE_STATES),
+      detail: v.optional(v.string()),
+    }),
+  ),
+  clock: v.optional(v.object({ offset: v.number(), error: v.number() })),
+});
+
+export const encodeStatus = (status: InstanceStatus): Buffer => encodeRecord(status);
+
+/** @throws ModelError BAD_RECORD or NEWER_FORMAT */
+export function decodeStatus(bytes: Uint8Array | string): InstanceStatus {
+  return decodeRecord('the instance status', STATUS_FORMAT, StatusSchema, bytes);
+}

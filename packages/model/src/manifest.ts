@@ -1,0 +1,163 @@
+import * as v from 'valibot';
+import { checkShape } from './codec.ts';
+import { type BlobRef, sha256 } from './digest.ts';
+import { ModelError } from './errors.ts';
+import { checkLimits } from './limits.ts';
+import { checkPath, comparePaths, parentPath } from './path.ts';
+
+/** Owners are names where the machine knows them, else decimal numbers: `root`, `www-data`, `1001`. */
+export interface FileEntry {
+  readonly path: string;
+  readonly kind: 'file';
+  /** permission bits in octal, with set-id and sticky bits: `0644` */
+  readonly mode: string;
+  readonly owner: string;
+  readonly group: string;
+  readonly size: number;
+  readonly sha256: string;
+  /** rendered on the instance; absent means plain bytes */
+  readonly template?: true;
+}
+
+export interface DirectoryEntry {
+  readonly path: string;
+  readonly kind: 'directory';
+  readonly mode: string;
+  readonly owner: string;
+  readonly group: string;
+}
+
+export interface SymlinkEntry {
+  readonly path: string;
+  readonly kind: 'symlink';
+  /** as read from the link; `checkLinks` tells where it may lead */
+  readonly target: string;
+  readonly owner: string;
+  readonly group: string;
+}
+
+export type Entry = FileEntry | DirectoryEntry | SymlinkEntry;
+
+/** What a bundle holds: entries in byte order of their paths, each folder before what lies in it. */
+export type Manifest = readonly Entry[];
+
+const mode = v.pipe(v.string(), v.regex(/^[0-7]{4}$/, 'a mode is four octal digits such as 0644'));
+const owner = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}$/, 'not a user or group name'));
+const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 lower-case hexadecimal digits'));
+const size = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+export const BlobRefSchema = v.strictObject({ sha256: hash, size });
+
+const EntrySchema = v.variant('kind', [
+  v.strictObject({
+    path: v.string(),
+    kind: v.literal('file'),
+    mode,
+    owner,
+    group: owner,
+    size,
+    sha256: hash,
+    template: v.optional(v.literal(true)),
+  }),
+  v.strictObject({ path: v.string(), kind: v.literal('directory'), mode, owner, group: owner }),
+  v.strictObject({ path: v.string(), kind: v.literal('symlink'), target: v.string(), owner, group: owner }),
+]);
+const EntriesSchema = v.array(EntrySchema);
+
+/**
+ * Entries in their one order, checked: every folder of a path is an entry itself, nothing appears twice.
+ * @throws ModelError BAD_MANIFEST, BAD_PATH or LIMIT
+ */
+export function manifestOf(entries: Iterable<Entry>): Manifest {
+  const sorted = [...entries].sort((a, b) => comparePaths(a.path, b.path));
+  const kinds = new Map<string, Entry['kind']>();
+  for (const entry of sorted) {
+    checkPath(entry.path);
+    if (kinds.has(entry.path)) throw new ModelError('BAD_MANIFEST', `${entry.path} is there twice`);
+    kinds.set(entry.path, entry.kind);
+  }
+  for (const entry of sorted) checkPlace(entry, kinds);
+  checkLimits(
+    sorted.filter((entry) => entry.kind === 'file'),
+    sorted.length,
+  );
+  return sorted;
+}
+
+function checkPlace(entry: Entry, kinds: ReadonlyMap<string, Entry['kind']>): void {
+  if (entry.path === '.') {
+    if (entry.kind !== 'directory') throw new ModelError('BAD_MANIFEST', 'the root of a bundle is a directory');
+    return;
+  }
+  const parent = parentPath(entry.path);
+  if (parent !== '.' && kinds.get(parent) !== 'directory') {
+    throw new ModelError('BAD_MANIFEST', `${entry.path} lies in ${parent}, which is no directory of the bundle`);
+  }
+}
+
+/** A part of a manifest as it is stored: a blob of its own, so that a change of one line costs one page. */
+export interface ManifestPage extends BlobRef {
+  readonly bytes: Buffer;
+}
+
+/**
+ * Entries a page has on average. A page ends where the hash of a path says so, hence an insertion moves no other page's
+ * border: a changed entry costs one page of about 200 bytes × 128, however long the manifest.
+ */
+const PAGE_ENTRIES = 128;
+const PAGE_MOST = 4 * PAGE_ENTRIES;
+
+/** The manifest as pages, always the same pages for the same entries. */
+export function paginate(manifest: Manifest): ManifestPage[] {
+  const pages: ManifestPage[] = [];
+  let lines: string[] = [];
+  const finish = (): void => {
+    if (lines.length === 0) return;
+    const bytes = Buffer.from(`[\n${lines.join(',\n')}\n]\n`);
+    pages.push({ sha256: sha256(bytes), size: bytes.byteLength, bytes });
+    lines = [];
+  };
+  for (const entry of manifest) {
+    lines.push(JSON.stringify(canonical(entry)));
+    if (Number.parseInt(sha256(entry.path).slice(0, 8), 16) % PAGE_ENTRIES === 0 || lines.length === PAGE_MOST)
+      finish();
+  }
+  finish();
+  return pages;
+}
+
+function canonical(entry: Entry): Entry {
+  const { path, kind, owner, group } = entry;
+  if (kind === 'symlink') return { path, kind, target: entry.target, owner, group };
+  if (kind === 'directory') return { path, kind, mode: entry.mode, owner, group };
+  const { mode, size, sha256, template } = entry;
+  return { path, kind, mode, owner, group, size, sha256, ...(template ? { template } : {}) };
+}
+
+/**
+ * The manifest from its pages, in their order.
+ * @throws ModelError BAD_MANIFEST for pages that are not what `paginate` writes
+ */
+export function manifestFromPages(pages: readonly Uint8Array[]): Manifest {
+  const entries: Entry[] = [];
+  for (const page of pages) {
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(page));
+    } catch (cause) {
+      throw new ModelError('BAD_MANIFEST', 'a page of the manifest is not JSON', { cause });
+    }
+    entries.push(...checkShape('BAD_MANIFEST', 'a page of the manifest', EntriesSchema, value));
+  }
+  return manifestOf(entries);
+}
+
+/** Each content of a manifest once, in order of first use. */
+export function blobsOf(manifest: Manifest): BlobRef[] {
+  const refs = new Map<string, BlobRef>();
+  for (const entry of manifest) {
+    if (entry.kind === 'file' && !refs.has(entry.sha256))
+      refs.set(entry.sha256, { sha256: entry.sha256, size: entry.size });
+  }
+  return [...refs.values()];
+}

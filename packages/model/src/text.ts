@@ -1,0 +1,48 @@
+import { createTwoFilesPatch } from 'diff';
+import { diff3Merge } from 'node-diff3';
+
+/** Text, or undefined for bytes that are not UTF-8 text (or hold a zero byte, as diff and git judge). */
+export function textOf(bytes: Uint8Array): string | undefined {
+  if (bytes.includes(0)) return undefined;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    // not UTF-8: binary, which is an answer and no fault
+    return undefined;
+  }
+}
+
+/** A unified diff of two texts with three lines around each change; empty when they are equal. */
+export function unifiedDiff(before: { name: string; text: string }, after: { name: string; text: string }): string {
+  if (before.text === after.text) return '';
+  const patch = createTwoFilesPatch(before.name, after.name, before.text, after.text, undefined, undefined, {
+    context: 3,
+  });
+  return patch.replace(/^=+\n/, '');
+}
+
+export interface MergedText {
+  readonly text: string;
+  /** places where both sides changed the same lines; their versions stand between markers */
+  readonly conflicts: number;
+}
+
+/** Three-way merge, line by line. */
+export function mergeText(
+  base: string,
+  ours: string,
+  theirs: string,
+  names: { ours: string; theirs: string },
+): MergedText {
+  const lines = (text: string): string[] => text.split('\n');
+  const out: string[] = [];
+  let conflicts = 0;
+  for (const part of diff3Merge(lines(ours), lines(base), lines(theirs), { excludeFalseConflicts: true })) {
+    if (part.ok) out.push(...part.ok);
+    if (part.conflict) {
+      conflicts++;
+      out.push(`<<<<<<< ${names.ours}`, ...part.conflict.a, '=======', ...part.conflict.b, `>>>>>>> ${names.theirs}`);
+    }
+  }
+  return { text: out.join('\n'), conflicts };
+}

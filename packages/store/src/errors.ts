@@ -1,0 +1,21 @@
+/** What went wrong, as a stable word that programs can rely on. */
+export type StoreErrorCode =
+  | 'CONFLICT' // somebody else moved the head first
+  | 'UNREACHABLE' // the store cannot be reached, or has no majority now
+  | 'NOT_ALLOWED' // reached, but it refuses us
+  | 'NOT_FOUND' // no such bundle, release or blob
+  | 'CORRUPT' // bytes that do not match their hash, or a record that cannot be read
+  | 'NEWER_FORMAT' // the store was made by a newer Quorate
+  | 'UNKNOWN_OUTCOME' // the connection broke around the commit, and whether it happened could not be found out in time
+  | 'UNSUITABLE' // what is there cannot serve as a store (no link(2), read-only, a full disk …)
+  | 'BAD_URL';
+
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,15 @@
+export { StoreError, type StoreErrorCode } from './errors.ts';
+export { mustLatest, mustRelease, readManifest } from './read.ts';
+export type {
+  BlobSource,
+  CallOptions,
+  Capabilities,
+  Collected,
+  Latest,
+  Publication,
+  Retention,
+  Store,
+  StoreChange,
+  UploadProgress,
+  VersionedHead,
+} from './store.ts';

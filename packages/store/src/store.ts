@@ -1,0 +1,117 @@
+import type { BlobRef, Head, InstanceStatus, Release } from '@quorate/model';
+
+/** What an adapter can do beyond reading and writing; whoever uses it asks here instead of guessing. */
+export interface Capabilities {
+  /** `changes` is told of a change at once; otherwise it polls */
+  readonly events: boolean;
+  /** an instance's status goes away by itself when the instance does */
+  readonly sessions: boolean;
+}
+
+/** A bundle's head with the version that a compare-and-set needs. */
+export interface VersionedHead extends Head {
+  /** opaque, of the adapter; only ever compared for being the same */
+  readonly version: string;
+}
+
+/** A head together with the release it names: what an instance needs to know about a bundle. */
+export interface Latest {
+  readonly head: VersionedHead;
+  readonly release: Release;
+}
+
+/** Content to be stored; read only when the store turns out not to have it. */
+export interface BlobSource extends BlobRef {
+  read(): Promise<Uint8Array>;
+}
+
+export interface Publication {
+  /** the next release, as `draftRelease` made it */
+  readonly release: Release;
+  /** the head it was made from; undefined for a bundle's first release */
+  readonly expected: VersionedHead | undefined;
+  /** what the parent does not hold: pages and contents. All of it is in the store before the head moves. */
+  readonly added: readonly BlobSource[];
+}
+
+/** Told while a publication uploads. */
+export type UploadProgress = (done: { blobs: number; bytes: number }, all: { blobs: number; bytes: number }) => void;
+
+/** A reason to look again. Level-triggered: it may be doubled or late, and says nothing about how often something changed. */
+export type StoreChange =
+  | { readonly kind: 'bundles' } // bundles came or went
+  | { readonly kind: 'head'; readonly bundle: string }
+  | { readonly kind: 'reachable' } // the store is back: look at everything
+  | { readonly kind: 'unreachable'; readonly error: Error };
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface Retention {
+  /** the newest releases of each bundle that stay, at least 1; the head's release always stays */
+  readonly keep: number;
+}
+
+export interface Collected {
+  readonly releases: number;
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Where releases live. Every method may throw StoreError UNREACHABLE, NOT_ALLOWED, CORRUPT, NEWER_FORMAT, or the signal's reason;
+ * what else it throws, and whether it may be repeated, stands with it. Nothing is created before the first write.
+ */
+export interface Store extends AsyncDisposable {
+  /** as given, without secrets */
+  readonly url: string;
+  readonly capabilities: Capabilities;
+
+  /** Names of all bundles that have a head, in byte order. Repeatable. */
+  bundles(options?: CallOptions): Promise<string[]>;
+
+  /** The head of a bundle and its release, read so that both belong together; undefined when there is no such bundle. Repeatable. */
+  latest(bundle: string, options?: CallOptions): Promise<Latest | undefined>;
+
+  /** One release's record; undefined when it was never there or was collected. Repeatable. */
+  release(bundle: string, number: number, options?: CallOptions): Promise<Release | undefined>;
+
+  /** Numbers of the releases that are kept, ascending. Repeatable. */
+  releases(bundle: string, options?: CallOptions): Promise<number[]>;
+
+  /**
+   * Content, verified against its hash. Repeatable.
+   * @throws StoreError NOT_FOUND; CORRUPT when the bytes do not match
+   */
+  blob(ref: BlobRef, options?: CallOptions): Promise<Buffer>;
+
+  /**
+   * Stores what is missing, then in one atomic step adds the release and moves the head.
+   * Acknowledged means durable as the store can. Repeating it after UNKNOWN_OUTCOME is safe: it is recognised by the release's id.
+   * @throws StoreError CONFLICT when the head is not `expected` any more: nothing was changed
+   * @throws StoreError UNKNOWN_OUTCOME
+   */
+  publish(publication: Publication, options?: CallOptions & { readonly progress?: UploadProgress }): Promise<Latest>;
+
+  /** An endless stream of reasons to look again; begins with one for what is there, ends with the signal or the store's closing. */
+  changes(options?: CallOptions): AsyncIterable<StoreChange>;
+
+  /**
+   * Shows this instance's status to the fleet until the store is closed (or, without sessions, for good). Repeatable.
+   * @returns this machine's clock minus the store's and the bound of the error, in ms, where the store tells its time
+   */
+  report(status: InstanceStatus, options?: CallOptions): Promise<{ offset: number; error: number } | undefined>;
+
+  /** Every instance that shows a status now. Repeatable. */
+  instances(options?: CallOptions): Promise<InstanceStatus[]>;
+
+  /** Takes an instance's status away. Repeatable. */
+  forget(instance: string, options?: CallOptions): Promise<void>;
+
+  /** Removes releases beyond the retention, then the blobs that no release uses. Never races a publisher. Repeatable. */
+  collect(retention: Retention, options?: CallOptions): Promise<Collected>;
+
+  /** Ends sessions, watches and timers. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,27 @@
+/** What went wrong, as a stable word that programs can rely on. */
+export type AgentErrorCode =
+  | 'BAD_SETTINGS'
+  | 'OUTSIDE_ROOTS' // the bundle's root is not below an allowed folder
+  | 'REFUSED' // manifest or definition not acceptable here
+  | 'DISK_FULL'
+  | 'READ_ONLY'
+  | 'NOT_PERMITTED'
+  | 'MISSING_PARENT' // the folder that should hold the native root is not there
+  | 'REPLACED' // somebody put something else where Quorate's link was
+  | 'LOCKED' // another agent runs on this state folder
+  | 'HOOK_FAILED'
+  | 'IMPORT_REFUSED' // files that no bundle can hold
+  | 'CORRUPT' // what Quorate keeps on this disk does not match its hash
+  | 'NO_JAVA' // Java, or ZooKeeper's jars, missing or too old
+  | 'MEMBER_FAILED' // the ZooKeeper member does not come up
+  | 'FAILED';
+
+export class AgentError extends Error {
+  readonly code: AgentErrorCode;
+
+  constructor(code: AgentErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AgentError';
+    this.code = code;
+  }
+}

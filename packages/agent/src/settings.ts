@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import * as v from 'valibot';
+import { AgentError } from './errors.ts';
+
+/** This machine's own ZooKeeper member, declared by hand. */
+export interface MemberSettings {
+  /** server id, 1 to 254 */
+  readonly id: number;
+  /** every member of the ensemble: id → address, or `address:quorumPort:electionPort:clientPort` */
+  readonly servers: Readonly<Record<string, string>>;
+  /** megabytes of Java heap; 96 holds a usual fleet's releases (measured: 81 MB resident) */
+  readonly heap: number;
+  /** folder with ZooKeeper's jars; searched for where absent */
+  readonly jars?: string;
+}
+
+/** What an instance is told by its flags, its environment and its file; the same names everywhere. */
+export interface Settings {
+  readonly store: string | undefined;
+  /** native paths are taken below this folder */
+  readonly root: string;
+  /** where releases are kept on this machine */
+  readonly state: string;
+  readonly instance: string;
+  readonly address?: string;
+  readonly zone?: string;
+  /** the bundles of this instance; all of the store's where absent */
+  readonly bundles?: readonly string[];
+  /** folders below which bundles may have their root; the safe default of `disk/policy.ts` where absent */
+  readonly roots?: readonly string[];
+  /** folders outside a bundle that its symlinks may point to; the safe default where absent */
+  readonly links?: readonly string[];
+  /** certificate files for `zk+tls:` stores */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly member?: MemberSettings;
+  /** the file that was read, if any */
+  readonly file?: string;
+}
+
+/** Flags as a command line gives them: text, or nothing. */
+export interface SettingsFlags {
+  readonly config?: string;
+  readonly store?: string;
+  readonly root?: string;
+  readonly state?: string;
+  readonly instance?: string;
+  readonly address?: string;
+  readonly zone?: string;
+  readonly bundles?: string;
+}
+
+export const SETTINGS_FILE = '/etc/quorate/quorate.yaml';
+const STATE_FOLDER = '/var/lib/quorate';
+
+const text = v.pipe(v.string(), v.nonEmpty());
+const absolute = v.pipe(
+  v.string(),
+  v.check((path) => path.startsWith('/'), 'an absolute path'),
+);
+const FileSchema = v.strictObject({
+  store: v.optional(text),
+  root: v.optional(absolute),
+  state: v.optional(absolute),
+  instance: v.optional(
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, "letters, digits, '.', '_', ':', '-'")),
+  ),
+  address: v.optional(text),
+  zone: v.optional(text),
+  bundles: v.optional(v.array(text)),
+  roots: v.optional(v.array(absolute)),
+  links: v.optional(v.array(absolute)),
+  tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
+  member: v.optional(
+    v.strictObject({
+      id: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(254)),
+      servers: v.record(v.pipe(v.string(), v.regex(/^\d+$/, 'a server id')), text),
+      heap: v.optional(v.pipe(v.number(), v.integer(), v.minValue(48)), 96),
+      jars: v.optional(absolute),
+    }),
+  ),
+});
+type FileSettings = v.InferOutput<typeof FileSchema>;
+
+/**
+ * Flags first, then `QUORATE_*` variables, then the file.
+ * @throws AgentError BAD_SETTINGS that names each wrong key and where it came from
+ */
+export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.ProcessEnv = process.env): Promise<Settings> {
+  const path = flags.config ?? env.QUORATE_CONFIG ?? SETTINGS_FILE;
+  const asked = flags.config !== undefined || env.QUORATE_CONFIG !== undefined;
+  const file = await readSettingsFile(path, asked);
+  const given = (name: keyof SettingsFlags & keyof FileSettings): string | undefined =>
+    flags[name] ?? env[`QUORATE_${name.toUpperCase()}`] ?? (file?.[name] as string | undefined);
+  const root = resolve(given('root') ?? '/');
+  const bundles = flags.bundles ?? env.QUORATE_BUNDLES;
+  const settings: Settings = {
+    store: given('store'),
+    root,
+    state: resolve(given('state') ?? join(root, STATE_FOLDER)),
+    instance: given('instance') ?? hostname(),
+    address: given('address'),
+    zone: given('zone'),
+    bundles: bundles === undefined ? file?.bundles : bundles.split(',').filter((name) => name !== ''),
+    roots: file?.roots,
+    links: file?.links,
+    tls: file?.tls,
+    member: file?.member,
+    file: file ? path : undefined,
+  };
+  const checked = v.safeParse(FileSchema.entries.instance, settings.instance);
+  if (!checked.success) {
+    throw new AgentError(
+      'BAD_SETTINGS',
+      `the instance id ${JSON.stringify(settings.instance)} may only have ${checked.issues[0].message}`,
+    );
+  }
+  return settings;
+}
+
+async function readSettingsFile(path: string, mustExist: boolean): Promise<FileSettings | undefined> {
+  let source: string;
+  try {
+    source = await readFile(path, 'utf8');
+  } catch (cause) {
+    // without a file there are flags and variables: only a file that was asked for must be there
+    if (!mustExist && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new AgentError('BAD_SETTINGS', `the settings file ${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const { parse } = await import('yaml');
+  let value: unknown;
+  try {
+    value = parse(source) ?? {};
+  } catch (cause) {
+    throw new AgentError('BAD_SETTINGS', `the settings file ${path} is not YAML: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const result = v.safeParse(FileSchema, value);
+  if (result.success) return result.output;
+  const faults = result.issues.map((issue) => `${v.getDotPath(issue) ?? 'the file'}: ${issue.message}`);
+  throw new AgentError('BAD_SETTINGS', `the settings file ${path}: ${faults.join('; ')}`);
+}

@@ -1,0 +1,4 @@
+export { dynamicConfig, type MemberConfig, parseServer, type Server, zooCfg } from './config.ts';
+export { fetchJars, findJars, findJava, type Java, jarsFolder, ZOOKEEPER_VERSION } from './jars.ts';
+export { Member, type MemberHealth, type MemberOptions } from './member.ts';
+export { identify, lives, type ProcessIdentity } from './process.ts';

@@ -1,0 +1,23 @@
+#!/bin/sh
+# System packages that the tests use, on Debian and Ubuntu. Run as root; `npm test` calls it by itself when it is root.
+# Nothing is started: services that come with a package stay off.
+set -eu
+packages="nginx-light haproxy strace nftables iproute2 faketime openssl util-linux perl-base"
+missing=""
+for package in $packages; do
+  dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+done
+command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jre-headless"
+command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+if [ -z "$missing" ]; then exit 0; fi
+echo "Installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+# keep the packages' services from starting here, as in an image build
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+fi
+apt-get update -qq
+# shellcheck disable=SC2086 # one word a package
+apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,89 @@
+// npm test: every check and every test. `npm test -- unit` runs only the fast tier, `-- check` only lint, types and packages.
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { environment, install, node, ROOT, run } from './workshop.mjs';
+
+const tiers = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['check', 'unit', 'real', 'fleet'];
+const tally = { passed: 0, failed: 0, skipped: 0 };
+install();
+if (process.getuid?.() === 0 && tiers.some((tier) => tier === 'real' || tier === 'fleet')) {
+  await step('system packages', 'sh', ['scripts/system-packages.sh']);
+}
+if (tiers.includes('real') || tiers.includes('fleet')) await step("ZooKeeper's jars", node(), ['scripts/jars.ts']);
+
+/** Each tier with the tests it holds and how many files run at once on two cores. */
+const TIERS = {
+  check: checks,
+  // pure decisions, codecs, files in temporary folders: under 20 s
+  unit: () => tests('unit', (file) => !slow(file) && !file.startsWith('testbed/'), 2),
+  // real ZooKeeper servers, crashes at chosen system calls, long histories
+  real: () => tests('real', (file) => slow(file) && !file.startsWith('testbed/'), 2),
+  // network and mount namespaces as machines, with real nginx and haproxy
+  fleet: () => tests('fleet', (file) => file.startsWith('testbed/'), 1),
+};
+for (const tier of tiers) {
+  const work = TIERS[tier];
+  if (!work) {
+    console.error(`there is no tier ${tier}: choose from ${Object.keys(TIERS).join(', ')}`);
+    process.exit(2);
+  }
+  const from = performance.now();
+  await work();
+  console.log(`── ${tier}: ${((performance.now() - from) / 1000).toFixed(1)} s`);
+}
+console.log(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
+process.exitCode = tally.failed > 0 ? 1 : 0;
+
+async function checks() {
+  await step('lint and format', 'biome', ['check', '--error-on-warnings', '.']);
+  await step('types', 'tsc', ['-p', 'tsconfig.json']);
+  await step('unused code', 'knip', []);
+  await step('build', process.execPath, ['scripts/build.mjs']);
+  for (const name of ['zookeeper', 'model', 'store', 'agent', 'cli']) await step(`package ${name}`, 'publint', ['--strict', `packages/${name}`]);
+}
+
+async function step(name, command, args) {
+  console.log(`── ${name}`);
+  const code = await run(command, args, environment());
+  if (code === 0) tally.passed++;
+  else {
+    tally.failed++;
+    console.error(`✖ ${name} failed (exit code ${code})`);
+  }
+}
+
+function slow(file) {
+  return /\/(real|slow)\/|\.(real|slow)\.test\.ts$/.test(file);
+}
+
+function tests(name, wanted, concurrency) {
+  const files = ['packages', 'testbed'].flatMap((folder) => testFiles(join(ROOT, folder))).filter(wanted);
+  if (files.length === 0) return undefined;
+  console.log(`── ${name} tests`);
+  return new Promise((resolve) => {
+    const args = ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files];
+    const child = spawn(node(), args, { cwd: ROOT, env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+    let tail = '';
+    child.stdout.on('data', (chunk) => {
+      process.stdout.write(chunk);
+      tail = (tail + chunk).slice(-200_000);
+    });
+    child.on('close', (code) => {
+      const count = (word) => Number(new RegExp(`^ℹ ${word} (\\d+)$`, 'm').exec(tail)?.[1] ?? 0);
+      const failed = count('fail') + count('cancelled');
+      tally.passed += count('pass');
+      tally.failed += failed === 0 && code !== 0 ? 1 : failed;
+      tally.skipped += count('skipped');
+      resolve();
+    });
+  });
+}
+
+function testFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === 'node_modules' || entry.name === 'dist' ? [] : testFiles(path);
+    return entry.name.endsWith('.test.ts') ? [relative(ROOT, path)] : [];
+  });
+}

@@ -1,0 +1,289 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
+import { openStore, type Store } from '@quorate/store';
+import { BundleWorker } from './bundle-worker.ts';
+import { DEFAULT_POLICY, lockState, openBundle } from './disk/index.ts';
+import { identify, type ProcessIdentity } from './ensemble/process.ts';
+import { AgentError } from './errors.ts';
+import { type MemberReport, superviseMember } from './member-supervisor.ts';
+import type { Settings } from './settings.ts';
+import { writeStatus } from './status-file.ts';
+import { VERSION } from './version.ts';
+
+export type Log = (line: string) => void;
+
+/** States that may end by themselves are tried again after these milliseconds, then each last one. */
+const RETRY_MS = [1000, 2000, 5000, 15_000, 60_000];
+const RETRIED = new Set(['disk-full', 'read-only', 'missing-parent', 'unreachable', 'failed', 'replaced']);
+
+/** The daemon of one machine: keeps each bundle where its head is, whatever events are lost, doubled or late (P4). */
+export class Agent {
+  readonly #settings: Settings;
+  readonly #log: Log;
+  readonly #workers = new Map<string, BundleWorker>();
+  readonly #loops = new Map<string, Loop>();
+  #store: Store | undefined;
+  #reachable = false;
+  #unreachableDetail: string | undefined;
+  #member: MemberReport | undefined;
+  #clock: InstanceStatus['clock'];
+  #self: ProcessIdentity | undefined;
+  #telling: Promise<void> = Promise.resolve();
+
+  constructor(settings: Settings, options: { log?: Log } = {}) {
+    if (!settings.store) throw new AgentError('BAD_SETTINGS', 'no store is named: give --store, QUORATE_STORE or `store:` in the settings file');
+    this.#settings = settings;
+    this.#log = options.log ?? (() => undefined);
+  }
+
+  /**
+   * Runs until the signal. The ZooKeeper member goes on without us.
+   * @throws AgentError LOCKED when another agent has this state folder
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { state } = this.#settings;
+    await mkdir(state, { recursive: true, mode: 0o755 });
+    await using _lock = await lockState(state);
+    this.#self = await identify(process.pid);
+    await this.#recover();
+    const tasks = [this.#follow(signal)];
+    if (this.#settings.member) tasks.push(this.#supervise(signal));
+    try {
+      await Promise.all(tasks);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      await Promise.allSettled([...this.#loops.values()].map((loop) => loop.ended));
+      await this.#telling;
+      await this.#store?.close();
+      for (const worker of this.#workers.values()) await worker.close();
+    }
+  }
+
+  /** What was applied last is in place before any network is asked (P5). */
+  async #recover(): Promise<void> {
+    for (const name of await managedBundles(this.#settings.state)) {
+      await this.#worker(name).recover();
+      this.#logBundle(name);
+    }
+    await this.#tell();
+  }
+
+  #worker(name: string): BundleWorker {
+    let worker = this.#workers.get(name);
+    if (!worker) {
+      worker = new BundleWorker(name, () => openBundle(bundlePlace(this.#settings, name, this.#log)));
+      this.#workers.set(name, worker);
+    }
+    return worker;
+  }
+
+  /** Connects, for as long as it takes, and then turns each change into a look. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const store = await this.#connect(signal);
+    this.#store = store;
+    for await (const change of store.changes({ signal })) {
+      if (change.kind === 'unreachable') {
+        if (this.#reachable) this.#log(`warn  the store is out of reach: ${change.error.message}; what is here stays`);
+        this.#setReachable(false, change.error.message);
+      } else {
+        if (!this.#reachable) this.#log(`info  connected to ${store.url}`);
+        this.#setReachable(true);
+        if (change.kind === 'head') this.#wake(change.bundle, signal);
+        else await this.#wakeAll(store, signal);
+      }
+    }
+    signal.throwIfAborted();
+  }
+
+  async #connect(signal: AbortSignal): Promise<Store> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await openStore(this.#settings.store!, { signal, ...(this.#settings.tls ? { tls: this.#settings.tls } : {}) });
+      } catch (error) {
+        signal.throwIfAborted();
+        if ((error as { code?: string }).code === 'BAD_URL') throw error;
+        const message = (error as Error).message;
+        if (this.#unreachableDetail !== message) this.#log(`warn  ${message}`);
+        this.#setReachable(false, message);
+        await delay(RETRY_MS[Math.min(attempt, 2)]! * (0.5 + Math.random()), undefined, { signal });
+      }
+    }
+  }
+
+  #setReachable(reachable: boolean, detail?: string): void {
+    const same = this.#reachable === reachable && this.#unreachableDetail === detail;
+    this.#reachable = reachable;
+    this.#unreachableDetail = detail;
+    if (!same || reachable) void this.#tell();
+  }
+
+  async #wakeAll(store: Store, signal: AbortSignal): Promise<void> {
+    const names = new Set(this.#workers.keys());
+    try {
+      for (const name of await store.bundles({ signal })) if (this.#wanted(name)) names.add(name);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#log(`warn  the bundles could not be listed: ${(error as Error).message}`);
+    }
+    for (const name of names) this.#wake(name, signal);
+  }
+
+  #wanted(name: string): boolean {
+    return this.#settings.bundles === undefined || this.#settings.bundles.includes(name);
+  }
+
+  #wake(name: string, signal: AbortSignal): void {
+    if (!this.#wanted(name) && !this.#workers.has(name)) return;
+    let loop = this.#loops.get(name);
+    if (!loop) {
+      loop = new Loop((attempt) => this.#converge(name, attempt, signal), signal);
+      this.#loops.set(name, loop);
+    }
+    loop.wake();
+  }
+
+  /** @returns after how many ms to look again by itself, or undefined to wait for a change */
+  async #converge(name: string, attempt: number, signal: AbortSignal): Promise<number | undefined> {
+    const worker = this.#worker(name);
+    const before = worker.status;
+    const status = await worker.converge(this.#store!, signal);
+    if (status !== before) {
+      if (status.applied !== before.applied || status.state !== before.state || status.detail !== before.detail) this.#logBundle(name);
+      await this.#tell();
+    }
+    return RETRIED.has(status.state) ? RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] : undefined;
+  }
+
+  #logBundle(name: string): void {
+    const { applied, target, state, detail } = this.#worker(name).status;
+    const level = state === 'applied' || state === 'applying' ? 'info ' : 'warn ';
+    const where = applied === target ? `release ${applied}` : `release ${applied}, asked for ${target}`;
+    this.#log(`${level} ${name}: ${state}, ${where}${detail ? `: ${detail}` : ''}`);
+  }
+
+  async #supervise(signal: AbortSignal): Promise<void> {
+    for await (const report of superviseMember(this.#settings, signal)) {
+      if (report.state !== this.#member?.state || report.detail !== this.#member?.detail) {
+        this.#log(`${report.state === 'down' ? 'warn ' : 'info '} member ${this.#settings.member!.id}: ${report.mode ?? report.state}${report.detail ? `: ${report.detail}` : ''}`);
+      }
+      this.#member = report;
+      await this.#tell();
+    }
+  }
+
+  get #status(): InstanceStatus {
+    const { instance, address, zone } = this.#settings;
+    return {
+      format: STATUS_FORMAT,
+      id: instance,
+      host: hostname(),
+      ...(address ? { address } : {}),
+      ...(zone ? { zone } : {}),
+      version: VERSION,
+      ...(this.#member?.mode ? { member: this.#member.mode } : {}),
+      bundles: Object.fromEntries([...this.#workers].map(([name, worker]) => [name, worker.status])),
+      ...(this.#clock ? { clock: this.#clock } : {}),
+    };
+  }
+
+  /** Writes the status here and shows it to the fleet, one at a time, always the newest. */
+  #tell(): Promise<void> {
+    const mine = this.#telling.then(async () => {
+      if (mine !== this.#telling) return; // a newer call tells the same and more
+      await this.#writeLocal();
+      if (this.#store && this.#reachable) await this.#report(this.#store);
+    });
+    this.#telling = mine;
+    return mine;
+  }
+
+  async #writeLocal(): Promise<void> {
+    const store = { url: this.#settings.store!, reachable: this.#reachable, ...(this.#unreachableDetail ? { detail: this.#unreachableDetail } : {}) };
+    const member = this.#member ? { member: { state: this.#member.state, ...(this.#member.detail ? { detail: this.#member.detail } : {}) } } : {};
+    try {
+      await writeStatus(this.#settings.state, { instance: this.#status, store, ...member, agent: this.#self! });
+    } catch (error) {
+      // a full or read-only disk must not end the agent: the fleet is still told
+      this.#log(`warn  the status could not be written: ${(error as Error).message}`);
+    }
+  }
+
+  async #report(store: Store): Promise<void> {
+    try {
+      const clock = await store.report(this.#status);
+      if (clock) this.#clock = clock;
+    } catch (error) {
+      // the next change, at the latest the reconnect, tells it again
+      this.#log(`warn  the status could not be shown to the fleet: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** Runs a step whenever woken, never twice at once; wakes during a step lead to exactly one more. */
+class Loop {
+  readonly ended: Promise<void>;
+  #wanted = false;
+  #arrive: () => void = () => undefined;
+
+  constructor(step: (attempt: number) => Promise<number | undefined>, signal: AbortSignal) {
+    this.ended = this.#run(step, signal);
+  }
+
+  wake(): void {
+    this.#wanted = true;
+    this.#arrive();
+  }
+
+  async #run(step: (attempt: number) => Promise<number | undefined>, signal: AbortSignal): Promise<void> {
+    let again: number | undefined;
+    let attempt = 0;
+    while (!signal.aborted) {
+      attempt = this.#wanted ? 0 : attempt + 1;
+      if (!this.#wanted) await this.#wait(again, signal);
+      if (signal.aborted) return;
+      if (this.#wanted) attempt = 0;
+      this.#wanted = false;
+      try {
+        again = await step(attempt);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+  }
+
+  /** Until woken, ended, or `ms` have gone by. */
+  #wait(ms: number | undefined, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#arrive = done;
+      signal.addEventListener('abort', done, { once: true });
+      if (signal.aborted || this.#wanted) done();
+    });
+  }
+}
+
+/** Bundles that this machine keeps files of. */
+export async function managedBundles(state: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(state, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const names = await readdir(join(state, entry.name));
+    if (names.includes('state.json')) found.push(entry.name);
+  }
+  return found.sort();
+}
+
+/** Where and how a bundle lives on this machine. */
+export function bundlePlace(settings: Settings, bundle: string, log?: Log): Parameters<typeof openBundle>[0] {
+  const { state, root, roots, links } = settings;
+  return { state, root, bundle, policy: { ...DEFAULT_POLICY, ...(roots ? { roots } : {}), ...(links ? { links } : {}) }, ...(log ? { log } : {}) };
+}

@@ -2,10 +2,9 @@ import { emitKeypressEvents, type Key } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '@quorate/store';
 import type { DemoFleet } from './fleet.ts';
-import type { Publisher } from './index.ts';
+import { BUNDLE, type Publisher } from './publisher.ts';
 import { type DemoView, drawFleet, hints } from './screen.ts';
 
-const BUNDLE = 'web';
 const AUTOMATIC_MS = 3000;
 const REDRAW_MS = 250;
 

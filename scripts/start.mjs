@@ -2,4 +2,8 @@
 import { environment, install, node, ROOT, run } from './workshop.mjs';
 
 install();
-process.exitCode = await run(node(), [`${ROOT}packages/cli/bin/quorate.js`, 'demo', ...process.argv.slice(2)], environment());
+process.exitCode = await run(
+  node(),
+  [`${ROOT}packages/cli/bin/quorate.js`, 'demo', ...process.argv.slice(2)],
+  environment(),
+);

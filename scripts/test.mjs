@@ -40,7 +40,8 @@ async function checks() {
   await step('types', 'tsc', ['-p', 'tsconfig.json']);
   await step('unused code', 'knip', []);
   await step('build', process.execPath, ['scripts/build.mjs']);
-  for (const name of ['zookeeper', 'model', 'store', 'agent', 'cli']) await step(`package ${name}`, 'publint', ['--strict', `packages/${name}`]);
+  for (const name of ['zookeeper', 'model', 'store', 'agent', 'cli'])
+    await step(`package ${name}`, 'publint', ['--strict', `packages/${name}`]);
 }
 
 async function step(name, command, args) {

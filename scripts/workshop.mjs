@@ -17,7 +17,8 @@ export function environment(extra = {}) {
 /** Installs the dependencies where they are missing or older than the lock file. */
 export function install() {
   const installed = join(ROOT, 'node_modules', '.package-lock.json');
-  const fresh = existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
+  const fresh =
+    existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
   if (fresh) return;
   console.log('Installing the dependencies (once) …');
   const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: ROOT, stdio: 'inherit' });

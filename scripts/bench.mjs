@@ -1,0 +1,15 @@
+// npm run bench: the side-by-side measurements. `npm run bench -- client` or `-- propagation` runs one of them.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { environment, fail, install, node, ROOT, run } from './workshop.mjs';
+
+install();
+if (!existsSync(`${ROOT}bench/node_modules/.package-lock.json`)) {
+  console.log('Installing the peers that are measured beside us (once) …');
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--workspaces=false'];
+  if (spawnSync('npm', args, { cwd: `${ROOT}bench`, stdio: 'inherit' }).status !== 0)
+    fail('the peers could not be installed');
+}
+// npm builds the native binding for the Node that it runs on itself: this one
+const env = environment({ QUORATE_BENCH_NATIVE_NODE: process.execPath });
+process.exitCode = await run(node(), [`${ROOT}bench/main.ts`, ...process.argv.slice(2)], env);

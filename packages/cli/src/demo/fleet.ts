@@ -1,19 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server as NetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { AgentError, identify, lives, Member, type ProcessIdentity, parseServer } from '@quorate/agent';
+import { identify, LoopbackEnsemble, lives, type Member, type ProcessIdentity } from '@quorate/agent';
 
 const COMMAND = fileURLToPath(new URL('../../bin/quorate.js', import.meta.url));
 const EXAMPLE = fileURLToPath(new URL('../../example/nginx', import.meta.url));
 const FOLDER = 'quorate-demo-';
-/** A member's heap in MB and its tick in ms: three of them fit on a small machine. */
-const HEAP = 96;
-const TICK_MS = 500;
-const SERVING_WITHIN_MS = 60_000;
 
 /** One instance of the demo: an agent with a root of its own, as if it were a machine. */
 export interface DemoInstance {
@@ -28,7 +23,7 @@ export class DemoFleet implements AsyncDisposable {
   readonly folder: string;
   readonly instances: DemoInstance[] = [];
   store = '';
-  readonly #members: Member[] = [];
+  #ensemble: LoopbackEnsemble | undefined;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -43,27 +38,11 @@ export class DemoFleet implements AsyncDisposable {
     return fleet;
   }
 
-  /** Three members on free ports of the loopback address. @throws AgentError MEMBER_FAILED */
+  /** Three members on free ports of the loopback address. @throws AgentError NO_JAVA, MEMBER_FAILED */
   async startEnsemble(): Promise<void> {
-    const ports = await freePorts(9);
-    const servers = [1, 2, 3].map((id) => parseServer(id, `127.0.0.1:${ports.splice(0, 3).join(':')}`));
-    for (const { id } of servers)
-      this.#members.push(
-        new Member({ id, servers, folder: join(this.folder, `member-${id}`), tickTime: TICK_MS, heap: HEAP }),
-      );
-    await Promise.all(this.#members.map((member) => member.start()));
-    await this.#note();
-    const until = performance.now() + SERVING_WITHIN_MS;
-    while (!(await Promise.all(this.#members.map((member) => member.health()))).every(Boolean)) {
-      if (performance.now() > until) {
-        throw new AgentError(
-          'MEMBER_FAILED',
-          `the three ZooKeeper members did not serve within ${SERVING_WITHIN_MS / 1000} s: see ${this.folder}/member-1/zookeeper.log`,
-        );
-      }
-      await delay(50);
-    }
-    this.store = `zk://${servers.map((server) => `${server.address}:${server.clientPort}`).join(',')}/quorate`;
+    const onStart = (members: readonly Member[]): Promise<void> => this.#note(members);
+    this.#ensemble = await LoopbackEnsemble.start(this.folder, 3, { onStart });
+    this.store = `zk://${this.#ensemble.servers}/quorate`;
   }
 
   useDirectory(): void {
@@ -82,7 +61,7 @@ export class DemoFleet implements AsyncDisposable {
     const id = root.slice(root.lastIndexOf('/') + 1);
     const state = join(root, 'var/lib/quorate');
     await mkdir(state, { recursive: true });
-    const log = await import('node:fs').then((fs) => fs.openSync(join(this.folder, `${id}.log`), 'a'));
+    const log = openSync(join(this.folder, `${id}.log`), 'a');
     // a session of its own: Ctrl-C is for the demo, which then ends its agents in order
     const agent = spawn(
       process.execPath,
@@ -111,13 +90,13 @@ export class DemoFleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.instances.map(({ agent }) => endAgent(agent)));
-    await Promise.all(this.#members.map((member) => member.stop('SIGTERM', 2000)));
+    await this.#ensemble?.[Symbol.asyncDispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
 
   /** Who we are and whom we started, for the sweep of a later demo if this one is killed. */
-  async #note(): Promise<void> {
-    const pids = [...this.#members.map((member) => member.pid), ...this.instances.map(({ agent }) => agent.pid)];
+  async #note(members: readonly Member[] = this.#ensemble?.members ?? []): Promise<void> {
+    const pids = [...members.map((member) => member.pid), ...this.instances.map(({ agent }) => agent.pid)];
     const started = await Promise.all(pids.filter((pid) => pid !== undefined).map(identify));
     const note: Note = {
       owner: (await identify(process.pid))!,
@@ -156,18 +135,4 @@ async function endAgent(agent: ChildProcess): Promise<void> {
   const timer = setTimeout(() => agent.kill('SIGKILL'), 3000);
   await ended;
   clearTimeout(timer);
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server: NetServer = createServer();
-      return new Promise<NetServer>((done, failed) =>
-        server.once('error', failed).listen(0, '127.0.0.1', () => done(server)),
-      );
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }

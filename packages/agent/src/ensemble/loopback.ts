@@ -1,0 +1,84 @@
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AgentError } from '../errors.ts';
+import { parseServer } from './config.ts';
+import { Member } from './member.ts';
+
+const SERVING_WITHIN_MS = 60_000;
+
+/** A whole ensemble on this machine's loopback address: for the demo, tests and measurements. */
+export class LoopbackEnsemble implements AsyncDisposable {
+  readonly members: readonly Member[];
+  /** `host:port` of every member, as a client wants them */
+  readonly servers: string;
+
+  private constructor(members: readonly Member[]) {
+    this.members = members;
+    this.servers = members.map(({ server }) => `${server.address}:${server.clientPort}`).join(',');
+  }
+
+  /**
+   * Starts `count` members on free ports, each with a folder `member-N` below `folder`, and waits until all of them serve.
+   * @param onStart called when the processes are there, before they serve
+   * @throws AgentError NO_JAVA, or MEMBER_FAILED when they do not serve within a minute
+   */
+  static async start(
+    folder: string,
+    count: number,
+    options: { heap?: number; tickTime?: number; onStart?: (members: readonly Member[]) => Promise<void> } = {},
+  ): Promise<LoopbackEnsemble> {
+    const { heap = 96, tickTime = 500 } = options;
+    const ports = await freePorts(3 * count);
+    const servers = Array.from({ length: count }, (_, at) =>
+      parseServer(at + 1, `127.0.0.1:${ports.slice(3 * at, 3 * at + 3).join(':')}`),
+    );
+    const ensemble = new LoopbackEnsemble(
+      servers.map(({ id }) => new Member({ id, servers, folder: join(folder, `member-${id}`), tickTime, heap })),
+    );
+    try {
+      await Promise.all(ensemble.members.map((member) => member.start()));
+      await options.onStart?.(ensemble.members);
+      await ensemble.#serves(folder);
+      return ensemble;
+    } catch (error) {
+      await ensemble[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #serves(folder: string): Promise<void> {
+    const until = performance.now() + SERVING_WITHIN_MS;
+    while (!(await Promise.all(this.members.map((member) => member.health()))).every(Boolean)) {
+      if (performance.now() > until) {
+        const log = join(folder, 'member-1', 'zookeeper.log');
+        throw new AgentError(
+          'MEMBER_FAILED',
+          `${this.members.length} ZooKeeper members did not serve within ${SERVING_WITHIN_MS / 1000} s: see ${log}`,
+        );
+      }
+      await delay(50);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.members.map((member) => member.stop('SIGTERM', 2000)));
+  }
+}
+
+/** TCP ports of the loopback address that nobody listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<Server>((done, failed) => {
+          const server = createServer();
+          server.once('error', failed).listen(0, '127.0.0.1', () => done(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}

@@ -34,7 +34,11 @@ export class Agent {
   #telling: Promise<void> = Promise.resolve();
 
   constructor(settings: Settings, options: { log?: Log } = {}) {
-    if (!settings.store) throw new AgentError('BAD_SETTINGS', 'no store is named: give --store, QUORATE_STORE or `store:` in the settings file');
+    if (!settings.store)
+      throw new AgentError(
+        'BAD_SETTINGS',
+        'no store is named: give --store, QUORATE_STORE or `store:` in the settings file',
+      );
     this.#settings = settings;
     this.#log = options.log ?? (() => undefined);
   }
@@ -102,7 +106,10 @@ export class Agent {
   async #connect(signal: AbortSignal): Promise<Store> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await openStore(this.#settings.store!, { signal, ...(this.#settings.tls ? { tls: this.#settings.tls } : {}) });
+        return await openStore(this.#settings.store!, {
+          signal,
+          ...(this.#settings.tls ? { tls: this.#settings.tls } : {}),
+        });
       } catch (error) {
         signal.throwIfAborted();
         if ((error as { code?: string }).code === 'BAD_URL') throw error;
@@ -152,7 +159,8 @@ export class Agent {
     const before = worker.status;
     const status = await worker.converge(this.#store!, signal);
     if (status !== before) {
-      if (status.applied !== before.applied || status.state !== before.state || status.detail !== before.detail) this.#logBundle(name);
+      if (status.applied !== before.applied || status.state !== before.state || status.detail !== before.detail)
+        this.#logBundle(name);
       await this.#tell();
     }
     return RETRIED.has(status.state) ? RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] : undefined;
@@ -168,7 +176,9 @@ export class Agent {
   async #supervise(signal: AbortSignal): Promise<void> {
     for await (const report of superviseMember(this.#settings, signal)) {
       if (report.state !== this.#member?.state || report.detail !== this.#member?.detail) {
-        this.#log(`${report.state === 'down' ? 'warn ' : 'info '} member ${this.#settings.member!.id}: ${report.mode ?? report.state}${report.detail ? `: ${report.detail}` : ''}`);
+        this.#log(
+          `${report.state === 'down' ? 'warn ' : 'info '} member ${this.#settings.member!.id}: ${report.mode ?? report.state}${report.detail ? `: ${report.detail}` : ''}`,
+        );
       }
       this.#member = report;
       await this.#tell();
@@ -202,8 +212,14 @@ export class Agent {
   }
 
   async #writeLocal(): Promise<void> {
-    const store = { url: this.#settings.store!, reachable: this.#reachable, ...(this.#unreachableDetail ? { detail: this.#unreachableDetail } : {}) };
-    const member = this.#member ? { member: { state: this.#member.state, ...(this.#member.detail ? { detail: this.#member.detail } : {}) } } : {};
+    const store = {
+      url: this.#settings.store!,
+      reachable: this.#reachable,
+      ...(this.#unreachableDetail ? { detail: this.#unreachableDetail } : {}),
+    };
+    const member = this.#member
+      ? { member: { state: this.#member.state, ...(this.#member.detail ? { detail: this.#member.detail } : {}) } }
+      : {};
     try {
       await writeStatus(this.#settings.state, { instance: this.#status, store, ...member, agent: this.#self! });
     } catch (error) {
@@ -285,5 +301,11 @@ export async function managedBundles(state: string): Promise<string[]> {
 /** Where and how a bundle lives on this machine. */
 export function bundlePlace(settings: Settings, bundle: string, log?: Log): Parameters<typeof openBundle>[0] {
   const { state, root, roots, links } = settings;
-  return { state, root, bundle, policy: { ...DEFAULT_POLICY, ...(roots ? { roots } : {}), ...(links ? { links } : {}) }, ...(log ? { log } : {}) };
+  return {
+    state,
+    root,
+    bundle,
+    policy: { ...DEFAULT_POLICY, ...(roots ? { roots } : {}), ...(links ? { links } : {}) },
+    ...(log ? { log } : {}),
+  };
 }

@@ -28,7 +28,8 @@ export async function applyOnce(
   await using _lock = await lockState(state);
   const workers = new Map<string, BundleWorker>();
   const worker = (name: string): BundleWorker => {
-    const known = workers.get(name) ?? new BundleWorker(name, () => openBundle(bundlePlace(settings, name, options.log)));
+    const known =
+      workers.get(name) ?? new BundleWorker(name, () => openBundle(bundlePlace(settings, name, options.log)));
     workers.set(name, known);
     return known;
   };
@@ -42,10 +43,18 @@ export async function applyOnce(
   } finally {
     for (const opened of workers.values()) await opened.close();
   }
-  return { bundles: Object.fromEntries([...workers].map(([name, { status }]) => [name, status])), ...(unreachable ? { unreachable } : {}) };
+  return {
+    bundles: Object.fromEntries([...workers].map(([name, { status }]) => [name, status])),
+    ...(unreachable ? { unreachable } : {}),
+  };
 }
 
-async function converge(settings: Settings, given: Store | undefined, signal: AbortSignal, work: (store: Store) => Promise<void>): Promise<Error | undefined> {
+async function converge(
+  settings: Settings,
+  given: Store | undefined,
+  signal: AbortSignal,
+  work: (store: Store) => Promise<void>,
+): Promise<Error | undefined> {
   let store: Store | undefined;
   try {
     store = given ?? (await openStore(settings.store!, { signal, ...(settings.tls ? { tls: settings.tls } : {}) }));

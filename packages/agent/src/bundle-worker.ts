@@ -73,7 +73,11 @@ export class BundleWorker {
   async #apply(store: Store, release: Release, signal: AbortSignal): Promise<void> {
     const bundle = await this.#opened();
     this.#status = { ...this.#status, target: release.number };
-    const result = await bundle.apply(release, releaseSource(store, release, (ref) => bundle.has(ref), { signal }), { signal });
+    const result = await bundle.apply(
+      release,
+      releaseSource(store, release, (ref) => bundle.has(ref), { signal }),
+      { signal },
+    );
     this.#settle(bundle, { target: release.number, state: result.state, detail: result.detail });
   }
 
@@ -85,6 +89,12 @@ export class BundleWorker {
   #settle(bundle: Bundle, outcome: { target: number; state: BundleState; detail?: string }): void {
     const release = bundle.applied?.release;
     const { target, state, detail } = outcome;
-    this.#status = { applied: release?.number ?? 0, digest: release?.digest ?? '', target, state, ...(detail ? { detail } : {}) };
+    this.#status = {
+      applied: release?.number ?? 0,
+      digest: release?.digest ?? '',
+      target,
+      state,
+      ...(detail ? { detail } : {}),
+    };
   }
 }

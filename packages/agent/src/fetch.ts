@@ -15,7 +15,12 @@ const AHEAD_MOST = 4 * 1024 * 1024;
  * contents in one round instead of two.
  * @param has whether this machine holds a blob already
  */
-export function releaseSource(store: Store, release: Release, has: (ref: BlobRef) => boolean, options?: CallOptions): ReleaseSource {
+export function releaseSource(
+  store: Store,
+  release: Release,
+  has: (ref: BlobRef) => boolean,
+  options?: CallOptions,
+): ReleaseSource {
   const asked = new Map<string, Promise<Buffer>>();
   const blob = (ref: BlobRef): Promise<Buffer> => {
     const before = asked.get(ref.sha256);

@@ -1,0 +1,430 @@
+import type { ConnectionOptions } from 'node:tls';
+import { Connection, type ConnectionOwner, type WireEvent } from './connection.ts';
+import { ZooKeeperError } from './errors.ts';
+import { EventQueue } from './event-queue.ts';
+import { type AnyRequest, Request, RequestQueue } from './protocol/operation.ts';
+import { CLOSE } from './protocol/operations.ts';
+import type { SessionGrant } from './protocol/records.ts';
+import { rebalance, type Server, ServerList, serverName } from './servers.ts';
+import { WatchTable } from './watch-table.ts';
+
+export type State = 'connecting' | 'connected' | 'read-only' | 'expired' | 'closed' | 'auth-failed';
+
+export interface SessionSettings {
+  readonly servers: readonly Server[];
+  readonly chroot: string;
+  readonly sessionTimeout: number;
+  readonly outageLimit: number | undefined;
+  readonly auth: readonly { scheme: string; auth: Uint8Array }[];
+  readonly tls: ConnectionOptions | undefined;
+  readonly readOnly: boolean;
+  readonly session: { readonly id: bigint; readonly password: Uint8Array } | undefined;
+  readonly maxFrame: number;
+  readonly maxRequest: number;
+  readonly random: () => number;
+  readonly now: () => number;
+}
+
+interface AuthEntry {
+  readonly scheme: string;
+  readonly auth: Uint8Array;
+  readonly resolve?: () => void;
+  readonly reject?: (error: unknown) => void;
+}
+
+const NO_PASSWORD = Buffer.alloc(16);
+/** ms between looks for a server that can write, while connected to one that cannot: from, to. */
+const SEARCH = { first: 100, longest: 10_000 } as const;
+/** ms that `close` waits for the server's word at most. */
+const CLOSE_WAIT = 5_000;
+
+/**
+ * A session with an ensemble, over one connection at a time: finds a server, sends requests in order, moves to another
+ * server when the connection is lost, and ends when the ensemble, the caller or a long outage ends it.
+ */
+export class Session implements ConnectionOwner {
+  readonly watches = new WatchTable();
+  readonly closed: Promise<ZooKeeperError | undefined>;
+  /** Why the last connection, or attempt, was lost. */
+  lastError: ZooKeeperError | undefined;
+  /** Called after each reconnect with the zxid that was seen before it, when the watches are set again. */
+  onReconnect: ((zxid: bigint) => void) | undefined;
+  /** Called after each connect. */
+  onConnect: (() => void) | undefined;
+  readonly #settings: SessionSettings;
+  readonly #servers: ServerList;
+  readonly #waiting = new RequestQueue();
+  readonly #auths: AuthEntry[];
+  readonly #listeners = new Set<EventQueue<State>>();
+  #resolveClosed!: (error: ZooKeeperError | undefined) => void;
+  #state: State = 'connecting';
+  #error: ZooKeeperError | undefined;
+  #connection: Connection | undefined;
+  /** A second connection, on its way to a server that can write. */
+  #candidate: Connection | undefined;
+  #id: bigint;
+  #password: Buffer;
+  #timeout: number;
+  #zxidHigh = 0;
+  #zxidLow = 0;
+  #granted = false;
+  /** The id is only good elsewhere when a server with a quorum gave it. */
+  #writable = false;
+  #closing = false;
+  #moving = false;
+  #abandoned = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #outage: NodeJS.Timeout | undefined;
+  #search: NodeJS.Timeout | undefined;
+
+  constructor(settings: SessionSettings) {
+    this.#settings = settings;
+    this.#servers = new ServerList(settings.servers, settings.random);
+    this.#auths = [...settings.auth];
+    this.#id = settings.session?.id ?? 0n;
+    this.#writable = settings.session !== undefined;
+    this.#password = Buffer.from(settings.session?.password ?? NO_PASSWORD);
+    this.#timeout = settings.sessionTimeout;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  get chroot(): string {
+    return this.#settings.chroot;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get id(): bigint {
+    return this.#id;
+  }
+
+  get password(): Buffer {
+    return this.#password;
+  }
+
+  /** ms, as the server granted it */
+  get timeout(): number {
+    return this.#timeout;
+  }
+
+  get server(): Server | undefined {
+    return this.#live ? this.#connection?.server : undefined;
+  }
+
+  get servers(): readonly Server[] {
+    return this.#servers.servers;
+  }
+
+  /** Greatest transaction number seen. */
+  get zxid(): bigint {
+    return (BigInt(this.#zxidHigh) << 32n) | BigInt(this.#zxidLow);
+  }
+
+  get ended(): boolean {
+    return this.#state === 'expired' || this.#state === 'closed' || this.#state === 'auth-failed';
+  }
+
+  get #live(): boolean {
+    return this.#state === 'connected' || this.#state === 'read-only';
+  }
+
+  start(): void {
+    this.#attempt();
+  }
+
+  states(signal?: AbortSignal): EventQueue<State> {
+    const queue: EventQueue<State> = new EventQueue({ left: () => this.#listeners.delete(queue) }, signal);
+    if (this.ended) queue.finish();
+    else this.#listeners.add(queue);
+    return queue;
+  }
+
+  /** Sends it, or keeps it until there is a connection. */
+  submit(request: AnyRequest): void {
+    if (this.#closing || this.ended) request.fail(this.#endError(request));
+    else if (this.#live && !this.#moving) this.#connection!.send(request);
+    else this.#waiting.push(request);
+  }
+
+  /** A waiting request was given up. They are only dropped when they are many: dropping one costs a pass over all. */
+  abandoned(): void {
+    this.#abandoned++;
+    if (this.#abandoned < 64 || this.#abandoned * 2 < this.#waiting.length) return;
+    this.#abandoned = 0;
+    this.#waiting.sweep();
+  }
+
+  #endError(request: AnyRequest): ZooKeeperError {
+    const { name: operation } = request.operation;
+    const { path } = request;
+    if (this.#error === undefined) {
+      const message = `${operation} ${path}: the client was closed; connect again`;
+      return new ZooKeeperError('CLOSED', message, { operation, path });
+    }
+    const { code, message } = this.#error;
+    return new ZooKeeperError(code, `${operation} ${path}: ${message}`, { operation, path, cause: this.#error });
+  }
+
+  /** Resolves when a server has accepted it. Every later connection sends it again. */
+  addAuth(scheme: string, auth: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing || this.ended) {
+        reject(this.#error ?? new ZooKeeperError('CLOSED', 'addAuth: the client was closed; connect again'));
+        return;
+      }
+      const entry: AuthEntry = { scheme, auth, resolve, reject };
+      this.#auths.push(entry);
+      if (this.#live) this.#sendAuth(this.#connection!, entry);
+    });
+  }
+
+  #sendAuth(connection: Connection, entry: AuthEntry): void {
+    connection.sendAuth(entry.scheme, entry.auth, (error) => {
+      if (error === 0) {
+        entry.resolve?.();
+        return;
+      }
+      const message = `the server refused the authentication by ${entry.scheme}; the session has ended`;
+      this.#end('auth-failed', new ZooKeeperError('AUTH_FAILED', message, { operation: 'addAuth' }));
+    });
+  }
+
+  #attempt(): void {
+    const { server, delay } = this.#servers.next();
+    if (delay === 0) this.#dial(server);
+    else this.#retry = setTimeout(() => this.#dial(server), delay);
+  }
+
+  #dial(server: Server): void {
+    this.#retry = undefined;
+    this.#connection = this.#connect(server, this.#settings.readOnly);
+  }
+
+  #connect(server: Server, readOnly: boolean): Connection {
+    const { tls, maxFrame, maxRequest, chroot, now, sessionTimeout } = this.#settings;
+    const request = {
+      zxid: this.zxid,
+      timeout: sessionTimeout,
+      id: this.#writable ? this.#id : 0n,
+      password: this.#writable ? this.#password : NO_PASSWORD,
+      readOnly,
+    };
+    const openTimeout = openTimeoutFor(this.#timeout, this.#servers.servers.length);
+    return new Connection({ server, tls, request, openTimeout, maxFrame, maxRequest, chroot, now }, this);
+  }
+
+  opened(connection: Connection, grant: SessionGrant): void {
+    if (grant.id === 0n || grant.timeout <= 0) {
+      connection.end();
+      this.#expire('the ensemble says that the session has expired');
+      return;
+    }
+    if (connection === this.#candidate) this.#adoptCandidate(connection);
+    const before = this.#granted ? this.zxid : undefined;
+    this.#granted = true;
+    if (!grant.readOnly) this.#writable = true;
+    this.#id = grant.id;
+    this.#password = grant.password;
+    this.#timeout = grant.timeout;
+    this.#servers.succeeded();
+    clearTimeout(this.#outage);
+    for (const entry of this.#auths) this.#sendAuth(connection, entry);
+    for (const batch of this.watches.batches(this.zxid)) {
+      connection.sendWatches(batch.code, (writer) => batch.encode(writer));
+    }
+    this.#enter(grant.readOnly ? 'read-only' : 'connected');
+    if (grant.readOnly) this.#searchSoon(SEARCH.first);
+    for (const request of this.#waiting.drain()) if (!request.settled) connection.send(request);
+    if (before !== undefined) this.onReconnect?.(before);
+    this.onConnect?.();
+  }
+
+  event(event: WireEvent): void {
+    this.watches.dispatch(event.type, event.path, event.zxid);
+  }
+
+  progressed(high: number, low: number): void {
+    if (high > this.#zxidHigh || (high === this.#zxidHigh && low > this.#zxidLow)) {
+      this.#zxidHigh = high;
+      this.#zxidLow = low;
+    }
+  }
+
+  drained(): void {
+    if (this.#moving) this.#move();
+  }
+
+  lost(connection: Connection, error: ZooKeeperError): void {
+    this.lastError = error;
+    if (connection === this.#candidate) {
+      this.#candidate = undefined;
+      return;
+    }
+    const { lastHeard } = connection;
+    const wasLive = this.#live;
+    this.#moving = false;
+    this.#connection = undefined;
+    if (this.#closing) {
+      this.#settle(connection, error);
+      this.#end('closed', undefined);
+      return;
+    }
+    if (wasLive) this.#suspend(lastHeard);
+    this.#settle(connection, error);
+    if (!this.ended) this.#attempt();
+  }
+
+  /** The connection is gone, the session may live: from now on it is a question of time. */
+  #suspend(lastHeard: number): void {
+    clearTimeout(this.#search);
+    this.#candidate?.end();
+    this.#candidate = undefined;
+    this.#enter('connecting');
+    const limit = this.#settings.outageLimit ?? (this.#timeout * 4) / 3;
+    if (limit === Number.POSITIVE_INFINITY) return;
+    const left = limit - (this.#settings.now() - lastHeard);
+    this.#outage = setTimeout(
+      () => this.#expire(`no server was reached for ${Math.round(limit)} ms`),
+      Math.max(0, left),
+    );
+  }
+
+  /** Requests that the lost connection took along: reads are asked again, in order; writes are ambiguous. */
+  #settle(connection: Connection, cause: ZooKeeperError): void {
+    const again: AnyRequest[] = [];
+    for (const request of connection.inFlight.drain()) {
+      if (request.settled) continue;
+      if (!request.operation.write && !this.#closing) again.push(request);
+      else if (request.onLost !== undefined && !this.#closing) request.onLost(request);
+      else request.fail(lostError(request, cause));
+    }
+    this.#waiting.unshift(again);
+  }
+
+  #enter(state: State): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener.push(state);
+  }
+
+  #expire(why: string): void {
+    this.#end('expired', new ZooKeeperError('SESSION_EXPIRED', `the session has expired: ${why}; connect again`));
+  }
+
+  #end(state: 'expired' | 'closed' | 'auth-failed', error: ZooKeeperError | undefined): void {
+    if (this.ended) return;
+    this.#error = error;
+    for (const timer of [this.#retry, this.#outage, this.#search]) clearTimeout(timer);
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.end();
+    this.#candidate?.end();
+    this.#enter(state);
+    if (connection !== undefined) this.#settleEnded(connection);
+    for (const request of this.#waiting.drain()) if (!request.settled) request.fail(this.#endError(request));
+    for (const entry of this.#auths)
+      entry.reject?.(error ?? new ZooKeeperError('CLOSED', 'addAuth: the client was closed'));
+    this.watches.endAll(error);
+    for (const listener of this.#listeners) listener.finish();
+    this.#listeners.clear();
+    this.#resolveClosed(error);
+  }
+
+  #settleEnded(connection: Connection): void {
+    for (const request of connection.inFlight.drain()) {
+      if (request.settled) continue;
+      const error = this.#endError(request);
+      request.fail(request.operation.write ? lostError(request, error) : error);
+    }
+  }
+
+  /** Ends the session on the server too, after everything that was sent before. */
+  async close(): Promise<void> {
+    if (!this.ended && !this.#closing) {
+      if (this.#live) await this.#farewell();
+      this.#closing = true;
+      this.#end('closed', undefined);
+    }
+    await this.closed;
+  }
+
+  #farewell(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(done, Math.min(CLOSE_WAIT, this.#timeout));
+      const request = new Request(CLOSE, '', undefined, done, done) as unknown as AnyRequest;
+      this.submit(request);
+      this.#closing = true;
+      void this.closed.then(done);
+    });
+  }
+
+  #searchSoon(delay: number): void {
+    clearTimeout(this.#search);
+    this.#search = setTimeout(() => {
+      if (this.#state !== 'read-only') return;
+      const others = this.#servers.servers.length > 1;
+      let { server } = this.#servers.next();
+      if (others && server === this.#connection?.server) server = this.#servers.next().server;
+      this.#candidate?.end();
+      this.#candidate = this.#connect(server, false);
+      this.#searchSoon(Math.min(delay * 2, SEARCH.longest));
+    }, delay);
+  }
+
+  #adoptCandidate(connection: Connection): void {
+    const old = this.#connection;
+    this.#candidate = undefined;
+    this.#connection = connection;
+    clearTimeout(this.#search);
+    if (old === undefined) return;
+    old.end();
+    this.#settle(old, new ZooKeeperError('CONNECTION_LOSS', 'the session moved to a server that can write'));
+  }
+
+  /** Takes a new list of servers and moves this connection if that keeps the clients spread evenly. */
+  replaceServers(servers: readonly Server[]): void {
+    const before = this.#servers.servers;
+    const same = before.length === servers.length && rebalanceNames(before) === rebalanceNames(servers);
+    if (same || servers.length === 0 || this.ended) return;
+    const target = rebalance(before, servers, this.server, this.#settings.random);
+    this.#servers.replace(servers, target ?? []);
+    if (target === undefined || this.#state !== 'connected') return;
+    this.#moving = true;
+    if (this.#connection!.inFlight.length === 0) this.#move();
+  }
+
+  /** Nothing is in flight, so leaving loses nothing. */
+  #move(): void {
+    const connection = this.#connection!;
+    connection.end();
+    this.lost(
+      connection,
+      new ZooKeeperError('CONNECTION_LOSS', `left ${serverName(connection.server)} for another server`),
+    );
+  }
+}
+
+function rebalanceNames(servers: readonly Server[]): string {
+  return servers.map(serverName).sort().join();
+}
+
+/** ms: every server can be tried once in two thirds of the session, and none gets less than half a second. */
+function openTimeoutFor(sessionTimeout: number, servers: number): number {
+  return Math.max(500, (sessionTimeout * 2) / 3 / Math.max(1, Math.min(servers, 4)));
+}
+
+function lostError(request: AnyRequest, cause: ZooKeeperError): ZooKeeperError {
+  const { name: operation, write } = request.operation;
+  const { path } = request;
+  const after = write ? 'it may have been applied; look before doing it again' : 'nothing was changed by it';
+  const message = `${operation} ${path}: ${cause.message} while it was in flight; ${after}`;
+  return new ZooKeeperError('CONNECTION_LOSS', message, { operation, path, ambiguous: write, cause });
+}

@@ -154,6 +154,11 @@ export class ZooKeeper implements AsyncDisposable {
     return this.#session.zxid;
   }
 
+  /** ms since a server was last heard: how fresh `state` is. */
+  get silence(): number {
+    return this.#session.silence;
+  }
+
   /** Why the last connection, or attempt to get one, failed. */
   get lastError(): ZooKeeperError | undefined {
     return this.#session.lastError;

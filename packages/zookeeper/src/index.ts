@@ -24,6 +24,10 @@ export {
 export type { ConnectOptions, ConnectTarget } from './options.ts';
 export type { AuthInfo, Created, NodeChildren, NodeData } from './protocol/operations.ts';
 export type { Stat } from './protocol/records.ts';
+export type { Hold } from './recipes/hold.ts';
+export { LeaderElection } from './recipes/leader-election.ts';
+export { Lock } from './recipes/lock.ts';
+export { type CachedNode, TreeCache, type TreeChange } from './recipes/tree-cache.ts';
 export type { State } from './session.ts';
 export type { WatchKind } from './watch-stream.ts';
 export type { WatchEvent } from './watch-table.ts';

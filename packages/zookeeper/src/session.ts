@@ -1,7 +1,9 @@
 import type { ConnectionOptions } from 'node:tls';
+import { Authentications } from './auth.ts';
 import { Connection, type ConnectionOwner, type WireEvent } from './connection.ts';
 import { ZooKeeperError } from './errors.ts';
 import { EventQueue } from './event-queue.ts';
+import { lostError, unsentError } from './outcome.ts';
 import { type AnyRequest, Request, RequestQueue } from './protocol/operation.ts';
 import { CLOSE } from './protocol/operations.ts';
 import type { SessionGrant } from './protocol/records.ts';
@@ -23,13 +25,6 @@ export interface SessionSettings {
   readonly maxRequest: number;
   readonly random: () => number;
   readonly now: () => number;
-}
-
-interface AuthEntry {
-  readonly scheme: string;
-  readonly auth: Uint8Array;
-  readonly resolve?: () => void;
-  readonly reject?: (error: unknown) => void;
 }
 
 const NO_PASSWORD = Buffer.alloc(16);
@@ -54,7 +49,7 @@ export class Session implements ConnectionOwner {
   readonly #settings: SessionSettings;
   readonly #servers: ServerList;
   readonly #waiting = new RequestQueue();
-  readonly #auths: AuthEntry[];
+  readonly #auths: Authentications;
   readonly #listeners = new Set<EventQueue<State>>();
   #resolveClosed!: (error: ZooKeeperError | undefined) => void;
   #state: State = 'connecting';
@@ -65,6 +60,7 @@ export class Session implements ConnectionOwner {
   #id: bigint;
   #password: Buffer;
   #timeout: number;
+  #lastHeard = 0;
   #zxidHigh = 0;
   #zxidLow = 0;
   #granted = false;
@@ -80,7 +76,7 @@ export class Session implements ConnectionOwner {
   constructor(settings: SessionSettings) {
     this.#settings = settings;
     this.#servers = new ServerList(settings.servers, settings.random);
-    this.#auths = [...settings.auth];
+    this.#auths = new Authentications(settings.auth, (error) => this.#end('auth-failed', error));
     this.#id = settings.session?.id ?? 0n;
     this.#writable = settings.session !== undefined;
     this.#password = Buffer.from(settings.session?.password ?? NO_PASSWORD);
@@ -128,6 +124,11 @@ export class Session implements ConnectionOwner {
     return this.#state === 'expired' || this.#state === 'closed' || this.#state === 'auth-failed';
   }
 
+  /** ms since a server was last heard. */
+  get silence(): number {
+    return this.#settings.now() - (this.#live ? this.#connection!.lastHeard : this.#lastHeard);
+  }
+
   get #live(): boolean {
     return this.#state === 'connected' || this.#state === 'read-only';
   }
@@ -145,7 +146,7 @@ export class Session implements ConnectionOwner {
 
   /** Sends it, or keeps it until there is a connection. */
   submit(request: AnyRequest): void {
-    if (this.#closing || this.ended) request.fail(this.#endError(request));
+    if (this.#closing || this.ended) request.fail(unsentError(request, this.#error));
     else if (this.#live && !this.#moving) this.#connection!.send(request);
     else this.#waiting.push(request);
   }
@@ -158,39 +159,10 @@ export class Session implements ConnectionOwner {
     this.#waiting.sweep();
   }
 
-  #endError(request: AnyRequest): ZooKeeperError {
-    const { name: operation } = request.operation;
-    const { path } = request;
-    if (this.#error === undefined) {
-      const message = `${operation} ${path}: the client was closed; connect again`;
-      return new ZooKeeperError('CLOSED', message, { operation, path });
-    }
-    const { code, message } = this.#error;
-    return new ZooKeeperError(code, `${operation} ${path}: ${message}`, { operation, path, cause: this.#error });
-  }
-
   /** Resolves when a server has accepted it. Every later connection sends it again. */
   addAuth(scheme: string, auth: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#closing || this.ended) {
-        reject(this.#error ?? new ZooKeeperError('CLOSED', 'addAuth: the client was closed; connect again'));
-        return;
-      }
-      const entry: AuthEntry = { scheme, auth, resolve, reject };
-      this.#auths.push(entry);
-      if (this.#live) this.#sendAuth(this.#connection!, entry);
-    });
-  }
-
-  #sendAuth(connection: Connection, entry: AuthEntry): void {
-    connection.sendAuth(entry.scheme, entry.auth, (error) => {
-      if (error === 0) {
-        entry.resolve?.();
-        return;
-      }
-      const message = `the server refused the authentication by ${entry.scheme}; the session has ended`;
-      this.#end('auth-failed', new ZooKeeperError('AUTH_FAILED', message, { operation: 'addAuth' }));
-    });
+    if (this.#closing || this.ended) return Promise.reject(this.#error ?? closedError());
+    return this.#auths.add(scheme, auth, this.#live ? this.#connection : undefined);
   }
 
   #attempt(): void {
@@ -232,7 +204,7 @@ export class Session implements ConnectionOwner {
     this.#timeout = grant.timeout;
     this.#servers.succeeded();
     clearTimeout(this.#outage);
-    for (const entry of this.#auths) this.#sendAuth(connection, entry);
+    this.#auths.sendAll(connection);
     for (const batch of this.watches.batches(this.zxid)) {
       connection.sendWatches(batch.code, (writer) => batch.encode(writer));
     }
@@ -280,6 +252,7 @@ export class Session implements ConnectionOwner {
 
   /** The connection is gone, the session may live: from now on it is a question of time. */
   #suspend(lastHeard: number): void {
+    this.#lastHeard = lastHeard;
     clearTimeout(this.#search);
     this.#candidate?.end();
     this.#candidate = undefined;
@@ -325,9 +298,8 @@ export class Session implements ConnectionOwner {
     this.#candidate?.end();
     this.#enter(state);
     if (connection !== undefined) this.#settleEnded(connection);
-    for (const request of this.#waiting.drain()) if (!request.settled) request.fail(this.#endError(request));
-    for (const entry of this.#auths)
-      entry.reject?.(error ?? new ZooKeeperError('CLOSED', 'addAuth: the client was closed'));
+    for (const request of this.#waiting.drain()) if (!request.settled) request.fail(unsentError(request, this.#error));
+    this.#auths.end(error ?? closedError());
     this.watches.endAll(error);
     for (const listener of this.#listeners) listener.finish();
     this.#listeners.clear();
@@ -337,7 +309,7 @@ export class Session implements ConnectionOwner {
   #settleEnded(connection: Connection): void {
     for (const request of connection.inFlight.drain()) {
       if (request.settled) continue;
-      const error = this.#endError(request);
+      const error = unsentError(request, this.#error);
       request.fail(request.operation.write ? lostError(request, error) : error);
     }
   }
@@ -421,10 +393,6 @@ function openTimeoutFor(sessionTimeout: number, servers: number): number {
   return Math.max(500, (sessionTimeout * 2) / 3 / Math.max(1, Math.min(servers, 4)));
 }
 
-function lostError(request: AnyRequest, cause: ZooKeeperError): ZooKeeperError {
-  const { name: operation, write } = request.operation;
-  const { path } = request;
-  const after = write ? 'it may have been applied; look before doing it again' : 'nothing was changed by it';
-  const message = `${operation} ${path}: ${cause.message} while it was in flight; ${after}`;
-  return new ZooKeeperError('CONNECTION_LOSS', message, { operation, path, ambiguous: write, cause });
+function closedError(): ZooKeeperError {
+  return new ZooKeeperError('CLOSED', 'addAuth: the client was closed; connect again', { operation: 'addAuth' });
 }

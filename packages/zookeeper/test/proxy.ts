@@ -9,7 +9,7 @@ interface Pair {
  * A TCP proxy in front of one server, which can cut its connections, hold what the server says, and let only so many
  * bytes through, so that a connection breaks in the middle of a frame.
  */
-export class Proxy implements AsyncDisposable {
+export class TcpProxy implements AsyncDisposable {
   readonly #listener: Server;
   readonly #target: number;
   readonly #pairs = new Set<Pair>();
@@ -25,10 +25,10 @@ export class Proxy implements AsyncDisposable {
     listener.on('connection', (client) => this.#accept(client));
   }
 
-  static async start(target: number): Promise<Proxy> {
+  static async start(target: number): Promise<TcpProxy> {
     const listener = createServer();
     await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-    return new Proxy(listener, target);
+    return new TcpProxy(listener, target);
   }
 
   get address(): string {

@@ -6,6 +6,7 @@ export type StoreErrorCode =
   | 'NOT_FOUND' // no such bundle, release or blob
   | 'CORRUPT' // bytes that do not match their hash, or a record that cannot be read
   | 'NEWER_FORMAT' // the store was made by a newer Quorate
+  | 'UNCHANGED' // a publish that would change nothing
   | 'UNKNOWN_OUTCOME' // the connection broke around the commit, and whether it happened could not be found out in time
   | 'UNSUITABLE' // what is there cannot serve as a store (no link(2), read-only, a full disk …)
   | 'BAD_URL';

@@ -1,4 +1,6 @@
 export { StoreError, type StoreErrorCode } from './errors.ts';
+export { type OpenOptions, openStore } from './open.ts';
+export { type ManifestToPublish, type PublishOptions, publishManifest, rollback } from './publish.ts';
 export { mustLatest, mustRelease, readManifest } from './read.ts';
 export type {
   BlobSource,

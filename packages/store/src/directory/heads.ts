@@ -1,0 +1,116 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  decodeHead,
+  decodeRelease,
+  encodeHead,
+  encodeRelease,
+  type Head,
+  ModelError,
+  type Release,
+} from '@quorate/model';
+import { StoreError } from '../errors.ts';
+import { createFile, isMissing, makeFolder } from './durable.ts';
+
+/** Heads that stay, newest first. A publisher that slept through this many commits must not think that it won. */
+const HEADS_KEPT = 1000;
+const DIGITS = 12;
+
+/** One step of a bundle's line: the head as it was from then on, and the release that it names. */
+export interface Step {
+  readonly version: number;
+  /** undefined while the first release is on its way */
+  readonly committed: { readonly head: Head; readonly release: Release } | undefined;
+}
+
+/**
+ * A bundle's line of heads: files `heads/000000000001`, `…2`, each written once. The one with the greatest number is the head, and creating
+ * the next number is the compare-and-set: release and head appear in one atomic step.
+ */
+export class Heads {
+  readonly #folder: string;
+
+  constructor(root: string, bundle: string) {
+    this.#folder = join(root, 'bundles', bundle, 'heads');
+  }
+
+  get folder(): string {
+    return this.#folder;
+  }
+
+  path(version: number): string {
+    return join(this.#folder, String(version).padStart(DIGITS, '0'));
+  }
+
+  /** @returns ascending; empty when the bundle is not there */
+  async versions(): Promise<number[]> {
+    try {
+      const names = await readdir(this.#folder);
+      return names
+        .filter((name) => /^\d{12,}$/.test(name))
+        .map(Number)
+        .sort((a, b) => a - b);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  async current(): Promise<Step | undefined> {
+    for (;;) {
+      const version = (await this.versions()).at(-1);
+      if (version === undefined) return undefined;
+      const step = await this.read(version);
+      if (step) return step; // else it was pruned since: there are newer ones
+    }
+  }
+
+  async read(version: number): Promise<Step | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.path(version), 'utf8');
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    if (text === '') return { version, committed: undefined };
+    const end = text.indexOf('\n');
+    try {
+      return {
+        version,
+        committed: { head: decodeHead(text.slice(0, end)), release: decodeRelease(text.slice(end + 1)) },
+      };
+    } catch (cause) {
+      if (cause instanceof ModelError && cause.code === 'NEWER_FORMAT')
+        throw new StoreError('NEWER_FORMAT', cause.message, { cause });
+      throw new StoreError('CORRUPT', `${this.path(version)} cannot be read: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  /** The line begins: from now on a collector sees the bundle, so that its fence covers a first publisher too. */
+  async begin(): Promise<void> {
+    await makeFolder(this.#folder);
+    await createFile(this.path(0), Buffer.alloc(0));
+  }
+
+  /**
+   * Adds the next step after `version`.
+   * @returns false when somebody else did first
+   */
+  async add(version: number, committed: Step['committed']): Promise<boolean> {
+    const next = version + 1;
+    const bytes = committed
+      ? Buffer.concat([encodeHead(committed.head), encodeRelease(committed.release)])
+      : Buffer.alloc(0);
+    if (!(await createFile(this.path(next), bytes))) return false;
+    const newest = (await this.versions()).at(-1) ?? next;
+    if (newest < next + HEADS_KEPT) return true;
+    await rm(this.path(next)); // this number was used and pruned long ago: we slept through it all
+    return false;
+  }
+
+  async prune(): Promise<void> {
+    const versions = await this.versions();
+    for (const version of versions.slice(0, -HEADS_KEPT)) await rm(this.path(version), { force: true });
+  }
+}

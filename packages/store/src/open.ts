@@ -1,0 +1,40 @@
+import { resolve } from 'node:path';
+import { StoreError } from './errors.ts';
+import type { Store } from './store.ts';
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal;
+  /** ms until a ZooKeeper store that does not answer is given up; 15,000 unless said */
+  readonly connectTimeout?: number;
+  /** files for `zk+tls:` */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** ms between looks at a folder that gives no events */
+  readonly pollMs?: number;
+}
+
+const EXAMPLES = 'dir:/mnt/shared/quorate, zk://10.0.0.1:2181,10.0.0.2:2181/quorate or zk+tls://10.0.0.1:2281/quorate';
+
+/**
+ * The store that a URL names. An adapter's code is loaded only when it is asked for.
+ * @throws StoreError BAD_URL; UNREACHABLE when it does not answer in time
+ */
+export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
+  const [, scheme, rest] = /^([a-z0-9+]+):(.*)$/.exec(url) ?? [];
+  switch (scheme) {
+    case 'dir': {
+      if (!rest)
+        throw new StoreError('BAD_URL', `the store ${url} names no folder: write for example dir:/mnt/shared/quorate`);
+      const { DirectoryStore } = await import('./directory/store.ts');
+      return new DirectoryStore(resolve(rest), options.pollMs === undefined ? {} : { pollMs: options.pollMs });
+    }
+    case 'zk':
+    case 'zk+tls': {
+      const { openZooKeeperStore } = await import('./zookeeper/open.ts');
+      return openZooKeeperStore(url, options);
+    }
+    case 's3':
+      throw new StoreError('BAD_URL', `the store ${url}: stores on S3 come with a later version; use ${EXAMPLES}`);
+    default:
+      throw new StoreError('BAD_URL', `${JSON.stringify(url)} is no store: write ${EXAMPLES}`);
+  }
+}

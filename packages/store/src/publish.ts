@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type BlobRef,
+  type BundleDefinition,
+  blobsOf,
+  checkBundleName,
+  checkLinks,
+  draftRelease,
+  type Manifest,
+  type Release,
+} from '@quorate/model';
+import { StoreError } from './errors.ts';
+import { mustLatest, mustRelease, readManifest } from './read.ts';
+import type { BlobSource, CallOptions, Latest, Store, UploadProgress } from './store.ts';
+
+export interface PublishOptions extends CallOptions {
+  readonly progress?: UploadProgress;
+}
+
+export interface ManifestToPublish {
+  readonly bundle: string;
+  /** the head that it was made from; undefined for a bundle's first release */
+  readonly base?: Latest;
+  readonly definition: BundleDefinition;
+  readonly manifest: Manifest;
+  /** content by its hash; asked only for what neither the parent nor the store has */
+  read(sha256: string): Promise<Uint8Array>;
+  readonly author: string;
+  readonly message: string;
+  readonly rollbackOf?: number;
+}
+
+/**
+ * Makes a manifest the next release of its bundle.
+ * @throws StoreError UNCHANGED when it is what the base holds already; CONFLICT when the head is not `base` any more
+ */
+export async function publishManifest(
+  store: Store,
+  what: ManifestToPublish,
+  options: PublishOptions = {},
+): Promise<Latest> {
+  const { bundle, base, definition, manifest, author, message } = what;
+  checkBundleName(bundle);
+  checkLinks(manifest, definition);
+  const { release, pages, added } = draftRelease({
+    bundle,
+    parent: base?.release,
+    parentManifest: base ? await readManifest(store, base.release, options) : [],
+    definition,
+    manifest,
+    id: randomUUID(),
+    author,
+    message,
+    time: new Date().toISOString(),
+    ...(what.rollbackOf === undefined ? {} : { rollbackOf: what.rollbackOf }),
+  });
+  if (base?.release.digest === release.digest) {
+    throw new StoreError(
+      'UNCHANGED',
+      `nothing to publish: this is what release ${base.release.number} of ${bundle} holds already`,
+    );
+  }
+  const ready = new Map(pages.map((page) => [page.sha256, page.bytes]));
+  const source = (ref: BlobRef): BlobSource => ({
+    ...ref,
+    read: async () => ready.get(ref.sha256) ?? what.read(ref.sha256),
+  });
+  return store.publish({ release, expected: base?.head, added: added.map(source) }, options);
+}
+
+/**
+ * Brings back what an older release held, as a new release: the line only grows.
+ * @throws StoreError NOT_FOUND, UNCHANGED, CONFLICT
+ */
+export async function rollback(
+  store: Store,
+  what: { bundle: string; to: number; author: string; message: string; base?: Latest },
+  options: PublishOptions = {},
+): Promise<Latest> {
+  const base = what.base ?? (await mustLatest(store, what.bundle, options));
+  const old: Release = await mustRelease(store, what.bundle, what.to, options);
+  const manifest = await readManifest(store, old, options);
+  const refs = new Map(blobsOf(manifest).map((ref) => [ref.sha256, ref]));
+  return publishManifest(
+    store,
+    {
+      bundle: what.bundle,
+      base,
+      definition: old.definition,
+      manifest,
+      read: (hash) => store.blob(refs.get(hash)!, options),
+      author: what.author,
+      message: what.message,
+      rollbackOf: what.to,
+    },
+    options,
+  );
+}

@@ -73,11 +73,8 @@ export class BundleWorker {
   async #apply(store: Store, release: Release, signal: AbortSignal): Promise<void> {
     const bundle = await this.#opened();
     this.#status = { ...this.#status, target: release.number };
-    const result = await bundle.apply(
-      release,
-      releaseSource(store, release, (ref) => bundle.has(ref), { signal }),
-      { signal },
-    );
+    const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });
+    const result = await bundle.apply(release, source);
     this.#settle(bundle, { target: release.number, state: result.state, detail: result.detail });
   }
 

@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { AgentError } from '../errors.ts';
+
+/**
+ * One agent per state folder. The lock is flock(2)'s: flock(1) takes it on our open file, and it lives and dies with us, however we end.
+ * @throws AgentError LOCKED that names the other's pid
+ */
+export async function lockState(state: string): Promise<Disposable & AsyncDisposable> {
+  mkdirSync(state, { recursive: true, mode: 0o755 });
+  const path = join(state, 'lock');
+  const fd = openSync(path, 'a+', 0o600);
+  try {
+    const code = await flock(fd);
+    if (code === 1)
+      throw new AgentError(
+        'LOCKED',
+        `another agent (pid ${readFileSync(path, 'utf8').trim() || 'unknown'}) has the state folder ${state}: stop it first, or give each its own --state`,
+      );
+    if (code !== 0)
+      throw new AgentError(
+        'FAILED',
+        `the state folder ${state} cannot be locked: flock(1) of util-linux ${code === 'ENOENT' ? 'is not installed' : `failed (${code})`}`,
+      );
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  const release = (): void => closeSync(fd);
+  return { [Symbol.dispose]: release, [Symbol.asyncDispose]: async () => release() };
+}
+
+/** Whether an agent holds the state folder now. */
+export async function isLocked(state: string): Promise<boolean> {
+  try {
+    await using _lock = await lockState(state);
+    return false;
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'LOCKED') return true;
+    throw error;
+  }
+}
+
+/** @returns 0: taken; 1: somebody else has it; else what went wrong */
+function flock(fd: number): Promise<number | string> {
+  return new Promise((resolve) => {
+    const child = spawn('flock', ['-xn', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    child.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  });
+}

@@ -1,0 +1,1 @@
+export { awaitOrphan, type HookResult, type HookRun, runHook } from './run.ts';

@@ -12,11 +12,17 @@ interface Entry {
 export class Authentications {
   readonly #entries: Entry[];
   readonly #refused: (error: ZooKeeperError) => void;
+  /** Resolves when those that were given at first are accepted. */
+  readonly initial: Promise<unknown>;
 
   /** `refused` is told when a server does not accept one of them. */
   constructor(given: readonly { scheme: string; auth: Uint8Array }[], refused: (error: ZooKeeperError) => void) {
-    this.#entries = [...given];
+    this.#entries = [];
     this.#refused = refused;
+    this.initial = Promise.all(given.map(({ scheme, auth }) => this.add(scheme, auth, undefined)));
+    this.initial.catch(() => {
+      // Told to whoever waits for it, and by the end of the session.
+    });
   }
 
   /** Resolves when a server has accepted it; `connection` is the one to ask now, if there is one. */

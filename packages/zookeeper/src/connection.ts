@@ -35,6 +35,9 @@ export interface ConnectionOwner {
   lost(connection: Connection, error: ZooKeeperError): void;
 }
 
+/** What a connection needs of a socket. */
+export type Wire = Pick<Socket, 'once' | 'on' | 'write' | 'writableLength' | 'destroy'>;
+
 export interface ConnectionSettings {
   readonly server: Server;
   readonly tls: ConnectionOptions | undefined;
@@ -48,6 +51,8 @@ export interface ConnectionSettings {
   readonly chroot: string;
   /** ms that only move forward */
   readonly now: () => number;
+  /** Another way to the server than a socket of its own: a test feeds bytes by it. */
+  readonly dial?: () => Wire;
 }
 
 /** One socket: opens a session on it, sends requests, matches replies in order, keeps it alive and notices its death. */
@@ -57,7 +62,7 @@ export class Connection {
   readonly inFlight = new RequestQueue();
   readonly #settings: ConnectionSettings;
   readonly #owner: ConnectionOwner;
-  readonly #socket: Socket;
+  readonly #socket: Wire;
   readonly #writer = new Writer();
   readonly #reader = new Reader();
   readonly #frames: FrameSplitter;
@@ -78,8 +83,13 @@ export class Connection {
     this.#frames = new FrameSplitter(settings.maxFrame);
     this.#lastSent = this.#lastHeard = settings.now();
     this.#timer = setTimeout(() => this.#notOpened(), settings.openTimeout);
-    this.#socket = this.#dial();
+    this.#socket = settings.dial?.() ?? dial(settings);
     this.#listen();
+  }
+
+  /** Bytes of a frame that has not wholly come; never more than `maxFrame` and its length. */
+  get held(): number {
+    return this.#frames.held;
   }
 
   /** When a byte last came, on the clock of `now`. */
@@ -87,22 +97,8 @@ export class Connection {
     return this.#lastHeard;
   }
 
-  /** The socket's own local address; tests and diagnostics tell connections apart by it. */
-  get localPort(): number | undefined {
-    return this.#socket.localPort;
-  }
-
-  #dial(): Socket {
-    const { server, tls } = this.#settings;
-    const address = { host: server.host, port: server.port };
-    if (tls === undefined) return connectTcp({ ...address, noDelay: true });
-    const servername = isIP(server.host) === 0 ? { servername: server.host } : {};
-    return connectTls({ ...servername, ...tls, ...address });
-  }
-
   #listen(): void {
     const socket = this.#socket;
-    socket.setNoDelay(true);
     socket.once(this.#settings.tls === undefined ? 'connect' : 'secureConnect', () => this.#greet());
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', (cause) => this.#lose(this.#broken('failed', cause)));
@@ -320,6 +316,14 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#socket.destroy();
   }
+}
+
+function dial({ server, tls }: ConnectionSettings): Socket {
+  const address = { host: server.host, port: server.port, noDelay: true };
+  if (tls === undefined) return connectTcp(address);
+  // Names are checked by SNI and certificate; an address has no SNI.
+  const servername = isIP(server.host) === 0 ? { servername: server.host } : {};
+  return connectTls({ ...servername, ...tls, ...address });
 }
 
 function flush(connection: Connection): void {

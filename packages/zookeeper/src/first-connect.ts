@@ -21,7 +21,10 @@ export async function awaitConnected(
     session.start();
     const first = await states.next();
     await states.return();
-    if (first.value === 'connected' || first.value === 'read-only') return;
+    if (first.value === 'connected' || first.value === 'read-only') {
+      await session.authenticated;
+      return;
+    }
     const { lastError } = session;
     const ended = session.ended ? await session.closed : undefined;
     await session.close();

@@ -165,6 +165,11 @@ export class Session implements ConnectionOwner {
     return this.#auths.add(scheme, auth, this.#live ? this.#connection : undefined);
   }
 
+  /** Resolves when everything that was given to authenticate with is accepted. */
+  get authenticated(): Promise<unknown> {
+    return this.#auths.initial;
+  }
+
   #attempt(): void {
     const { server, delay } = this.#servers.next();
     if (delay === 0) this.#dial(server);

@@ -49,6 +49,12 @@ abstract class WatchStream implements Watcher {
     this.end(error instanceof ZooKeeperError && error.code === 'CLOSED' ? undefined : error);
   }
 
+  /** The server has set the watch. */
+  protected registered(mode: WatchMode): void {
+    if (this.queue.ended) removeUnwatched(this.session, this.path);
+    else this.session.watches.add(mode, this.path, this);
+  }
+
   protected leave(): void {
     this.session.watches.remove(this.path, this);
     removeUnwatched(this.session, this.path);
@@ -119,6 +125,8 @@ class RearmedStream extends WatchStream {
       return await this.#ask(CHILDREN, (error) => (error === 0 ? 'children' : undefined));
     } catch (error) {
       if (!(error instanceof ZooKeeperError) || error.code !== 'NO_NODE') throw error;
+      // Found present now, the node has come since: that is news even if nothing was told before.
+      this.#told ??= { present: false, zxid: undefined };
       const known = await this.#armExists();
       return known === 'absent' ? known : this.#armChildren();
     }
@@ -132,7 +140,7 @@ class RearmedStream extends WatchStream {
       onReply: (error) => {
         answered();
         const set = mode(error);
-        if (set !== undefined && !this.queue.ended) session.watches.add(set, path, this);
+        if (set !== undefined) this.registered(set);
       },
     });
   }
@@ -181,7 +189,7 @@ class PersistentStream extends WatchStream {
     const added = ask(session, ADD_WATCH, shown, () => ({ path, mode: ADD_MODE[this.#mode] }), undefined, {
       onReply: (error) => {
         answered();
-        if (error === 0 && !this.queue.ended) session.watches.add(this.#mode, path, this);
+        if (error === 0) this.registered(this.#mode);
       },
     });
     const looked = ask(session, EXISTS, shown, () => ({ path, watch: false }), undefined, {

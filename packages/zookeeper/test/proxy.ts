@@ -48,6 +48,8 @@ export class TcpProxy implements AsyncDisposable {
     }
     const server = connect(this.#target, '127.0.0.1');
     const pair = { client, server };
+    client.setNoDelay(true);
+    server.setNoDelay(true);
     this.#pairs.add(pair);
     client.on('data', (chunk) => server.write(chunk));
     server.on('data', (chunk) => this.#reply(pair, chunk));

@@ -1,4 +1,4 @@
-const INITIAL = 64 * 1024;
+const INITIAL = 16 * 1024;
 
 /**
  * One growing buffer of a connection: requests are encoded at its tail, and all that came together in one tick leave
@@ -45,7 +45,7 @@ export class Writer {
     if (this.#start !== this.#position) return;
     this.#start = 0;
     this.#position = 0;
-    if (this.#buffer.length > INITIAL * 16) this.#buffer = Buffer.allocUnsafeSlow(INITIAL);
+    if (this.#buffer.length > INITIAL * 64) this.#buffer = Buffer.allocUnsafeSlow(INITIAL);
   }
 
   #reserve(bytes: number): number {

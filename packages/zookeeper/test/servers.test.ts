@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  parseConnectString,
+  parseServer,
+  rebalance,
+  type Server,
+  ServerList,
+  serverName,
+  shuffle,
+} from '../src/servers.ts';
+import { seeded } from './seeded.ts';
+
+const named = (count: number, from = 0): Server[] =>
+  Array.from({ length: count }, (_, index) => ({ host: `h${from + index}`, port: 2181 }));
+
+test('a connect string names servers, ports and a chroot', () => {
+  assert.deepEqual(parseConnectString('h1:1,h2,[::1]:3/a/b'), {
+    servers: [
+      { host: 'h1', port: 1 },
+      { host: 'h2', port: 2181 },
+      { host: '::1', port: 3 },
+    ],
+    chroot: '/a/b',
+  });
+  assert.equal(parseConnectString('h1/').chroot, '');
+  assert.deepEqual(parseServer('fe80::1'), { host: 'fe80::1', port: 2181 });
+  assert.equal(serverName({ host: '::1', port: 3 }), '[::1]:3');
+});
+
+test('a connect string that makes no sense is refused', () => {
+  for (const text of ['', ',', '/a', 'h:x', 'h:0', 'h:65536', 'h1:1/a/', 'h1:1//', 'a b:1']) {
+    assert.throws(() => parseConnectString(text), { code: 'BAD_ARGUMENTS' }, text);
+  }
+});
+
+test('shuffling keeps every item and gives each the same chance to be first', () => {
+  const random = seeded(1);
+  const first = new Map<number, number>();
+  for (let round = 0; round < 9_000; round++) {
+    const shuffled = shuffle([1, 2, 3], random);
+    assert.deepEqual([...shuffled].sort(), [1, 2, 3]);
+    first.set(shuffled[0]!, (first.get(shuffled[0]!) ?? 0) + 1);
+  }
+  for (const times of first.values()) assert.ok(times > 2_800 && times < 3_200, String(times));
+});
+
+test('each round tries every server once, at first without a wait, then with a growing one that has a bound', () => {
+  const list = new ServerList(named(3), seeded(2));
+  const delays: number[] = [];
+  for (let round = 0; round < 12; round++) {
+    const tried = [list.next(), list.next(), list.next()];
+    assert.equal(new Set(tried.map(({ server }) => serverName(server))).size, 3);
+    delays.push(Math.max(...tried.map(({ delay }) => delay)));
+  }
+  assert.equal(delays[0], 0);
+  assert.ok(delays[1]! >= 25 && delays[1]! <= 50);
+  assert.ok(delays.at(-1)! >= 1_000 && delays.at(-1)! <= 2_000);
+  list.succeeded();
+  assert.equal(list.next().delay, 0);
+});
+
+test('waits differ between clients, so that they do not come in step', () => {
+  const wait = (seed: number) => {
+    const list = new ServerList(named(1), seeded(seed));
+    return Array.from({ length: 8 }, () => list.next().delay).at(-1);
+  };
+  assert.equal(new Set([1, 2, 3, 4, 5, 6].map(wait)).size, 6);
+});
+
+/** Clients per server after the list changed from `before` to `after`, all of which were spread evenly. */
+function spread(before: Server[], after: Server[], clients: number): { counts: Map<string, number>; moved: number } {
+  const random = seeded(3);
+  const counts = new Map<string, number>();
+  let moved = 0;
+  for (let client = 0; client < clients; client++) {
+    const current = before[client % before.length]!;
+    const target = rebalance(before, after, current, random);
+    if (target !== undefined) moved++;
+    const server = target === undefined ? current : target[Math.floor(random() * target.length)]!;
+    counts.set(serverName(server), (counts.get(serverName(server)) ?? 0) + 1);
+  }
+  return { counts, moved };
+}
+
+for (const [before, after, mayMove] of [
+  [named(3), named(5), 0.4],
+  [named(5), named(3), 0.4],
+  [named(3), named(3, 2), 2 / 3],
+  [named(4), named(3, 3), 0.75],
+  [named(2), named(2, 2), 1],
+  [named(3), named(3), 0],
+] as const) {
+  test(`clients stay spread evenly, and few move, when ${before.map(serverName)} become ${after.map(serverName)}`, () => {
+    const clients = 30_000;
+    const { counts, moved } = spread([...before], [...after], clients);
+    for (const server of after) {
+      const share = (counts.get(serverName(server)) ?? 0) / clients;
+      assert.ok(Math.abs(share - 1 / after.length) < 0.02, `${serverName(server)} has ${share}`);
+    }
+    assert.equal(counts.size, after.length);
+    assert.ok(moved / clients <= mayMove + 0.02, `${moved} of ${clients} moved`);
+  });
+}

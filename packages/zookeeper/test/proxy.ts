@@ -16,6 +16,7 @@ export class TcpProxy implements AsyncDisposable {
   #holding: 'neither' | 'replies' | 'both' = 'neither';
   #refusing = false;
   #budget = Number.POSITIVE_INFINITY;
+  #piece = 0;
   /** Connections accepted since the start. */
   accepted = 0;
 
@@ -61,10 +62,24 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #reply(pair: Pair, chunk: Buffer): void {
+    if (this.#piece > 0) {
+      this.#trickle(pair, chunk);
+      return;
+    }
     const passed = chunk.subarray(0, Math.max(0, this.#budget));
     this.#budget -= passed.length;
     if (passed.length === chunk.length) pair.client.write(chunk);
     else pair.client.end(passed, () => this.#drop(pair));
+  }
+
+  /** Each piece in a write of its own, and a turn of the loop apart, so that they arrive apart. */
+  #trickle(pair: Pair, chunk: Buffer): void {
+    pair.server.pause();
+    const send = (at: number) => {
+      if (at >= chunk.length) pair.server.resume();
+      else pair.client.write(chunk.subarray(at, at + this.#piece), () => setImmediate(send, at + this.#piece));
+    };
+    send(0);
   }
 
   #drop(pair: Pair): void {
@@ -105,9 +120,14 @@ export class TcpProxy implements AsyncDisposable {
     for (const pair of this.#pairs) this.#apply(pair);
   }
 
-  /** Lets `bytes` more from the server through, then ends the connection that would go on; `release` is not needed. */
+  /** Lets `bytes` more from the server through, then ends the connection that would go on. */
   limit(bytes: number): void {
     this.#budget = bytes;
+  }
+
+  /** Passes on what the server says in pieces of so many bytes. */
+  trickle(bytes: number): void {
+    this.#piece = bytes;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -300,12 +300,13 @@ export async function managedBundles(state: string): Promise<string[]> {
 
 /** Where and how a bundle lives on this machine. */
 export function bundlePlace(settings: Settings, bundle: string, log?: Log): Parameters<typeof openBundle>[0] {
-  const { state, root, roots, links } = settings;
+  const { state, root, roots, links, hooks } = settings;
   return {
     state,
     root,
     bundle,
     policy: { ...DEFAULT_POLICY, ...(roots ? { roots } : {}), ...(links ? { links } : {}) },
+    ...(hooks === false ? { hooks } : {}),
     ...(log ? { log } : {}),
   };
 }

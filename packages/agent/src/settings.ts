@@ -35,6 +35,8 @@ export interface Settings {
   /** certificate files for `zk+tls:` stores */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly member?: MemberSettings;
+  /** false: reload and health commands are not run, as while an image is built */
+  readonly hooks?: boolean;
   /** the file that was read, if any */
   readonly file?: string;
 }
@@ -72,6 +74,7 @@ const FileSchema = v.strictObject({
   roots: v.optional(v.array(absolute)),
   links: v.optional(v.array(absolute)),
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
+  hooks: v.optional(v.boolean()),
   member: v.optional(
     v.strictObject({
       id: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(254)),
@@ -107,6 +110,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     links: file?.links,
     tls: file?.tls,
     member: file?.member,
+    hooks: file?.hooks,
     file: file ? path : undefined,
   };
   const checked = v.safeParse(FileSchema.entries.instance, settings.instance);

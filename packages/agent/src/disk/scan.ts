@@ -27,6 +27,8 @@ export interface ScanOptions {
    * folder from version control, which knows no owners and few modes. New paths get the base's root owner.
    */
   readonly owners: 'native' | { readonly base: Manifest };
+  /** where a path really is, where that is not below the folder: a native file may be a link of Quorate's */
+  readonly place?: (path: string) => string;
   /** whose users give the owners their names; `/` unless said */
   readonly root?: string;
 }
@@ -136,6 +138,10 @@ class Scan {
     this.#visit(path, true);
   }
 
+  #at(path: string): string {
+    return this.#options.place?.(path) ?? join(this.#folder, path);
+  }
+
   #ignores(path: string): boolean {
     return (
       path === '.quorate.json' ||
@@ -147,7 +153,7 @@ class Scan {
   }
 
   #visit(path: string, descend: boolean): void {
-    const stats = lstatSync(join(this.#folder, path));
+    const stats = lstatSync(this.#at(path));
     if (stats.isDirectory()) {
       this.#directory(path, stats);
       if (descend) this.#walk(path);
@@ -163,7 +169,7 @@ class Scan {
   }
 
   #symlink(path: string, stats: Stats): void {
-    const target = readlinkSync(join(this.#folder, path), { encoding: 'buffer' });
+    const target = readlinkSync(this.#at(path), { encoding: 'buffer' });
     if (!Buffer.from(target.toString('utf8')).equals(target))
       this.#refused.push(`${path}: its target is not valid UTF-8`);
     else this.#entries.push({ path, kind: 'symlink', target: target.toString('utf8'), ...this.#owner(path, stats) });
@@ -191,7 +197,7 @@ class Scan {
   }
 
   async #read(path: string, stats: Stats): Promise<FileEntry> {
-    const bytes = await readStable(join(this.#folder, path), path);
+    const bytes = await readStable(this.#at(path), path);
     const hash = sha256(bytes);
     this.#places.set(hash, path);
     return {
@@ -216,7 +222,7 @@ class Scan {
 
   async #readAgain(hash: string): Promise<Buffer> {
     const path = this.#places.get(hash);
-    const bytes = path === undefined ? undefined : await readStable(join(this.#folder, path), path);
+    const bytes = path === undefined ? undefined : await readStable(this.#at(path), path);
     if (!bytes || sha256(bytes) !== hash) {
       throw new AgentError(
         'IMPORT_REFUSED',

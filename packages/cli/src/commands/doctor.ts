@@ -1,0 +1,303 @@
+import { execFile } from 'node:child_process';
+import { access, constants, readdir, readFile, statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { exchangeHelper, findJars, findJava, parseServer, readStatus, type Settings } from '@quorate/agent';
+import { openStore } from '@quorate/store';
+import { Context, type GlobalFlags } from '../context.ts';
+import { EXIT } from '../exit.ts';
+import { paint } from '../output/style.ts';
+import { describeClock } from './status.ts';
+
+const run = promisify(execFile);
+
+interface Check {
+  readonly name: string;
+  readonly result: 'ok' | 'warn' | 'fail';
+  readonly detail: string;
+  /** what to do */
+  readonly advice?: string;
+}
+
+/** A publish needs room for the release twice, a member for its log: MB. */
+const ROOM_LEAST = 256;
+const CONNECT_MS = 5000;
+
+/** Looks at everything that an instance needs, and says what to do. */
+export async function doctor(flags: GlobalFlags): Promise<number> {
+  await using context = await Context.open(flags);
+  const { settings } = context;
+  const groups = await Promise.all([
+    nodeVersion(),
+    settingsFile(settings),
+    java(settings),
+    ports(settings),
+    room(settings),
+    agentState(settings),
+    clock(settings),
+    appArmor(settings),
+    namespaces(),
+    swap(),
+    lockHelper(),
+    storeReachable(settings),
+  ]);
+  const checks = groups.flat();
+  context.print(checks, () => checks.map(drawCheck).join('\n'));
+  return checks.some(({ result }) => result === 'fail') ? EXIT.failed : EXIT.done;
+}
+
+function drawCheck({ name, result, detail, advice }: Check): string {
+  const mark = { ok: paint('green', '✓'), warn: paint('yellow', '!'), fail: paint('red', '✖') }[result];
+  return `${mark} ${name.padEnd(12)} ${detail}${advice ? `\n  ${' '.repeat(12)} → ${advice}` : ''}`;
+}
+
+function nodeVersion(): Check {
+  return { name: 'Node.js', result: 'ok', detail: process.versions.node };
+}
+
+function settingsFile({ file, store }: Settings): Check {
+  if (file) return { name: 'settings', result: 'ok', detail: file };
+  if (store) return { name: 'settings', result: 'ok', detail: 'from flags and variables' };
+  return {
+    name: 'settings',
+    result: 'fail',
+    detail: 'no settings file and no store',
+    advice: 'quorate init writes one',
+  };
+}
+
+async function java({ member, store }: Settings): Promise<Check[]> {
+  const found = await findJava();
+  const jars = await findJars(member?.jars);
+  const missing = member ? 'fail' : 'warn';
+  if (!member && store?.startsWith('dir:')) return [];
+  return [
+    found
+      ? { name: 'Java', result: 'ok', detail: `${found.major} (${found.path})` }
+      : {
+          name: 'Java',
+          result: missing,
+          detail: 'not found',
+          advice: 'install a JRE, for example openjdk-17-jre-headless; only a machine with a ZooKeeper member needs it',
+        },
+    jars
+      ? { name: 'ZooKeeper', result: 'ok', detail: jars }
+      : {
+          name: 'ZooKeeper',
+          result: missing,
+          detail: 'its jars were not found',
+          advice: 'npm run jars in a checkout brings them, or set member.jars to a folder that has them',
+        },
+  ];
+}
+
+async function ports({ member, state }: Settings): Promise<Check[]> {
+  if (!member) return [];
+  const own = member.servers[String(member.id)];
+  if (own === undefined)
+    return [
+      {
+        name: 'member',
+        result: 'fail',
+        detail: `member.id is ${member.id}, but member.servers does not have it`,
+        advice: 'mend the settings file',
+      },
+    ];
+  const running = (await readStatus(state))?.member?.state === 'serving';
+  if (running) return [{ name: 'member', result: 'ok', detail: `member ${member.id} serves` }];
+  const { quorumPort, electionPort, clientPort } = parseServer(member.id, own);
+  const taken: number[] = [];
+  for (const port of [quorumPort, electionPort, clientPort]) if (!(await isFree(port))) taken.push(port);
+  if (taken.length === 0)
+    return [{ name: 'ports', result: 'ok', detail: `${quorumPort}, ${electionPort}, ${clientPort} are free` }];
+  return [
+    {
+      name: 'ports',
+      result: 'warn',
+      detail: `${taken.join(', ')} are in use`,
+      advice: 'if that is not this member, find out by `ss -ltnp` who has them',
+    },
+  ];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
+  });
+}
+
+async function room({ state }: Settings): Promise<Check> {
+  const folder = await existing(state);
+  const { bavail, bsize } = await statfs(folder);
+  const megabytes = Math.round((bavail * bsize) / 1024 / 1024);
+  const writable = await access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  ); // the answer is the check
+  if (!writable)
+    return {
+      name: 'disk',
+      result: 'fail',
+      detail: `${folder} cannot be written by this user`,
+      advice: 'run as root, or choose another --state',
+    };
+  if (megabytes < ROOM_LEAST)
+    return {
+      name: 'disk',
+      result: 'warn',
+      detail: `${megabytes} MB free at ${folder}`,
+      advice: `free some room: ${ROOM_LEAST} MB let any release be staged`,
+    };
+  return { name: 'disk', result: 'ok', detail: `${megabytes} MB free at ${folder}` };
+}
+
+async function existing(folder: string): Promise<string> {
+  for (let at = folder; ; at = dirname(at)) {
+    if (
+      at === '/' ||
+      (await access(at).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return at; // climbs to what is there
+  }
+}
+
+async function agentState({ state }: Settings): Promise<Check> {
+  const status = await readStatus(state);
+  if (!status)
+    return { name: 'agent', result: 'warn', detail: 'has never run here', advice: 'quorate agent, best as a service' };
+  if (!status.running)
+    return {
+      name: 'agent',
+      result: 'warn',
+      detail: 'does not run now; what it applied stays in place',
+      advice: 'start it: quorate agent',
+    };
+  const bad = Object.entries(status.instance.bundles).filter(([, bundle]) => bundle.state !== 'applied');
+  if (bad.length === 0) return { name: 'agent', result: 'ok', detail: `runs (pid ${status.agent.pid})` };
+  return {
+    name: 'agent',
+    result: 'warn',
+    detail: bad.map(([name, bundle]) => `${name}: ${bundle.state}`).join(', '),
+    advice: 'quorate status tells why',
+  };
+}
+
+const TIME_SERVICES = ['chronyd', 'chrony', 'systemd-timesyncd', 'ntpd', 'ntpsec', 'openntpd'];
+
+/** Nothing depends on the clock; people who read times do. */
+async function clock({ state }: Settings): Promise<Check> {
+  const source = await readFile('/sys/devices/system/clocksource/clocksource0/current_clocksource', 'utf8').catch(
+    () => 'unknown',
+  ); // not shown in every container
+  const offset = (await readStatus(state))?.instance.clock;
+  const detail = `source ${source.trim()}${offset ? `, ${describeClock(offset)}` : ''}`;
+  for (const service of TIME_SERVICES)
+    if (await runs(service)) return { name: 'clock', result: 'ok', detail: `${detail}, kept by ${service}` };
+  return {
+    name: 'clock',
+    result: 'warn',
+    detail: `${detail}, no time service seen`,
+    advice: 'Quorate is right with any clock; run chrony if you want its times to read well',
+  };
+}
+
+async function runs(name: string): Promise<boolean> {
+  for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
+    const command = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => ''); // it ended while we looked
+    if (command.trim() === name.slice(0, 15)) return true;
+  }
+  return false;
+}
+
+/** Programs that AppArmor confines may not follow links out of /etc: link: copy serves them. */
+async function appArmor({ state }: Settings): Promise<Check> {
+  const profiles = await readFile('/sys/kernel/security/apparmor/profiles', 'utf8').catch(() => undefined); // no AppArmor, or not root
+  const enforced = (profiles ?? '')
+    .split('\n')
+    .filter((line) => line.endsWith('(enforce)'))
+    .map((line) => line.slice(0, line.lastIndexOf(' ')));
+  const servers = enforced.filter((name) =>
+    /nginx|haproxy|apache|postfix|dovecot|named|mysqld|slapd|dhcpd|squid|sshd/.test(name),
+  );
+  if (servers.length === 0)
+    return {
+      name: 'AppArmor',
+      result: 'ok',
+      detail: profiles === undefined ? 'not in use, or not to be read by this user' : 'confines no server here',
+    };
+  return {
+    name: 'AppArmor',
+    result: 'warn',
+    detail: `confines ${servers.join(', ')}`,
+    advice: `let them read ${state}/**, or use link: copy for their files`,
+  };
+}
+
+async function namespaces(): Promise<Check> {
+  const allowed = await run('unshare', ['-m', 'true']).then(
+    () => true,
+    () => false,
+  ); // the answer is the check
+  if (allowed) return { name: 'namespaces', result: 'ok', detail: 'mount namespaces are allowed' };
+  return {
+    name: 'namespaces',
+    result: 'warn',
+    detail: 'mount namespaces are not allowed for this user',
+    advice: 'the agent runs as root in the usual case',
+  };
+}
+
+function swap(): Check {
+  const helper = exchangeHelper();
+  if (helper) return { name: 'swap', result: 'ok', detail: `a folder and its link swap in one step (${helper})` };
+  return {
+    name: 'swap',
+    result: 'warn',
+    detail: 'no helper to swap two names in one step',
+    advice: 'install perl-base: without it a folder is absent for an instant when it is adopted',
+  };
+}
+
+async function lockHelper(): Promise<Check> {
+  const found = await run('flock', ['--version']).then(
+    () => true,
+    () => false,
+  ); // the answer is the check
+  if (found) return { name: 'flock', result: 'ok', detail: 'flock(1) of util-linux' };
+  return {
+    name: 'flock',
+    result: 'fail',
+    detail: 'flock(1) was not found',
+    advice: 'install util-linux: one agent per state folder is kept by it',
+  };
+}
+
+async function storeReachable({ store, tls }: Settings): Promise<Check[]> {
+  if (!store) return [];
+  try {
+    await using opened = await openStore(store, { connectTimeout: CONNECT_MS, ...(tls ? { tls } : {}) });
+    const bundles = await opened.bundles();
+    return [
+      {
+        name: 'store',
+        result: 'ok',
+        detail: `${store} answers, ${bundles.length === 0 ? 'no bundles yet' : `bundles: ${bundles.join(', ')}`}`,
+      },
+    ];
+  } catch (error) {
+    return [
+      {
+        name: 'store',
+        result: 'fail',
+        detail: (error as Error).message,
+        advice: 'check the address, the network, and that a majority of the members runs',
+      },
+    ];
+  }
+}

@@ -1,0 +1,216 @@
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { scanTree } from '@quorate/agent';
+import type { Entry, Release } from '@quorate/model';
+import { mustLatest, mustRelease, readManifest, rollback as rollbackTo, type Store } from '@quorate/store';
+import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber } from '../context.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { confirm } from '../output/ask.ts';
+import { type DiffSide, renderDiff, summarize } from '../output/diff.ts';
+import { paint } from '../output/style.ts';
+import { table } from '../output/table.ts';
+import { announce } from '../publishing.ts';
+import { waitSeconds } from './publish.ts';
+
+export interface HistoryFlags extends GlobalFlags {
+  readonly number?: string;
+}
+
+/** Releases, newest first. */
+export async function history(bundle: string, flags: HistoryFlags): Promise<number> {
+  await using context = await Context.open(flags);
+  const store = await context.store();
+  await mustLatest(store, bundle);
+  const most = flags.number === undefined ? 20 : wholeNumber('-n', flags.number);
+  const numbers = (await store.releases(bundle)).slice(-most).reverse();
+  const found = await Promise.all(numbers.map((number) => store.release(bundle, number)));
+  const releases = found.filter((release) => release !== undefined);
+  context.print(releases, () =>
+    table(
+      ['release', 'when', 'author', 'files', 'message'],
+      releases.map((release) => [
+        String(release.number),
+        localTime(release.time),
+        release.author,
+        String(release.files),
+        describeMessage(release),
+      ]),
+    ),
+  );
+  return EXIT.done;
+}
+
+function describeMessage({ message, rollbackOf }: Release): string {
+  const first = message.split('\n')[0]!;
+  return rollbackOf === undefined
+    ? first
+    : `${first}${first ? ' ' : ''}${paint('dim', `(content of release ${rollbackOf})`)}`;
+}
+
+/** The publisher's own clock, as this machine would write it. */
+function localTime(time: string): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime())
+    ? time
+    : `${date.toLocaleDateString('sv-SE')} ${date.toLocaleTimeString('sv-SE')}`;
+}
+
+export interface ShowFlags extends GlobalFlags {
+  readonly to?: string;
+}
+
+/** A release, one file of it, or all of it as a folder. `what` is `[RELEASE][:PATH]`. */
+export async function show(bundle: string, what: string | undefined, flags: ShowFlags): Promise<number> {
+  await using context = await Context.open(flags);
+  const store = await context.store();
+  const [numberText, path] = splitOnce(what ?? '', ':');
+  const release =
+    numberText === ''
+      ? (await mustLatest(store, bundle)).release
+      : await mustRelease(store, bundle, wholeNumber('a release', numberText));
+  const manifest = await readManifest(store, release);
+  if (path !== undefined)
+    return showFile(
+      store,
+      release,
+      manifest.find((entry) => entry.path === path),
+      path,
+    );
+  if (flags.to !== undefined) {
+    await checkOut(store, release, manifest, flags.to);
+    context.say(
+      `${bundle} release ${release.number} is in ${flags.to}; after your changes: quorate publish ${bundle} ${flags.to}`,
+    );
+    return EXIT.done;
+  }
+  context.print(
+    { ...release, manifest },
+    () => `${describeRelease(release)}\n\n${table(['mode', 'owner', 'size', 'path'], manifest.map(describeEntry))}`,
+  );
+  return EXIT.done;
+}
+
+function splitOnce(text: string, by: string): [string, string | undefined] {
+  const at = text.indexOf(by);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + by.length)];
+}
+
+async function showFile(store: Store, release: Release, entry: Entry | undefined, path: string): Promise<number> {
+  if (!entry)
+    throw new CliError(
+      EXIT.failed,
+      `release ${release.number} of ${release.bundle} has no ${path}`,
+      `\`quorate show ${release.bundle} ${release.number}\` lists what it has`,
+    );
+  if (entry.kind === 'directory') throw new CliError(EXIT.usage, `${path} is a folder`);
+  process.stdout.write(entry.kind === 'symlink' ? `-> ${entry.target}\n` : await store.blob(entry));
+  return EXIT.done;
+}
+
+function describeRelease(release: Release): string {
+  const { definition } = release;
+  const hook = (name: 'reload' | 'health'): string[] =>
+    definition[name] ? [`${name.padEnd(8)} ${definition[name].command}`] : [];
+  return [
+    `${paint('bold', `${release.bundle} release ${release.number}`)}  ${release.digest.slice(0, 16)}`,
+    `author   ${release.author}`,
+    `when     ${localTime(release.time)} by the publisher's clock`,
+    `message  ${release.message.replace(/\n/g, '\n         ')}`,
+    ...(release.rollbackOf === undefined ? [] : [`content  of release ${release.rollbackOf}`]),
+    `root     ${definition.root}, link: ${definition.link}`,
+    ...hook('reload'),
+    ...hook('health'),
+  ].join('\n');
+}
+
+function describeEntry(entry: Entry): string[] {
+  const owner = `${entry.owner}:${entry.group}`;
+  if (entry.kind === 'file') return [entry.mode, owner, String(entry.size), entry.path];
+  return entry.kind === 'directory'
+    ? [entry.mode, owner, '', `${entry.path}/`]
+    : ['', owner, '', `${entry.path} -> ${entry.target}`];
+}
+
+/** A release as an ordinary folder that `publish` takes again. */
+async function checkOut(store: Store, release: Release, manifest: readonly Entry[], folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0)
+    throw new CliError(EXIT.usage, `${folder} is not empty`, 'name a new folder: nothing is overwritten');
+  for (const entry of manifest) {
+    const path = join(folder, entry.path);
+    await mkdir(entry.kind === 'directory' ? path : dirname(path), { recursive: true });
+    if (entry.kind === 'symlink') await symlink(entry.target, path);
+    if (entry.kind === 'file')
+      await writeFile(path, await store.blob(entry), { mode: Number.parseInt(entry.mode, 8) & 0o777 });
+  }
+  await writeFile(
+    join(folder, '.quorate.json'),
+    `${JSON.stringify({ bundle: release.bundle, base: release.number })}\n`,
+  );
+}
+
+/** `A..B`, or `A` against the head; either may be `native`: the files on this machine. */
+export async function diff(
+  bundle: string,
+  range: string,
+  path: string | undefined,
+  flags: GlobalFlags,
+): Promise<number> {
+  await using context = await Context.open(flags);
+  const store = await context.store();
+  const head = (await mustLatest(store, bundle)).release;
+  const [a, b] = splitOnce(range, '..');
+  const before = await side(context, store, head, a);
+  const after = await side(context, store, head, b === undefined || b === '' ? String(head.number) : b);
+  const text = await renderDiff(before, after, path);
+  context.print(
+    { from: before.name, to: after.name, summary: summarize(before.manifest, after.manifest), diff: text },
+    () => text,
+  );
+  return EXIT.done;
+}
+
+async function side(context: Context, store: Store, head: Release, name: string): Promise<DiffSide> {
+  if (name === '0') return nothing;
+  if (name !== 'native')
+    return releaseSide(store, await mustRelease(store, head.bundle, wholeNumber('a release', name)));
+  const { definition } = head;
+  const { root } = context.settings;
+  const manifest = await readManifest(store, head);
+  const only =
+    definition.link === 'directory'
+      ? {}
+      : { only: manifest.filter(({ kind }) => kind !== 'directory').map((entry) => entry.path) };
+  const scanned = await scanTree(join(root, definition.root), { definition, owners: 'native', root, ...only });
+  return { name: 'native', manifest: scanned.manifest, definition, read: (file) => scanned.read(file.sha256) };
+}
+
+export interface RollbackFlags extends GlobalFlags {
+  readonly to?: string;
+  readonly message?: string;
+  readonly author?: string;
+  readonly wait?: string | true;
+}
+
+/** What an older release held becomes a new release. */
+export async function rollback(bundle: string, flags: RollbackFlags): Promise<number> {
+  await using context = await Context.open(flags);
+  const store = await context.store();
+  const base = await mustLatest(store, bundle);
+  const to = flags.to === undefined ? base.release.number - 1 : wholeNumber('--to', flags.to);
+  if (to < 1) throw new CliError(EXIT.usage, `${bundle} is at its first release: there is nothing to go back to`);
+  const old = await mustRelease(store, bundle, to);
+  const [before, after] = [await releaseSide(store, base.release), await releaseSide(store, old)];
+  const text = await renderDiff(before, after);
+  if (text !== '' && !context.json) process.stdout.write(`${text}\n`);
+  if (
+    text !== '' &&
+    !(await confirm(`Bring back release ${to} of ${bundle} as release ${base.release.number + 1}?`, context.yes))
+  ) {
+    context.say('nothing was published');
+    return EXIT.failed;
+  }
+  const message = flags.message ?? `rollback to release ${to}`;
+  const latest = await rollbackTo(store, { bundle, to, author: authorOf(flags.author), message, base });
+  return announce(context, store, bundle, latest, waitSeconds(flags.wait).wait);
+}

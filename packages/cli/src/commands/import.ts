@@ -1,0 +1,128 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { applyOnce, isLocked, readStatus, type Settings, scanTree } from '@quorate/agent';
+import { type BundleDefinition, type BundleStatus, checkBundleName, definitionOf, type LinkMode } from '@quorate/model';
+import { publishManifest, type Store } from '@quorate/store';
+import { authorOf, Context, type GlobalFlags } from '../context.ts';
+import { readDefinition } from '../definition.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { uploadProgress } from '../output/progress.ts';
+import { paint } from '../output/style.ts';
+
+export interface ImportFlags extends GlobalFlags {
+  readonly link?: LinkMode;
+  readonly reload?: string;
+  readonly health?: string;
+  readonly ignore?: readonly string[];
+  readonly allowLinksTo?: readonly string[];
+  readonly message?: string;
+  readonly author?: string;
+  readonly definition?: string;
+}
+
+const ADOPTED_WITHIN_MS = 60_000;
+
+/** Native files become release 1, and are adopted on this machine. */
+export async function importBundle(bundle: string, path: string, flags: ImportFlags): Promise<number> {
+  checkBundleName(bundle);
+  await using context = await Context.open(flags);
+  const { settings } = context;
+  const { definition, only } = await define(settings, path, flags);
+  const store = await context.store();
+  const existing = await store.latest(bundle);
+  if (existing)
+    throw new CliError(
+      EXIT.conflict,
+      `the bundle ${bundle} exists already, at release ${existing.release.number}`,
+      `change it with \`quorate publish ${bundle} FOLDER\`, or import under another name`,
+    );
+  const scanned = await scanTree(join(settings.root, definition.root), {
+    definition,
+    owners: 'native',
+    root: settings.root,
+    ...(only ? { only } : {}),
+  });
+  const progress = uploadProgress();
+  const message = flags.message ?? `import of ${path} from ${settings.instance}`;
+  const latest = await publishManifest(
+    store,
+    { bundle, definition, ...scanned, author: authorOf(flags.author), message },
+    { progress },
+  );
+  progress.end();
+  const { release } = latest;
+  for (const ignored of scanned.ignored.slice(0, 10)) context.say(paint('dim', `left out ${ignored}`));
+  context.say(
+    `${paint('green', '✓')} ${bundle} release ${release.number}: ${release.files} files from ${definition.root}`,
+  );
+  const status = await adopt(settings, store, bundle);
+  context.print(
+    { bundle, release: release.number, digest: release.digest, files: release.files, adopted: status },
+    () => describe(definition, status),
+  );
+  return status.state === 'applied' ? EXIT.done : EXIT.refused;
+}
+
+async function define(
+  settings: Settings,
+  path: string,
+  flags: ImportFlags,
+): Promise<{ definition: BundleDefinition; only?: string[] }> {
+  const native = resolve('/', path);
+  const there = await stat(join(settings.root, native)).catch(() => undefined); // told in the next line
+  if (!there)
+    throw new CliError(
+      EXIT.usage,
+      `${join(settings.root, native)} is not there`,
+      'name a folder or a file as it is on this machine, for example /etc/nginx',
+    );
+  const single = !there.isDirectory();
+  const given = flags.definition === undefined ? {} : await readDefinition(flags.definition);
+  const definition = definitionOf({
+    root: single ? dirname(native) : native,
+    link: single ? 'files' : 'directory',
+    ...given,
+    ...(flags.link ? { link: flags.link } : {}),
+    ...(flags.reload ? { reload: { command: flags.reload } } : {}),
+    ...(flags.health ? { health: { command: flags.health } } : {}),
+    ...(flags.ignore ? { ignore: flags.ignore } : {}),
+    ...(flags.allowLinksTo ? { links: flags.allowLinksTo } : {}),
+  });
+  if (single && definition.link === 'directory')
+    throw new CliError(
+      EXIT.usage,
+      `${native} is one file, which link: directory cannot serve`,
+      'use --link files or --link copy',
+    );
+  return { definition, ...(single ? { only: [basename(native)] } : {}) };
+}
+
+/** By the agent that runs here, else right now. */
+async function adopt(settings: Settings, store: Store, bundle: string): Promise<BundleStatus> {
+  if (!(await isLocked(settings.state))) {
+    const { bundles, unreachable } = await applyOnce(settings, { store, only: [bundle] });
+    if (unreachable) throw unreachable;
+    return bundles[bundle]!;
+  }
+  for (const until = performance.now() + ADOPTED_WITHIN_MS; performance.now() < until; await delay(100)) {
+    const status = (await readStatus(settings.state))?.instance.bundles[bundle];
+    if (status && status.state !== 'applying' && status.target > 0) return status;
+  }
+  throw new CliError(
+    EXIT.failed,
+    `the agent here did not adopt ${bundle} within ${ADOPTED_WITHIN_MS / 1000} s`,
+    '`quorate status` tells what it does',
+  );
+}
+
+function describe({ root, link }: BundleDefinition, { state, detail }: BundleStatus): string {
+  if (state !== 'applied') return `${paint('red', '✖')} not adopted here: ${state}: ${detail ?? ''}`;
+  const how =
+    link === 'copy'
+      ? 'its files are kept the same from now on'
+      : link === 'files'
+        ? 'its files are links to the release now'
+        : 'it is a link to the release now';
+  return `${paint('green', '✓')} ${root} is adopted: ${how}; the original is kept, \`quorate unmanage\` undoes it`;
+}

@@ -1,0 +1,124 @@
+import { readlinkSync } from 'node:fs';
+import { lstat, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Bundle, bundlePlace, openBundle, readStatus, scanTree } from '@quorate/agent';
+import { type BundleDefinition, definitionOf, type Release } from '@quorate/model';
+import { readManifest } from '@quorate/store';
+import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
+import { readDefinition } from '../definition.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { baseRelease, type PublishFlags, publishWorking, type Working } from '../publishing.ts';
+
+export interface PublishCommandFlags extends GlobalFlags, Omit<PublishFlags, 'wait'> {
+  readonly base?: string;
+  readonly definition?: string;
+  readonly attributes?: 'folder' | 'base';
+  readonly wait?: string | true;
+}
+
+/** What `show --to` leaves in a folder, so that a later publish knows what it was made from. */
+interface Checkout {
+  readonly bundle: string;
+  readonly base: number;
+}
+
+export const WAIT_SECONDS = 60;
+
+export function waitSeconds(flag: string | true | undefined): { wait?: number } {
+  if (flag === undefined) return {};
+  return { wait: flag === true ? WAIT_SECONDS : wholeNumber('--wait', flag) };
+}
+
+export async function publish(bundle: string, folder: string | undefined, flags: PublishCommandFlags): Promise<number> {
+  await using context = await Context.open(flags);
+  const store = await context.store();
+  const asked = flags.base === undefined ? undefined : wholeNumber('--base', flags.base);
+  const number =
+    asked ?? (folder === undefined ? await appliedHere(context, bundle) : await checkoutBase(folder, bundle));
+  const base = await baseRelease(store, bundle, number);
+  const definition = flags.definition === undefined ? base.definition : await readDefinition(flags.definition);
+  const working =
+    folder === undefined
+      ? await nativeFiles(context, definition, base)
+      : await folderFiles(context, folder, definition, base, flags);
+  const { author, message, rebase } = flags;
+  return publishWorking(context, bundle, base, working, { author, message, rebase, ...waitSeconds(flags.wait) });
+}
+
+async function checkoutBase(folder: string, bundle: string): Promise<number | undefined> {
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory())
+    throw new CliError(
+      EXIT.usage,
+      `${folder} is no folder`,
+      'name the folder that holds the files of the bundle, as they lie below its root',
+    );
+  const text = await readFile(join(folder, '.quorate.json'), 'utf8').catch(() => undefined); // an ordinary folder
+  if (text === undefined) return undefined;
+  const checkout = JSON.parse(text) as Checkout;
+  if (checkout.bundle !== bundle)
+    throw new CliError(
+      EXIT.usage,
+      `${folder} was taken from the bundle ${checkout.bundle}, not ${bundle}`,
+      `publish it as ${checkout.bundle}, or remove .quorate.json there`,
+    );
+  return checkout.base;
+}
+
+/** Files edited in place build on what is applied here, which need not be the head. */
+async function appliedHere(context: Context, bundle: string): Promise<number> {
+  const applied =
+    (await readStatus(context.settings.state))?.instance.bundles[bundle]?.applied ??
+    (await appliedOnDisk(context, bundle));
+  if (!applied)
+    throw new CliError(
+      EXIT.failed,
+      `no release of ${bundle} is applied on this machine`,
+      'name the folder that holds its files: quorate publish NAME FOLDER',
+    );
+  return applied;
+}
+
+async function appliedOnDisk(context: Context, bundle: string): Promise<number | undefined> {
+  const state = await stat(join(context.settings.state, bundle)).catch(() => undefined); // never managed here
+  if (!state) return undefined;
+  const opened: Bundle = await openBundle(bundlePlace(context.settings, bundle));
+  return opened.applied?.release.number;
+}
+
+/** The native files as they are now. A native file that still is our link counts as what it leads to, one put there by hand as itself. */
+async function nativeFiles(context: Context, definition: BundleDefinition, base: Release): Promise<Working> {
+  const { root, state } = context.settings;
+  const native = join(root, definition.root);
+  const options = { definition, owners: 'native', root } as const;
+  if (definition.link === 'directory') return { ...(await scanTree(native, options)), definition };
+  const manifest = await readManifest(await context.store(), base);
+  const managed = manifest.filter(({ kind }) => kind !== 'directory').map(({ path }) => path);
+  const only: string[] = [];
+  for (const path of managed) if (await lstat(join(native, path)).catch(() => undefined)) only.push(path); // removed by hand: removed
+  const staged = join(state, base.bundle, 'current');
+  const place = (path: string): string =>
+    linkText(join(native, path))?.includes(`/${base.bundle}/current/`) ? join(staged, path) : join(native, path);
+  return { ...(await scanTree(native, { ...options, only, place })), definition };
+}
+
+function linkText(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    // no link: a file of its own
+    return undefined;
+  }
+}
+
+async function folderFiles(
+  context: Context,
+  folder: string,
+  definition: BundleDefinition,
+  base: Release,
+  flags: PublishCommandFlags,
+): Promise<Working> {
+  const manifest = await readManifest(await context.store(), base);
+  const owners = flags.attributes === 'folder' ? 'native' : { base: manifest };
+  const scanned = await scanTree(folder, { definition: definitionOf(definition), owners });
+  return { ...scanned, definition };
+}

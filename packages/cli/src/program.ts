@@ -1,0 +1,186 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { GlobalFlags } from './context.ts';
+
+/** Runs a command and gives its exit code to whoever waits. */
+export type Finish = (work: Promise<number>) => void;
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+function seconds(text: string): number {
+  const number = Number(text);
+  if (!(number > 0)) throw new InvalidArgumentError('a number of seconds');
+  return number;
+}
+
+/** The command tree. Each command's code is loaded when it runs. */
+export function makeProgram(version: string, finish: Finish): Command {
+  const program = new Command('quorate')
+    .description('Configuration files of a fleet, the same on every machine, with no server to run.')
+    .version(version, '-V, --version')
+    .option('--store <url>', 'where releases live: dir:PATH, zk://HOST:PORT,…/CHROOT, zk+tls://…')
+    .option('--root <dir>', 'native paths are taken below this folder')
+    .option('--state <dir>', 'instead of /var/lib/quorate')
+    .option('--instance <id>', "this machine's name in the fleet; the host name unless said")
+    .option('--zone <zone>', 'where it stands')
+    .option('--address <address>', 'how others reach it')
+    .option('--config <file>', 'instead of /etc/quorate/quorate.yaml')
+    .option('--json', 'results for programs')
+    .option('-y, --yes', 'go ahead without asking')
+    .option('--verbose', 'errors with their causes')
+    .option('--no-color', 'plain text')
+    .addOption(
+      new Option('--connect-timeout <seconds>', 'until a store that does not answer is given up').argParser(seconds),
+    )
+    .showHelpAfterError('→ quorate --help, or quorate COMMAND --help')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 usage, 3 conflict, 4 refused, 5 store unreachable\nExample:    quorate import web /etc/nginx --reload "systemctl reload nginx"',
+    );
+  const globals = (command: Command): GlobalFlags => command.optsWithGlobals();
+  const add = (name: string, summary: string, example: string): Command =>
+    program.command(name).summary(summary).description(summary).addHelpText('after', `\nExample: ${example}`);
+
+  add('init', "writes this machine's settings", 'quorate init --members 10.0.0.1,10.0.0.2,10.0.0.3')
+    .option('--members <addresses>', 'the machines that run ZooKeeper members, the same list on each')
+    .option('--print', 'only print what would be written')
+    .action((_, command: Command) => finish(import('./commands/init.ts').then(({ init }) => init(globals(command)))));
+
+  add('agent', 'keeps this machine on what the heads say', 'quorate agent --once')
+    .option('--once', 'apply what the heads say and end: for images and for boot')
+    .option('--no-hooks', 'do not run reload and health commands')
+    .action((_, command: Command) =>
+      finish(import('./commands/agent.ts').then(({ agent }) => agent(globals(command)))),
+    );
+
+  add(
+    'import <name> <path>',
+    'makes the first release from native files and adopts them',
+    "quorate import web /etc/nginx --reload 'systemctl reload nginx'",
+  )
+    .addOption(
+      new Option('--link <mode>', 'how native paths reach the release').choices(['directory', 'files', 'copy']),
+    )
+    .option('--reload <command>', 'run after each flip')
+    .option('--health <command>', 'run after the reload; its failure puts the release before back')
+    .option('--ignore <glob>', 'leave these out; may be repeated', collect)
+    .option(
+      '--allow-links-to <dir>',
+      'symlinks may point into this folder outside the bundle; may be repeated',
+      collect,
+    )
+    .option('--definition <file>', 'a YAML file with the definition')
+    .option('-m, --message <text>', 'why')
+    .option('--author <name>', 'instead of you')
+    .action((name: string, path: string, _, command: Command) =>
+      finish(import('./commands/import.ts').then(({ importBundle }) => importBundle(name, path, globals(command)))),
+    );
+
+  add(
+    'publish <name> [folder]',
+    'makes a folder, or the native files as edited here, the next release',
+    "quorate publish web ./nginx -m 'raise the limits' --yes --wait",
+  )
+    .option('-m, --message <text>', 'why')
+    .option('--author <name>', 'instead of you')
+    .option('--base <release>', 'the release that it was made from')
+    .option('--rebase', 'merge it onto what came in meanwhile')
+    .option('--definition <file>', 'a YAML file with a new definition')
+    .addOption(
+      new Option('--attributes <from>', 'where modes and owners come from').choices(['base', 'folder']).default('base'),
+    )
+    .option('--wait [seconds]', 'until every live instance has applied it')
+    .action((name: string, folder: string | undefined, _, command: Command) =>
+      finish(import('./commands/publish.ts').then(({ publish }) => publish(name, folder, globals(command)))),
+    );
+
+  add(
+    'edit <path>',
+    'opens a native file in your editor and publishes what comes out',
+    'quorate edit /etc/nginx/nginx.conf',
+  )
+    .option('-m, --message <text>', 'why')
+    .option('--author <name>', 'instead of you')
+    .option('--wait [seconds]', 'until every live instance has applied it')
+    .action((path: string, _, command: Command) =>
+      finish(import('./commands/edit.ts').then(({ edit }) => edit(path, globals(command)))),
+    );
+
+  add('status', 'how this machine stands, without asking the network', 'quorate status --json').action(
+    (_, command: Command) => finish(import('./commands/status.ts').then(({ status }) => status(globals(command)))),
+  );
+
+  add('fleet', 'every instance and what it runs', 'quorate fleet --watch')
+    .option('--watch', 'again and again')
+    .action((_, command: Command) =>
+      finish(import('./commands/status.ts').then(({ fleet }) => fleet(globals(command)))),
+    );
+
+  add('history <name>', 'releases, newest first', 'quorate history web -n 5')
+    .option('-n, --number <count>', 'this many, 20 unless said')
+    .action((name: string, _, command: Command) =>
+      finish(import('./commands/history.ts').then(({ history }) => history(name, globals(command)))),
+    );
+
+  add(
+    'show <name> [release]',
+    'a release; one file of it as RELEASE:PATH; all of it as a folder',
+    'quorate show web 12:nginx.conf',
+  )
+    .option('--to <folder>', 'write it there, to be changed and published')
+    .action((name: string, what: string | undefined, _, command: Command) =>
+      finish(import('./commands/history.ts').then(({ show }) => show(name, what, globals(command)))),
+    );
+
+  add(
+    'diff <name> <range> [path]',
+    'what differs between two releases, or a release and the native files',
+    'quorate diff web 11..12; quorate diff web 12..native',
+  ).action((name: string, range: string, path: string | undefined, _, command: Command) =>
+    finish(import('./commands/history.ts').then(({ diff }) => diff(name, range, path, globals(command)))),
+  );
+
+  add(
+    'rollback <name>',
+    'brings back what an older release held, as a new release',
+    'quorate rollback web --to 11 --wait',
+  )
+    .option('--to <release>', 'the one before the head unless said')
+    .option('-m, --message <text>', 'why')
+    .option('--author <name>', 'instead of you')
+    .option('--wait [seconds]', 'until every live instance has applied it')
+    .action((name: string, _, command: Command) =>
+      finish(import('./commands/history.ts').then(({ rollback }) => rollback(name, globals(command)))),
+    );
+
+  add('unmanage <name>', 'leaves plain files on this machine and takes the hands off', 'quorate unmanage web')
+    .option('--original', 'what was there before Quorate, instead of the applied release')
+    .action((name: string, _, command: Command) =>
+      finish(import('./commands/unmanage.ts').then(({ unmanage }) => unmanage(name, globals(command)))),
+    );
+
+  add('doctor', 'what is missing on this machine, and what to do', 'quorate doctor').action((_, command: Command) =>
+    finish(import('./commands/doctor.ts').then(({ doctor }) => doctor(globals(command)))),
+  );
+
+  add('demo', 'three machines and a ZooKeeper ensemble in this terminal', 'quorate demo --once')
+    .option('--once', 'one publish, how long it took, and the end')
+    .action((flags: { once?: boolean }) =>
+      finish(import('./demo/index.ts').then(({ demo }) => demo({ once: flags.once ?? false }))),
+    );
+
+  add('completion <shell>', 'a completion script for bash, zsh or fish', 'source <(quorate completion bash)').action(
+    (shell: string) =>
+      finish(
+        import('./commands/completion.ts').then(({ completion }) => {
+          process.stdout.write(completion(program, shell));
+          return 0;
+        }),
+      ),
+  );
+  program
+    .command('_bundles', { hidden: true })
+    .action((_, command: Command) =>
+      finish(import('./commands/completion.ts').then(({ bundleNames }) => bundleNames(globals(command)))),
+    );
+  return program;
+}

@@ -1,0 +1,230 @@
+import type { FileEntry, Manifest, Release } from '@quorate/model';
+import {
+  type BundleDefinition,
+  diffManifests,
+  type Entry,
+  mergeManifests,
+  type PathConflict,
+  sameEntry,
+  settleMerge,
+  sha256,
+} from '@quorate/model';
+import { mergeText, textOf } from '@quorate/model/text';
+import {
+  type Latest,
+  mustLatest,
+  mustRelease,
+  publishManifest,
+  readManifest,
+  type Store,
+  StoreError,
+} from '@quorate/store';
+import { authorOf, type Context, nothing, releaseSide } from './context.ts';
+import { CliError, EXIT } from './exit.ts';
+import { confirm } from './output/ask.ts';
+import { renderDiff, summarize } from './output/diff.ts';
+import { uploadProgress } from './output/progress.ts';
+import { paint } from './output/style.ts';
+import { waitForFleet } from './waiting.ts';
+
+/** A set of files that somebody wants to make the next release. */
+export interface Working {
+  readonly manifest: Manifest;
+  readonly definition: BundleDefinition;
+  read(sha256: string): Promise<Uint8Array>;
+}
+
+export interface PublishFlags {
+  readonly message?: string;
+  readonly author?: string;
+  readonly rebase?: boolean;
+  /** seconds */
+  readonly wait?: number;
+}
+
+/** Shows what would change, asks, publishes, and waits where asked to. @returns the exit code */
+export async function publishWorking(
+  context: Context,
+  bundle: string,
+  base: Release | undefined,
+  working: Working,
+  flags: PublishFlags,
+): Promise<number> {
+  const store = await context.store();
+  const head = base ? await mustLatest(store, bundle) : undefined;
+  const ready =
+    head && base && head.release.number !== base.number
+      ? await rebased(store, base, head, working, flags.rebase ?? false)
+      : working;
+  const before = head ? await releaseSide(store, head.release) : nothing;
+  const after = {
+    name: 'new',
+    manifest: ready.manifest,
+    definition: ready.definition,
+    read: (file: FileEntry) => ready.read(file.sha256),
+  };
+  const diff = await renderDiff(before, after);
+  if (diff === '') {
+    context.print(
+      { bundle, release: head?.release.number, published: false },
+      () => `nothing to publish: this is what release ${head?.release.number} of ${bundle} holds already`,
+    );
+    return EXIT.done;
+  }
+  if (!context.json) process.stdout.write(`${diff}\n`);
+  if (
+    !(await confirm(
+      `Publish this as the next release of ${bundle} (${summarize(before.manifest, after.manifest) || 'definition'})?`,
+      context.yes,
+    ))
+  ) {
+    context.say('nothing was published');
+    return EXIT.failed;
+  }
+  const latest = await commit(store, bundle, head, ready, flags);
+  return announce(context, store, bundle, latest, flags.wait);
+}
+
+async function commit(
+  store: Store,
+  bundle: string,
+  head: Latest | undefined,
+  working: Working,
+  flags: PublishFlags,
+): Promise<Latest> {
+  const progress = uploadProgress();
+  try {
+    const { definition, manifest } = working;
+    const what = {
+      bundle,
+      definition,
+      manifest,
+      read: (hash: string) => working.read(hash),
+      author: authorOf(flags.author),
+      message: flags.message ?? '',
+    };
+    return await publishManifest(store, { ...what, ...(head ? { base: head } : {}) }, { progress });
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'CONFLICT' && head)
+      throw await conflict(store, bundle, head.release, error);
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** Tells of a release that was made, and waits for the fleet where asked to. @returns the exit code */
+export async function announce(
+  context: Context,
+  store: Store,
+  bundle: string,
+  { release }: Latest,
+  wait: number | undefined,
+): Promise<number> {
+  if (wait === undefined) {
+    context.print(
+      { bundle, release: release.number, digest: release.digest, published: true },
+      () => `${paint('green', '✓')} ${bundle} release ${release.number} is published`,
+    );
+    return EXIT.done;
+  }
+  context.say(`${paint('green', '✓')} ${bundle} release ${release.number} is published; waiting for the fleet`);
+  const { instances, exit } = await waitForFleet(context, store, bundle, release.number, wait);
+  if (context.json)
+    context.print({ bundle, release: release.number, digest: release.digest, published: true, instances }, () => '');
+  return exit;
+}
+
+/** Another publisher was first: what came between, in words. */
+async function conflict(store: Store, bundle: string, base: Release, cause?: unknown): Promise<CliError> {
+  const lines: string[] = [];
+  const head = (await mustLatest(store, bundle)).release;
+  for (let number = base.number + 1; number <= head.number; number++) {
+    const release = await store.release(bundle, number);
+    if (!release) continue;
+    lines.push(`  release ${number} by ${release.author}: ${release.message || '(no message)'}`);
+    const parent = await store.release(bundle, release.parent);
+    const changes = diffManifests(parent ? await readManifest(store, parent) : [], await readManifest(store, release));
+    for (const { path } of changes.slice(0, 10)) lines.push(`    ${path}`);
+    if (changes.length > 10) lines.push(`    and ${changes.length - 10} more`);
+  }
+  const message = `${bundle} has moved on from release ${base.number} to ${head.number}; nothing was published. What came between:\n${lines.join('\n')}`;
+  return new CliError(
+    EXIT.conflict,
+    message,
+    'publish again with --rebase to merge your change onto it, or look at it with `quorate diff` and abandon yours',
+    { cause },
+  );
+}
+
+/** The working set merged onto what came in meanwhile. @throws CliError conflict, with markers for what only a person can settle */
+async function rebased(
+  store: Store,
+  base: Release,
+  head: Latest,
+  working: Working,
+  allowed: boolean,
+): Promise<Working> {
+  if (!allowed) throw await conflict(store, base.bundle, base);
+  const [baseManifest, theirs] = [await readManifest(store, base), await readManifest(store, head.release)];
+  const merged = mergeManifests(baseManifest, working.manifest, theirs);
+  const contents = new Map<string, Uint8Array>();
+  const settled: Entry[] = [];
+  const open: string[] = [];
+  for (const path of merged.conflicts) {
+    const result = await mergeFile(store, path, working);
+    if (typeof result === 'string') open.push(result);
+    else {
+      contents.set(result.entry.sha256, result.bytes);
+      settled.push(result.entry);
+    }
+  }
+  if (open.length > 0) {
+    const message = `your change to ${base.bundle} and release ${head.release.number} changed the same places; nothing was published:\n${open.join('\n')}`;
+    throw new CliError(
+      EXIT.conflict,
+      message,
+      `take release ${head.release.number} (quorate show ${base.bundle} --to FOLDER), make the change there, and publish that folder`,
+    );
+  }
+  const known = new Map(theirs.filter((entry) => entry.kind === 'file').map((entry) => [entry.sha256, entry]));
+  const sameDefinition = JSON.stringify(working.definition) === JSON.stringify(base.definition);
+  return {
+    manifest: settleMerge(merged, settled, [theirs, working.manifest]),
+    definition: sameDefinition ? head.release.definition : working.definition,
+    read: async (hash) => contents.get(hash) ?? (known.has(hash) ? store.blob(known.get(hash)!) : working.read(hash)),
+  };
+}
+
+/** @returns the merged file, or what a person has to look at */
+async function mergeFile(
+  store: Store,
+  { path, base, ours, theirs }: PathConflict,
+  working: Working,
+): Promise<{ entry: FileEntry; bytes: Buffer } | string> {
+  if (ours?.kind !== 'file' || theirs?.kind !== 'file')
+    return `  ${path}: ${verb(base, ours)} by you, ${verb(base, theirs)} by the other`;
+  const baseText = base?.kind === 'file' ? textOf(await store.blob(base)) : '';
+  const [ourText, theirText] = [textOf(await working.read(ours.sha256)), textOf(await store.blob(theirs))];
+  if (baseText === undefined || ourText === undefined || theirText === undefined)
+    return `  ${path}: a binary file that both changed`;
+  const merged = mergeText(baseText, ourText, theirText, { ours: 'yours', theirs: 'theirs' });
+  if (merged.conflicts > 0) return `  ${path}:\n${merged.text.replace(/^/gm, '    ')}`;
+  const bytes = Buffer.from(merged.text);
+  // attributes: whoever changed them against the base wins; if both did, the release that is there
+  const attributes =
+    base?.kind === 'file' && sameEntry({ ...base, sha256: theirs.sha256, size: theirs.size }, theirs) ? ours : theirs;
+  return { bytes, entry: { ...attributes, size: bytes.byteLength, sha256: sha256(bytes) } };
+}
+
+function verb(base: Entry | undefined, entry: Entry | undefined): string {
+  if (!entry) return 'removed';
+  return base ? 'changed' : 'added';
+}
+
+/** The release that a working set was made from. */
+export async function baseRelease(store: Store, bundle: string, number: number | undefined): Promise<Release> {
+  if (number === undefined) return (await mustLatest(store, bundle)).release;
+  await mustLatest(store, bundle);
+  return mustRelease(store, bundle, number);
+}

@@ -1,0 +1,58 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { InstanceStatus } from '@quorate/model';
+import type { Store } from '@quorate/store';
+import type { Context } from './context.ts';
+import { EXIT } from './exit.ts';
+import { paint } from './output/style.ts';
+
+const LOOK_MS = 150;
+const REFUSED = new Set(['rolled-back', 'refused', 'disk-full', 'read-only', 'missing-parent', 'replaced', 'failed']);
+
+type Outcome = 'applied' | 'refused' | 'waiting';
+
+/** Shows each live instance as it applies a release or refuses it. @returns all of them, and the exit code */
+export async function waitForFleet(
+  context: Context,
+  store: Store,
+  bundle: string,
+  release: number,
+  seconds: number,
+): Promise<{ instances: InstanceStatus[]; exit: number }> {
+  const from = performance.now();
+  const told = new Set<string>();
+  for (;;) {
+    const instances = await store.instances();
+    for (const instance of instances) {
+      const outcome = outcomeOf(instance, bundle, release);
+      if (outcome === 'waiting' || told.has(instance.id)) continue;
+      told.add(instance.id);
+      const ms = `${(performance.now() - from).toFixed(0)} ms`;
+      const { state, detail } = instance.bundles[bundle]!;
+      context.say(
+        outcome === 'applied'
+          ? `${paint('green', '✓')} ${instance.id}  applied after ${ms}`
+          : `${paint('red', '✖')} ${instance.id}  ${state}: ${detail ?? ''}`,
+      );
+    }
+    const outcomes = instances.map((instance) => outcomeOf(instance, bundle, release));
+    if (!outcomes.includes('waiting')) {
+      if (instances.length === 0) context.say('no instance shows itself in this store now');
+      return { instances, exit: outcomes.includes('refused') ? EXIT.refused : EXIT.done };
+    }
+    if (performance.now() - from > seconds * 1000) {
+      const late = instances
+        .filter((instance) => outcomeOf(instance, bundle, release) === 'waiting')
+        .map(({ id }) => id);
+      context.say(`${paint('yellow', '!')} not within ${seconds} s: ${late.join(', ')}`);
+      return { instances, exit: EXIT.failed };
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+function outcomeOf(instance: InstanceStatus, bundle: string, release: number): Outcome {
+  const status = instance.bundles[bundle];
+  if (!status) return 'waiting';
+  if (status.applied >= release && status.state === 'applied') return 'applied';
+  return status.target >= release && REFUSED.has(status.state) ? 'refused' : 'waiting';
+}

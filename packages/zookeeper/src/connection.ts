@@ -10,7 +10,9 @@ import { type Server, serverName } from './servers.ts';
 
 /** Replies with these numbers stand outside the order of requests. */
 const XID = { event: -1, ping: -2, auth: -4, watches: -8 } as const;
-const OP = { ping: 11, auth: 100 } as const;
+const OP = { ping: 11, auth: 100, close: -11 } as const;
+/** Bytes: xid, zxid, error. */
+const REPLY_HEADER = 16;
 const LARGEST_XID = 0x7fffffff;
 /** ms without sending after which a ping is due, however long the session's time-out is. */
 const LONGEST_IDLE = 10_000;
@@ -213,7 +215,9 @@ export class Connection {
     const reader = this.#reader;
     reader.reset(buffer, start, end);
     if (!this.#open) {
-      this.#opened(readSessionGrant(reader));
+      // Where a grant is due, a bare reply header is a refusal: a read-only server of 3.9 answers NOT_READ_ONLY so.
+      if (end - start === REPLY_HEADER) this.#refused(buffer.readInt32BE(end - 4));
+      else this.#opened(readSessionGrant(reader));
       return !this.#ended;
     }
     const xid = reader.int();
@@ -256,6 +260,11 @@ export class Connection {
     const done = this.#auths.shift();
     if (done === undefined) throw protocolError('an answer to an authentication that was never sent');
     done(error === 0 ? 0 : AUTH_FAILED);
+  }
+
+  #refused(error: number): void {
+    const cause = serverError(error, 'connect', serverName(this.server));
+    this.#lose(this.#broken('was refused a session', cause));
   }
 
   #opened(grant: SessionGrant): void {
@@ -308,6 +317,13 @@ export class Connection {
     if (this.#ended) return;
     this.end();
     this.#owner.lost(this, error);
+  }
+
+  /** Ends the connection, and the session that was just granted on it. */
+  decline(): void {
+    this.#sendSpecial(1, OP.close);
+    this.#flush();
+    this.end();
   }
 
   /** Ends the connection without telling the owner. What is in flight stays in `inFlight`. */

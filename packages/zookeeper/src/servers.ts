@@ -83,15 +83,15 @@ export class ServerList {
     return this.#servers;
   }
 
-  /** The server to try now, and the ms to wait before. */
-  next(): { server: Server; delay: number } {
+  /** The server to try now, the ms to wait before, and how often the whole list has failed since one was good. */
+  next(): { server: Server; delay: number; round: number } {
     const server = this.#servers[this.#next % this.#servers.length]!;
     this.#next = (this.#next + 1) % this.#servers.length;
-    const rounds = Math.floor(this.#failures / this.#servers.length);
+    const round = Math.floor(this.#failures / this.#servers.length);
     this.#failures++;
-    if (rounds === 0) return { server, delay: 0 };
-    const longest = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** Math.min(rounds - 1, 16));
-    return { server, delay: longest * (0.5 + this.#random() / 2) };
+    if (round === 0) return { server, delay: 0, round };
+    const longest = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** Math.min(round - 1, 16));
+    return { server, delay: longest * (0.5 + this.#random() / 2), round };
   }
 
   /** A server granted the session: the next loss starts a new round without a wait. */

@@ -68,6 +68,8 @@ export class Session implements ConnectionOwner {
   #writable = false;
   #closing = false;
   #moving = false;
+  /** The connection under way asks for a session of its own. */
+  #stranger = false;
   #abandoned = 0;
   #retry: NodeJS.Timeout | undefined;
   #outage: NodeJS.Timeout | undefined;
@@ -171,25 +173,24 @@ export class Session implements ConnectionOwner {
   }
 
   #attempt(): void {
-    const { server, delay } = this.#servers.next();
-    if (delay === 0) this.#dial(server);
-    else this.#retry = setTimeout(() => this.#dial(server), delay);
+    const { server, delay, round } = this.#servers.next();
+    // A server without a quorum refuses sessions that one with a quorum gave, so every other round asks as a stranger.
+    const stranger = this.#settings.readOnly && this.#writable && round % 2 === 1;
+    if (delay === 0) this.#dial(server, stranger);
+    else this.#retry = setTimeout(() => this.#dial(server, stranger), delay);
   }
 
-  #dial(server: Server): void {
-    this.#retry = undefined;
-    this.#connection = this.#connect(server, this.#settings.readOnly);
+  #dial(server: Server, stranger: boolean): void {
+    this.#stranger = stranger;
+    this.#connection = this.#connect(server, this.#settings.readOnly, stranger);
   }
 
-  #connect(server: Server, readOnly: boolean): Connection {
+  #connect(server: Server, readOnly: boolean, stranger: boolean): Connection {
     const { tls, maxFrame, maxRequest, chroot, now, sessionTimeout } = this.#settings;
-    const request = {
-      zxid: this.zxid,
-      timeout: sessionTimeout,
-      id: this.#writable ? this.#id : 0n,
-      password: this.#writable ? this.#password : NO_PASSWORD,
-      readOnly,
-    };
+    const known = this.#writable && !stranger;
+    const id = known ? this.#id : 0n;
+    const password = known ? this.#password : NO_PASSWORD;
+    const request = { zxid: this.zxid, timeout: sessionTimeout, id, password, readOnly };
     const openTimeout = openTimeoutFor(this.#timeout, this.#servers.servers.length);
     return new Connection({ server, tls, request, openTimeout, maxFrame, maxRequest, chroot, now }, this);
   }
@@ -201,12 +202,15 @@ export class Session implements ConnectionOwner {
       return;
     }
     if (connection === this.#candidate) this.#adoptCandidate(connection);
+    else if (this.#stranger && !grant.readOnly) {
+      // It can write, so it takes the session that this client has; the one that it gave now is not wanted.
+      connection.decline();
+      this.#dial(connection.server, false);
+      return;
+    }
     const before = this.#granted ? this.zxid : undefined;
     this.#granted = true;
-    if (!grant.readOnly) this.#writable = true;
-    this.#id = grant.id;
-    this.#password = grant.password;
-    this.#timeout = grant.timeout;
+    this.#take(grant);
     this.#servers.succeeded();
     clearTimeout(this.#outage);
     this.#auths.sendAll(connection);
@@ -218,6 +222,15 @@ export class Session implements ConnectionOwner {
     for (const request of this.#waiting.drain()) if (!request.settled) connection.send(request);
     if (before !== undefined) this.onReconnect?.(before);
     this.onConnect?.();
+  }
+
+  /** A session of a server without a quorum is for the time being: one with a quorum must not be forgotten for it. */
+  #take(grant: SessionGrant): void {
+    if (grant.readOnly && this.#writable) return;
+    this.#writable = !grant.readOnly;
+    this.#id = grant.id;
+    this.#password = grant.password;
+    this.#timeout = grant.timeout;
   }
 
   event(event: WireEvent): void {
@@ -351,7 +364,7 @@ export class Session implements ConnectionOwner {
       let { server } = this.#servers.next();
       if (others && server === this.#connection?.server) server = this.#servers.next().server;
       this.#candidate?.end();
-      this.#candidate = this.#connect(server, false);
+      this.#candidate = this.#connect(server, false, false);
       this.#searchSoon(Math.min(delay * 2, SEARCH.longest));
     }, delay);
   }

@@ -10,7 +10,7 @@ describe('an ensemble of three real members', { skip: reasonToSkip }, () => {
   let ensemble: Ensemble;
 
   before(async () => {
-    ensemble = await Ensemble.start({ members: 3, properties: { 'readonlymode.enabled': 'true' } });
+    ensemble = await Ensemble.start({ members: 3 });
   });
   after(async () => {
     await ensemble?.[Symbol.asyncDispose]();
@@ -123,40 +123,6 @@ describe('an ensemble of three real members', { skip: reasonToSkip }, () => {
       }
     }
     await Promise.all(clients.map((client) => client.close()));
-  });
-
-  test('without a quorum a client that asked for it reads, is told NOT_READ_ONLY for writes, and comes back with its session', {
-    timeout: 90_000,
-  }, async () => {
-    const options = { sessionTimeout: 30_000, readOnly: true };
-    await using zk = await ZooKeeper.connect(ensemble.servers, options);
-    const states: State[] = [];
-    void (async () => {
-      for await (const state of zk.states()) states.push(state);
-    })();
-    await zk.create('/kept', 'kept');
-    const { id } = zk.session;
-    const [first, second, third] = ensemble.members as [Member, Member, Member];
-    await Promise.all([first.kill(), second.kill()]);
-    await until('it is read-only', () => zk.state === 'read-only', 60_000);
-    assert.equal(zk.server, third.address);
-    assert.equal((await zk.get('/kept')).data.toString(), 'kept');
-    await assert.rejects(zk.set('/kept', 'x'), { code: 'NOT_READ_ONLY', ambiguous: false });
-
-    await using late = await ZooKeeper.connect(ensemble.servers, options);
-    assert.equal(late.state, 'read-only');
-    assert.equal((await late.get('/kept')).data.toString(), 'kept');
-    const refused = ZooKeeper.connect(ensemble.servers, { connectTimeout: 1_000 });
-    await assert.rejects(refused, { code: 'CONNECT_TIMEOUT' });
-
-    await Promise.all([first.start(), second.start()]);
-    await until('both can write again', () => zk.state === 'connected' && late.state === 'connected', 60_000);
-    assert.equal(zk.session.id, id);
-    await zk.set('/kept', 'written');
-    await late.sync();
-    assert.equal((await late.get('/kept')).data.toString(), 'written');
-    assert.equal(states.at(-1), 'connected');
-    assert.ok(states.includes('read-only'));
   });
 
   test('members join and leave by reconfig; a client that follows the configuration moves along', {

@@ -8,6 +8,8 @@ export interface OpenOptions {
   readonly connectTimeout?: number;
   /** files for `zk+tls:` */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** `user:password` for ensembles that ask for digest authentication; nodes are then made for this user alone */
+  readonly auth?: string;
   /** ms between looks at a folder that gives no events */
   readonly pollMs?: number;
 }

@@ -1,0 +1,25 @@
+import type { BlobRef } from '@quorate/model';
+
+/** The tree of a store, below its chroot. */
+export const FORMAT = '/format';
+/** a node whose version is the generation of blob collections */
+export const GENERATION = '/gc';
+export const BUNDLES = '/bundles';
+export const BLOBS = '/blobs';
+export const INSTANCES = '/instances';
+
+export const bundlePath = (bundle: string): string => `${BUNDLES}/${bundle}`;
+export const headPath = (bundle: string): string => `${BUNDLES}/${bundle}/head`;
+export const releasesPath = (bundle: string): string => `${BUNDLES}/${bundle}/releases`;
+export const releasePath = (bundle: string, number: number): string => `${releasesPath(bundle)}/${number}`;
+export const shardPath = (hash: string): string => `${BLOBS}/${hash.slice(0, 2)}`;
+export const blobPath = (hash: string): string => `${shardPath(hash)}/${hash}`;
+export const instancePath = (id: string): string => `${INSTANCES}/${encodeURIComponent(id)}`;
+
+/** Bytes of one node at most: far below ZooKeeper's limit of 1 MB for a whole request. Part of the format. */
+export const CHUNK_BYTES = 512 * 1024;
+
+/** How many chunk nodes a blob has; 0 where its own node holds it. */
+export const chunkCount = ({ size }: BlobRef): number => (size <= CHUNK_BYTES ? 0 : Math.ceil(size / CHUNK_BYTES));
+
+export const chunkPath = (hash: string, at: number): string => `${blobPath(hash)}/${String(at).padStart(4, '0')}`;

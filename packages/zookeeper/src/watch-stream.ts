@@ -81,6 +81,8 @@ class RearmedStream extends WatchStream {
   #armings = 0;
   /** What the last event said; undefined before the first answer. */
   #told: { present: boolean; zxid: bigint | undefined } | undefined;
+  /** An event that is told when the watch is set again. */
+  #owed: WatchEvent['type'] | undefined;
 
   constructor(session: Session, path: string, kind: 'data' | 'children', signal: AbortSignal | undefined) {
     super(session, path, signal);
@@ -99,8 +101,27 @@ class RearmedStream extends WatchStream {
     // With two modes armed (a node that came between two requests) the other one is dropped: arming sets it anew.
     this.session.watches.remove(this.path, this);
     this.#armed = false;
+    this.#payOwed(undefined);
+    if (zxid === undefined) {
+      // After a reconnect, and from servers before 3.9: without the transaction nobody could tell whether the node
+      // changed again before the next watch is set. So that is set first, and the event told with its answer.
+      this.#owed = type;
+      this.#arm();
+      return;
+    }
     this.#told = { present: type !== 'deleted', zxid };
     this.emit(type, path, zxid);
+  }
+
+  /** Tells the event that was put off, with the transaction that is known by now. */
+  #payOwed(known: Known | undefined): void {
+    const type = this.#owed;
+    if (type === undefined) return;
+    this.#owed = undefined;
+    const stat = known === undefined || known === 'absent' || type === 'deleted' ? undefined : known.stat;
+    const zxid = this.#kind === 'data' ? stat?.mzxid : stat?.pzxid;
+    this.#told = { present: type !== 'deleted', zxid };
+    this.emit(type, this.path, zxid);
   }
 
   #arm(): void {
@@ -110,7 +131,10 @@ class RearmedStream extends WatchStream {
     answer.then(
       // An event that came right behind the answer says more than the answer.
       (known) => arming === this.#armings && this.#armed && this.#compare(known),
-      (error) => this.fail(error),
+      (error) => {
+        this.#payOwed(undefined);
+        this.fail(error);
+      },
     );
   }
 
@@ -147,6 +171,7 @@ class RearmedStream extends WatchStream {
 
   /** Tells what happened between the last event and the setting of the watch, if the event did not say it. */
   #compare(known: Known): void {
+    this.#payOwed(known);
     const told = this.#told;
     if (told === undefined) this.#told = { present: known !== 'absent', zxid: undefined };
     else if (known === 'absent') {

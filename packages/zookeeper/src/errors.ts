@@ -4,7 +4,7 @@ import type { OpResult } from './multi.ts';
 export type ZooKeeperErrorCode = (typeof FROM_SERVER)[keyof typeof FROM_SERVER]['code'] | ClientErrorCode;
 
 /** Codes that no server sends: they say what this client saw. */
-export type ClientErrorCode =
+type ClientErrorCode =
   | 'ABORTED' // the caller's AbortSignal fired; `cause` is its reason
   | 'CLOSED' // the client was closed before the operation was sent
   | 'CONNECT_TIMEOUT' // no server granted a session in time; `cause` is the last failure

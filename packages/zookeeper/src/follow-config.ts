@@ -1,7 +1,8 @@
 import { ask } from './ask.ts';
 import { CONFIG_PATH, clientServers, parseConfig } from './ensemble-config.ts';
+import type { SessionSettings } from './options.ts';
 import { GET } from './protocol/operations.ts';
-import type { Session, SessionSettings } from './session.ts';
+import type { Session } from './session.ts';
 import { openWatch } from './watch-stream.ts';
 
 /**

@@ -1,7 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { ZooKeeperError } from './errors.ts';
-import { checkChroot, parseConnectString, parseServer } from './servers.ts';
-import type { SessionSettings } from './session.ts';
+import { checkChroot, parseConnectString, parseServer, type Server } from './servers.ts';
 
 export interface ConnectOptions {
   /** ms without contact after which the ensemble ends the session. The servers have bounds of their own; `zk.session.timeout` tells what was granted. 10,000 unless told otherwise. */
@@ -35,6 +34,22 @@ export interface ConnectOptions {
   readonly random?: () => number;
   /** ms on a clock that only moves forward. */
   readonly now?: () => number;
+}
+
+/** What a session runs by: the options, checked and completed. */
+export interface SessionSettings {
+  readonly servers: readonly Server[];
+  readonly chroot: string;
+  readonly sessionTimeout: number;
+  readonly outageLimit: number | undefined;
+  readonly auth: readonly { scheme: string; auth: Uint8Array }[];
+  readonly tls: ConnectionOptions | undefined;
+  readonly readOnly: boolean;
+  readonly session: { readonly id: bigint; readonly password: Uint8Array } | undefined;
+  readonly maxFrame: number;
+  readonly maxRequest: number;
+  readonly random: () => number;
+  readonly now: () => number;
 }
 
 export type ConnectTarget = string | ({ readonly servers: string | readonly string[] } & ConnectOptions);

@@ -1,35 +1,19 @@
-import type { ConnectionOptions } from 'node:tls';
 import { Authentications } from './auth.ts';
 import { Connection, type ConnectionOwner, type WireEvent } from './connection.ts';
 import { ZooKeeperError } from './errors.ts';
 import { EventQueue } from './event-queue.ts';
+import type { SessionSettings } from './options.ts';
 import { lostError, unsentError } from './outcome.ts';
 import { type AnyRequest, Request, RequestQueue } from './protocol/operation.ts';
 import { CLOSE } from './protocol/operations.ts';
 import type { SessionGrant } from './protocol/records.ts';
+import { Search } from './search.ts';
 import { rebalance, type Server, ServerList, serverName } from './servers.ts';
 import { WatchTable } from './watch-table.ts';
 
 export type State = 'connecting' | 'connected' | 'read-only' | 'expired' | 'closed' | 'auth-failed';
 
-export interface SessionSettings {
-  readonly servers: readonly Server[];
-  readonly chroot: string;
-  readonly sessionTimeout: number;
-  readonly outageLimit: number | undefined;
-  readonly auth: readonly { scheme: string; auth: Uint8Array }[];
-  readonly tls: ConnectionOptions | undefined;
-  readonly readOnly: boolean;
-  readonly session: { readonly id: bigint; readonly password: Uint8Array } | undefined;
-  readonly maxFrame: number;
-  readonly maxRequest: number;
-  readonly random: () => number;
-  readonly now: () => number;
-}
-
 const NO_PASSWORD = Buffer.alloc(16);
-/** ms between looks for a server that can write, while connected to one that cannot: from, to. */
-const SEARCH = { first: 100, longest: 10_000 } as const;
 /** ms that `close` waits for the server's word at most. */
 const CLOSE_WAIT = 5_000;
 
@@ -48,6 +32,7 @@ export class Session implements ConnectionOwner {
   onConnect: (() => void) | undefined;
   readonly #settings: SessionSettings;
   readonly #servers: ServerList;
+  readonly #search = new Search(() => this.#dialWritable());
   readonly #waiting = new RequestQueue();
   readonly #auths: Authentications;
   readonly #listeners = new Set<EventQueue<State>>();
@@ -55,8 +40,6 @@ export class Session implements ConnectionOwner {
   #state: State = 'connecting';
   #error: ZooKeeperError | undefined;
   #connection: Connection | undefined;
-  /** A second connection, on its way to a server that can write. */
-  #candidate: Connection | undefined;
   #id: bigint;
   #password: Buffer;
   #timeout: number;
@@ -73,7 +56,6 @@ export class Session implements ConnectionOwner {
   #abandoned = 0;
   #retry: NodeJS.Timeout | undefined;
   #outage: NodeJS.Timeout | undefined;
-  #search: NodeJS.Timeout | undefined;
 
   constructor(settings: SessionSettings) {
     this.#settings = settings;
@@ -201,7 +183,7 @@ export class Session implements ConnectionOwner {
       this.#expire('the ensemble says that the session has expired');
       return;
     }
-    if (connection === this.#candidate) this.#adoptCandidate(connection);
+    if (connection === this.#search.candidate) this.#adoptCandidate(connection);
     else if (this.#stranger && !grant.readOnly) {
       // It can write, so it takes the session that this client has; the one that it gave now is not wanted.
       connection.decline();
@@ -218,7 +200,7 @@ export class Session implements ConnectionOwner {
       connection.sendWatches(batch.code, (writer) => batch.encode(writer));
     }
     this.#enter(grant.readOnly ? 'read-only' : 'connected');
-    if (grant.readOnly) this.#searchSoon(SEARCH.first);
+    if (grant.readOnly) this.#search.start();
     for (const request of this.#waiting.drain()) if (!request.settled) connection.send(request);
     if (before !== undefined) this.onReconnect?.(before);
     this.onConnect?.();
@@ -250,8 +232,8 @@ export class Session implements ConnectionOwner {
 
   lost(connection: Connection, error: ZooKeeperError): void {
     this.lastError = error;
-    if (connection === this.#candidate) {
-      this.#candidate = undefined;
+    if (connection === this.#search.candidate) {
+      this.#search.release();
       return;
     }
     const { lastHeard } = connection;
@@ -271,9 +253,7 @@ export class Session implements ConnectionOwner {
   /** The connection is gone, the session may live: from now on it is a question of time. */
   #suspend(lastHeard: number): void {
     this.#lastHeard = lastHeard;
-    clearTimeout(this.#search);
-    this.#candidate?.end();
-    this.#candidate = undefined;
+    this.#search.stop();
     this.#enter('connecting');
     const limit = this.#settings.outageLimit ?? (this.#timeout * 4) / 3;
     if (limit === Number.POSITIVE_INFINITY) return;
@@ -309,11 +289,11 @@ export class Session implements ConnectionOwner {
   #end(state: 'expired' | 'closed' | 'auth-failed', error: ZooKeeperError | undefined): void {
     if (this.ended) return;
     this.#error = error;
-    for (const timer of [this.#retry, this.#outage, this.#search]) clearTimeout(timer);
+    for (const timer of [this.#retry, this.#outage]) clearTimeout(timer);
+    this.#search.stop();
     const connection = this.#connection;
     this.#connection = undefined;
     connection?.end();
-    this.#candidate?.end();
     this.#enter(state);
     if (connection !== undefined) this.#settleEnded(connection);
     for (const request of this.#waiting.drain()) if (!request.settled) request.fail(unsentError(request, this.#error));
@@ -356,24 +336,17 @@ export class Session implements ConnectionOwner {
     });
   }
 
-  #searchSoon(delay: number): void {
-    clearTimeout(this.#search);
-    this.#search = setTimeout(() => {
-      if (this.#state !== 'read-only') return;
-      const others = this.#servers.servers.length > 1;
-      let { server } = this.#servers.next();
-      if (others && server === this.#connection?.server) server = this.#servers.next().server;
-      this.#candidate?.end();
-      this.#candidate = this.#connect(server, false, false);
-      this.#searchSoon(Math.min(delay * 2, SEARCH.longest));
-    }, delay);
+  #dialWritable(): Connection {
+    let { server } = this.#servers.next();
+    if (server === this.#connection?.server) server = this.#servers.next().server;
+    return this.#connect(server, false, false);
   }
 
   #adoptCandidate(connection: Connection): void {
     const old = this.#connection;
-    this.#candidate = undefined;
+    this.#search.release();
+    this.#search.stop();
     this.#connection = connection;
-    clearTimeout(this.#search);
     if (old === undefined) return;
     old.end();
     this.#settle(old, new ZooKeeperError('CONNECTION_LOSS', 'the session moved to a server that can write'));

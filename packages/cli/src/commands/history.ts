@@ -70,7 +70,7 @@ export async function show(bundle: string, what: string | undefined, flags: Show
       : await mustRelease(store, bundle, wholeNumber('a release', numberText));
   const manifest = await readManifest(store, release);
   if (path !== undefined)
-    return showFile(
+    return await showFile(
       store,
       release,
       manifest.find((entry) => entry.path === path),
@@ -212,5 +212,5 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
   }
   const message = flags.message ?? `rollback to release ${to}`;
   const latest = await rollbackTo(store, { bundle, to, author: authorOf(flags.author), message, base });
-  return announce(context, store, bundle, latest, waitSeconds(flags.wait).wait);
+  return await announce(context, store, bundle, latest, waitSeconds(flags.wait).wait);
 }

@@ -42,7 +42,7 @@ export async function publish(bundle: string, folder: string | undefined, flags:
       ? await nativeFiles(context, definition, base)
       : await folderFiles(context, folder, definition, base, flags);
   const { author, message, rebase } = flags;
-  return publishWorking(context, bundle, base, working, { author, message, rebase, ...waitSeconds(flags.wait) });
+  return await publishWorking(context, bundle, base, working, { author, message, rebase, ...waitSeconds(flags.wait) });
 }
 
 async function checkoutBase(folder: string, bundle: string): Promise<number | undefined> {

@@ -1,0 +1,103 @@
+import { run } from './shell.ts';
+
+/** Names of a fleet's namespaces tell who owns them, so that a later run can clear away what a killed one left. */
+const NAME = /^qr-(\d+)-(\d+)-/;
+
+/** A switch in a namespace of its own, with a cable to each instance's namespace: the host's own network is not touched. */
+export class Network {
+  readonly #prefix: string;
+  readonly #cables: string[] = [];
+
+  constructor(owner: string, serial: number) {
+    this.#prefix = `qr-${owner}-${serial}`;
+  }
+
+  /** The address of the n-th instance. Each fleet has a switch of its own, so addresses may repeat between fleets. */
+  static address(number: number): string {
+    return `10.77.${Math.floor(number / 200)}.${(number % 200) + 10}`;
+  }
+
+  async create(): Promise<void> {
+    await run(['ip', 'netns', 'add', this.#switch]);
+    await this.#ip(this.#switch, 'link', 'add', 'br0', 'type', 'bridge');
+    await this.#ip(this.#switch, 'link', 'set', 'br0', 'up');
+  }
+
+  get #switch(): string {
+    return `${this.#prefix}-switch`;
+  }
+
+  namespace(number: number): string {
+    return `${this.#prefix}-${number}`;
+  }
+
+  async plug(number: number): Promise<void> {
+    const name = this.namespace(number);
+    await run(['ip', 'netns', 'add', name]);
+    this.#cables.push(name);
+    await run([
+      'ip',
+      'link',
+      'add',
+      'eth0',
+      'netns',
+      name,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      `port${number}`,
+      'netns',
+      this.#switch,
+    ]);
+    await this.#ip(this.#switch, 'link', 'set', `port${number}`, 'master', 'br0', 'up');
+    await this.#ip(name, 'addr', 'add', `${Network.address(number)}/16`, 'dev', 'eth0');
+    await this.#ip(name, 'link', 'set', 'lo', 'up');
+    await this.#ip(name, 'link', 'set', 'eth0', 'up');
+  }
+
+  /** From now on the instance neither hears nor reaches these addresses; `hears` or `reaches` keeps one direction. */
+  async block(
+    number: number,
+    addresses: readonly string[],
+    keep: { hears?: boolean; reaches?: boolean } = {},
+  ): Promise<void> {
+    if (addresses.length === 0) return;
+    const set = `{ ${addresses.join(', ')} }`;
+    const rules = [
+      ...(keep.hears ? [] : [`add rule inet testbed input ip saddr ${set} drop`]),
+      ...(keep.reaches ? [] : [`add rule inet testbed output ip daddr ${set} drop`]),
+    ];
+    const chains = ['input', 'output'].map(
+      (hook) => `add chain inet testbed ${hook} { type filter hook ${hook} priority 0; }`,
+    );
+    await run(['ip', 'netns', 'exec', this.namespace(number), 'nft', '-f', '-'], {
+      input: ['add table inet testbed', ...chains, ...rules].join('\n'),
+    });
+  }
+
+  async heal(number: number): Promise<void> {
+    await run(['ip', 'netns', 'exec', this.namespace(number), 'nft', '-f', '-'], {
+      input: 'add table inet testbed\ndelete table inet testbed',
+    });
+  }
+
+  async destroy(): Promise<void> {
+    for (const name of [...this.#cables, this.#switch]) await run(['ip', 'netns', 'del', name], { check: false });
+  }
+
+  #ip(namespace: string, ...args: string[]): Promise<unknown> {
+    return run(['ip', '-n', namespace, ...args]);
+  }
+
+  /** Namespaces whose owner lives no more. @param alive whether a pid with this start time lives */
+  static async sweep(alive: (pid: number, started: string) => Promise<boolean>): Promise<void> {
+    const { stdout } = await run(['ip', 'netns', 'list']);
+    for (const line of stdout.split('\n')) {
+      const [name = ''] = line.split(' ');
+      const [, pid, started] = NAME.exec(name) ?? [];
+      if (pid && started && !(await alive(Number(pid), started)))
+        await run(['ip', 'netns', 'del', name], { check: false });
+    }
+  }
+}

@@ -11,7 +11,7 @@ type Machine = Fleet['instances'][number];
 
 const FILE = '/etc/haproxy/haproxy.cfg';
 /** the master process reloads by a signal; its pid is in its file */
-const RELOAD = 'haproxy -c -q -f /etc/haproxy/haproxy.cfg && kill -USR2 $(cat /run/haproxy.pid)';
+const RELOAD = 'haproxy -c -f /etc/haproxy/haproxy.cfg && kill -USR2 $(cat /run/haproxy.pid)';
 
 const configuration = (native: string, text: string): string =>
   `${native}\nfrontend web\n\tbind :80\n\thttp-request return status 200 content-type text/plain string "${text}"\n`;
@@ -76,6 +76,7 @@ test("haproxy's single file on three machines, as links among neighbours", { ski
   });
 
   await t.test('an edit by a scripted editor on any machine goes to all', async () => {
+    assert.equal((await quorate(one, ['rollback', 'lb', '--to', '3', '--yes', '--wait'])).code, 0);
     const edited = await quorate(two, ['edit', FILE, '--yes', '--wait'], {
       env: { NODE_OPTIONS: '', VISUAL: 'sed -i \'s/"[a-z]*"$/"edited"/\'' },
     });

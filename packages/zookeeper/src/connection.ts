@@ -104,6 +104,8 @@ export class Connection {
     socket.once(this.#settings.tls === undefined ? 'connect' : 'secureConnect', () => this.#greet());
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', (cause) => this.#lose(this.#broken('failed', cause)));
+    // A server that has said its last word takes no request either.
+    socket.on('end', () => this.#lose(this.#broken('was closed by the server')));
     socket.on('close', () => this.#lose(this.#broken('was closed by the server')));
   }
 

@@ -72,6 +72,7 @@ export class Connection {
   #xid = 0;
   #flushing = false;
   #open = false;
+  #answered = false;
   #ended = false;
   #timer: NodeJS.Timeout | undefined;
   #sessionTimeout = 0;
@@ -87,6 +88,11 @@ export class Connection {
     this.#timer = setTimeout(() => this.#notOpened(), settings.openTimeout);
     this.#socket = settings.dial?.() ?? dial(settings);
     this.#listen();
+  }
+
+  /** Whether the server has said anything since it granted the session. */
+  get answered(): boolean {
+    return this.#answered;
   }
 
   /** Bytes of a frame that has not wholly come; never more than `maxFrame` and its length. */
@@ -222,6 +228,7 @@ export class Connection {
       else this.#opened(readSessionGrant(reader));
       return !this.#ended;
     }
+    this.#answered = true;
     const xid = reader.int();
     const high = reader.int();
     const low = reader.unsigned();

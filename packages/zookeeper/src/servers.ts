@@ -70,12 +70,15 @@ const MAX_DELAY = 2_000;
  */
 export class ServerList {
   readonly #random: () => number;
+  /** Those that the caller named: the way back when a list that came later is of no use. */
+  readonly #given: readonly Server[];
   #servers: Server[];
   #next = 0;
   #failures = 0;
 
   constructor(servers: readonly Server[], random: () => number) {
     this.#random = random;
+    this.#given = servers;
     this.#servers = shuffle(servers, random);
   }
 
@@ -85,6 +88,7 @@ export class ServerList {
 
   /** The server to try now, the ms to wait before, and how often the whole list has failed since one was good. */
   next(): { server: Server; delay: number; round: number } {
+    if (this.#failures === this.#servers.length) this.#fallBack();
     const server = this.#servers[this.#next % this.#servers.length]!;
     this.#next = (this.#next + 1) % this.#servers.length;
     const round = Math.floor(this.#failures / this.#servers.length);
@@ -94,7 +98,12 @@ export class ServerList {
     return { server, delay: longest * (0.5 + this.#random() / 2), round };
   }
 
-  /** A server granted the session: the next loss starts a new round without a wait. */
+  #fallBack(): void {
+    const names = new Set(this.#servers.map(serverName));
+    this.#servers.push(...this.#given.filter((server) => !names.has(serverName(server))));
+  }
+
+  /** A server was good: after it is lost, a new round starts without a wait. */
   succeeded(): void {
     this.#failures = 0;
   }

@@ -51,6 +51,8 @@ export class Session implements ConnectionOwner {
   #writable = false;
   #closing = false;
   #moving = false;
+  /** How often the whole list of servers has failed. */
+  #round = 0;
   /** The connection under way asks for a session of its own. */
   #stranger = false;
   #abandoned = 0;
@@ -156,6 +158,7 @@ export class Session implements ConnectionOwner {
 
   #attempt(): void {
     const { server, delay, round } = this.#servers.next();
+    this.#round = round;
     // A server without a quorum refuses sessions that one with a quorum gave, so every other round asks as a stranger.
     const stranger = this.#settings.readOnly && this.#writable && round % 2 === 1;
     if (delay === 0) this.#dial(server, stranger);
@@ -173,7 +176,7 @@ export class Session implements ConnectionOwner {
     const id = known ? this.#id : 0n;
     const password = known ? this.#password : NO_PASSWORD;
     const request = { zxid: this.zxid, timeout: sessionTimeout, id, password, readOnly };
-    const openTimeout = openTimeoutFor(this.#timeout, this.#servers.servers.length);
+    const openTimeout = openTimeoutFor(this.#timeout, this.#servers.servers.length, this.#round);
     return new Connection({ server, tls, request, openTimeout, maxFrame, maxRequest, chroot, now }, this);
   }
 
@@ -193,7 +196,6 @@ export class Session implements ConnectionOwner {
     const before = this.#granted ? this.zxid : undefined;
     this.#granted = true;
     this.#take(grant);
-    this.#servers.succeeded();
     clearTimeout(this.#outage);
     this.#auths.sendAll(connection);
     for (const batch of this.watches.batches(this.zxid)) {
@@ -240,6 +242,8 @@ export class Session implements ConnectionOwner {
     const wasLive = this.#live;
     this.#moving = false;
     this.#connection = undefined;
+    // One that grants the session and then cuts the connection is not tried over and over without a wait.
+    if (connection.answered) this.#servers.succeeded();
     if (this.#closing) {
       this.#settle(connection, error);
       this.#end('closed', undefined);
@@ -379,9 +383,13 @@ function rebalanceNames(servers: readonly Server[]): string {
   return servers.map(serverName).sort().join();
 }
 
-/** ms: every server can be tried once in two thirds of the session, and none gets less than half a second. */
-function openTimeoutFor(sessionTimeout: number, servers: number): number {
-  return Math.max(500, (sessionTimeout * 2) / 3 / Math.max(1, Math.min(servers, 4)));
+/**
+ * ms: every server can be tried once in two thirds of the session. The first rounds are shorter still, so that one that
+ * swallows packets does not hold up the start; later ones leave time to an ensemble that is slow to answer.
+ */
+function openTimeoutFor(sessionTimeout: number, servers: number, round: number): number {
+  const share = (sessionTimeout * 2) / 3 / Math.max(1, Math.min(servers, 4));
+  return Math.max(500, Math.min(share, 2_000 * 2 ** Math.min(round, 10)));
 }
 
 function closedError(): ZooKeeperError {

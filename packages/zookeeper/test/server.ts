@@ -29,6 +29,8 @@ export interface EnsembleOptions {
   properties?: Record<string, string>;
   /** Further lines of zoo.cfg. */
   config?: string[];
+  /** MB of Java heap; 128 unless told otherwise. */
+  heap?: number;
   /** ms; 500 unless told otherwise. Sessions last from 2 to 20 of them, here set apart from it. */
   tickTime?: number;
 }
@@ -110,7 +112,7 @@ export class Member {
     };
     const log = openSync(join(this.folder, 'log'), 'a');
     const defines = Object.entries(properties).map(([name, value]) => `-D${name}=${value}`);
-    const heap = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+    const heap = [`-Xmx${this.#options.heap ?? 128}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
     const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
     const parameters = [...heap, ...defines, '-cp', `${JARS}/*`, main, join(this.folder, 'zoo.cfg')];
     this.#process = spawn('java', parameters, { stdio: ['ignore', log, log] });

@@ -68,6 +68,14 @@ test('waits differ between clients, so that they do not come in step', () => {
   assert.equal(new Set([1, 2, 3, 4, 5, 6].map(wait)).size, 6);
 });
 
+test('when every server of a list that came later has failed, those that were given are tried too', () => {
+  const list = new ServerList(named(2), seeded(5));
+  list.replace(named(2, 7));
+  const tried = Array.from({ length: 6 }, () => serverName(list.next().server));
+  assert.deepEqual(new Set(tried.slice(0, 2)), new Set(['h7:2181', 'h8:2181']));
+  assert.equal(new Set(tried).size, 4);
+});
+
 /** Clients per server after the list changed from `before` to `after`, all of which were spread evenly. */
 function spread(before: Server[], after: Server[], clients: number): { counts: Map<string, number>; moved: number } {
   const random = seeded(3);

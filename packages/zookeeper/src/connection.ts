@@ -86,7 +86,7 @@ export class Connection {
     this.#frames = new FrameSplitter(settings.maxFrame);
     this.#lastSent = this.#lastHeard = settings.now();
     this.#timer = setTimeout(() => this.#notOpened(), settings.openTimeout);
-    this.#socket = settings.dial?.() ?? dial(settings);
+    this.#socket = settings.dial?.() ?? dial(settings, (chunk) => this.#receive(chunk));
     this.#listen();
   }
 
@@ -343,9 +343,23 @@ export class Connection {
   }
 }
 
-function dial({ server, tls }: ConnectionSettings): Socket {
+/** Bytes that one read takes at most. */
+const READ = 64 * 1024;
+
+/**
+ * Without TLS every read goes into the same buffer and straight to `receive`, past the machinery of streams: what is
+ * kept of it is copied anyway.
+ */
+function dial({ server, tls }: ConnectionSettings, receive: (chunk: Buffer) => void): Socket {
   const address = { host: server.host, port: server.port, noDelay: true };
-  if (tls === undefined) return connectTcp(address);
+  if (tls === undefined) {
+    const buffer = Buffer.allocUnsafeSlow(READ);
+    const callback = (bytes: number) => {
+      receive(buffer.subarray(0, bytes));
+      return true;
+    };
+    return connectTcp({ ...address, onread: { buffer, callback } });
+  }
   // Names are checked by SNI and certificate; an address has no SNI.
   const servername = isIP(server.host) === 0 ? { servername: server.host } : {};
   return connectTls({ ...servername, ...tls, ...address });

@@ -1,3 +1,5 @@
+import type { Release } from '@quorate/model';
+
 /** What went wrong, as a stable word that programs can rely on. */
 export type StoreErrorCode =
   | 'CONFLICT' // somebody else moved the head first
@@ -19,4 +21,14 @@ export class StoreError extends Error {
     this.name = 'StoreError';
     this.code = code;
   }
+}
+
+/** Somebody else moved the head first. @param expected the release that the publication was made from */
+export function conflict(release: Release, expected: number | undefined, stands: Release | undefined): StoreError {
+  const was = expected === undefined ? 'nothing' : `release ${expected}`;
+  const is = stands ? `release ${stands.number} by ${stands.author}` : 'nothing';
+  return new StoreError(
+    'CONFLICT',
+    `${release.bundle} has moved on: it was at ${was} when this was begun and is at ${is} now; nothing was published`,
+  );
 }

@@ -1,46 +1,39 @@
-import { mkdir, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BlobRef, sha256 } from '@quorate/model';
+import { readSource } from '../content.ts';
 import { StoreError } from '../errors.ts';
 import type { BlobSource, UploadProgress } from '../store.ts';
-import { createFile, isMissing, makeFolder, syncFolder } from './durable.ts';
+import { createFile, isMissing, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
+import { Trash, type TrashRun } from './trash.ts';
 
 /** How many blobs are written at once: enough to keep a disk or a mount busy. */
 const LANES = 8;
 
-/** Content-addressed files below `blobs/`, and those about to be deleted below `trash/`. */
+/** Content-addressed files: `blobs/<first two digits>/<sha256>`. */
 export class Blobs {
   readonly #folder: string;
-  readonly #trash: string;
+  readonly #trash: Trash;
 
   constructor(root: string) {
     this.#folder = join(root, 'blobs');
-    this.#trash = join(root, 'trash');
+    this.#trash = new Trash(root);
   }
 
-  #path(hash: string): string {
-    return join(this.#folder, hash.slice(0, 2), hash);
-  }
+  #path = (hash: string): string => join(this.#folder, hash.slice(0, 2), hash);
 
   /** A blob that a collector has set aside is still found: it may yet be brought back. */
   async read(ref: BlobRef): Promise<Buffer> {
-    for (const path of [this.#path(ref.sha256), join(this.#trash, ref.sha256), this.#path(ref.sha256)]) {
-      let bytes: Buffer;
-      try {
-        bytes = await readFile(path);
-      } catch (error) {
-        if (isMissing(error)) continue;
-        throw error;
-      }
-      if (bytes.byteLength !== ref.size || sha256(bytes) !== ref.sha256) {
-        throw new StoreError(
-          'CORRUPT',
-          `the file ${path} does not have the content that its name says: restore it from a backup`,
-        );
-      }
-      return bytes;
+    const path = this.#path(ref.sha256);
+    const bytes = (await readThere(path)) ?? (await this.#trash.read(ref.sha256)) ?? (await readThere(path));
+    if (!bytes) throw new StoreError('NOT_FOUND', `the blob ${ref.sha256} is not in the store`);
+    if (bytes.byteLength !== ref.size || sha256(bytes) !== ref.sha256) {
+      throw new StoreError(
+        'CORRUPT',
+        `the file ${path} does not have the content that its name says: restore it from a backup`,
+      );
     }
-    throw new StoreError('NOT_FOUND', `the blob ${ref.sha256} is not in the store`);
+    return bytes;
   }
 
   async has(ref: BlobRef): Promise<boolean> {
@@ -52,91 +45,74 @@ export class Blobs {
     }
   }
 
-  /** Writes what is missing, durable when it returns. */
+  /** Writes what is missing. When it returns all of it is durable, also what another publisher has just written. */
   async write(sources: readonly BlobSource[], signal?: AbortSignal, progress?: UploadProgress): Promise<void> {
+    if (sources.length === 0) return;
     const all = { blobs: sources.length, bytes: sources.reduce((sum, { size }) => sum + size, 0) };
     const done = { blobs: 0, bytes: 0 };
-    const folders = new Set<string>();
     const queue = [...sources];
     const lane = async (): Promise<void> => {
-      for (let source = queue.shift(); source; source = queue.shift()) {
-        signal?.throwIfAborted();
-        if (!(await this.has(source))) folders.add(await this.#writeOne(source));
-        done.blobs++;
-        done.bytes += source.size;
-        progress?.(done, all);
+      try {
+        for (let source = queue.shift(); source; source = queue.shift()) {
+          signal?.throwIfAborted();
+          if (!(await this.has(source))) await this.#writeOne(source);
+          done.blobs++;
+          done.bytes += source.size;
+          progress?.(done, all);
+        }
+      } catch (error) {
+        queue.length = 0; // the other lanes finish what they have and begin nothing more
+        throw error;
       }
     };
-    await Promise.all(Array.from({ length: LANES }, lane));
-    for (const folder of folders) await syncFolder(folder);
+    const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
+    for (const outcome of lanes) if (outcome.status === 'rejected') throw outcome.reason;
+    for (const folder of new Set(sources.map((ref) => dirname(this.#path(ref.sha256))))) await syncFolder(folder);
+    await syncFolder(this.#folder);
   }
 
-  /** @returns the folder that has to be synced */
-  async #writeOne(source: BlobSource): Promise<string> {
-    const bytes = await source.read();
-    if (bytes.byteLength !== source.size || sha256(bytes) !== source.sha256) {
-      throw new StoreError(
-        'CORRUPT',
-        `content changed while it was published: it should have the hash ${source.sha256}; publish again`,
-      );
-    }
+  async #writeOne(source: BlobSource): Promise<void> {
+    const bytes = await readSource(source);
     const path = this.#path(source.sha256);
     await makeFolder(dirname(path));
-    if (!(await createFile(path, bytes, { sync: false })) && !(await this.has(source))) {
-      await unlink(path); // a file of another size: torn by a crash of the machine before it was synced
-      await createFile(path, bytes, { sync: false });
-    }
-    return dirname(path);
-  }
-
-  async list(): Promise<string[]> {
-    const hashes: string[] = [];
-    for (const shard of await names(this.#folder)) hashes.push(...(await names(join(this.#folder, shard))));
-    return hashes.filter((name) => /^[0-9a-f]{64}$/.test(name));
-  }
-
-  /** Sets blobs aside: from now on whoever looks whether they are there, sees them missing. */
-  async setAside(hashes: readonly string[]): Promise<void> {
-    await mkdir(this.#trash, { recursive: true, mode: 0o700 });
-    for (const hash of hashes) await move(this.#path(hash), join(this.#trash, hash));
-  }
-
-  async bringBack(hashes: Iterable<string>): Promise<void> {
-    for (const hash of hashes) {
-      await makeFolder(dirname(this.#path(hash)));
-      await move(join(this.#trash, hash), this.#path(hash));
+    while (!(await createFile(path, bytes, { sync: false }))) {
+      if (await this.has(source)) return;
+      await rm(path, { force: true }); // another size: no publisher of ours wrote it; or a collector was here in between
     }
   }
 
-  async setAsideNow(): Promise<string[]> {
-    return names(this.#trash);
+  /** Sets aside every blob that is not used, and takes over what earlier runs left in the trash. */
+  async setAsideUnused(used: ReadonlySet<string>): Promise<TrashRun> {
+    const run = await this.#trash.takeOver();
+    const unused: string[] = [];
+    for (const shard of await this.#shards())
+      for (const name of await namesIn(shard)) if (isHash(name) && !used.has(name)) unused.push(join(shard, name));
+    await run.setAside(unused);
+    return run;
   }
 
-  /** @returns bytes freed */
-  async deleteAside(hashes: readonly string[]): Promise<number> {
-    let bytes = 0;
-    for (const hash of hashes) {
-      const path = join(this.#trash, hash);
-      bytes += (await stat(path).catch(() => ({ size: 0 }))).size; // another collector may have been faster
-      await rm(path, { force: true });
-    }
-    return bytes;
+  bringBack(hashes: ReadonlySet<string>): Promise<void> {
+    return this.#trash.bringBack(hashes, this.#path);
+  }
+
+  /** Removes what publishers who died in the middle left. */
+  async removeUnfinished(): Promise<void> {
+    for (const shard of await this.#shards()) await removeUnfinished(shard);
+  }
+
+  async #shards(): Promise<string[]> {
+    const names = await namesIn(this.#folder);
+    return names.filter((name) => /^[0-9a-f]{2}$/.test(name)).map((name) => join(this.#folder, name));
   }
 }
 
-async function names(folder: string): Promise<string[]> {
+const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
+
+async function readThere(path: string): Promise<Buffer | undefined> {
   try {
-    return await readdir(folder);
+    return await readFile(path);
   } catch (error) {
-    if (isMissing(error)) return [];
+    if (isMissing(error)) return undefined;
     throw error;
-  }
-}
-
-async function move(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!isMissing(error)) throw error; // moved by somebody else already
   }
 }

@@ -98,6 +98,7 @@ class Bell implements Disposable {
         clearTimeout(timer);
         this.#signal.removeEventListener('abort', done);
         this.#rung = false;
+        this.#wake = () => undefined; // a ring from now on is kept for the next wait
         resolve();
       };
       this.#wake = done;

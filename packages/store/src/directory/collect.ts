@@ -1,28 +1,37 @@
-import { blobsOf, type Release } from '@quorate/model';
 import { StoreError } from '../errors.ts';
-import { readManifest } from '../read.ts';
+import { Marking } from '../marking.ts';
 import type { Collected, Retention, Store } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import type { Heads } from './heads.ts';
 import type { Releases } from './releases.ts';
 
+/** One bundle: its heads, and the records of its releases. */
 export interface Line {
+  readonly bundle: string;
   readonly heads: Heads;
   readonly releases: Releases;
 }
 
 /** A publisher that keeps winning against the fence is met again this often before the collector leaves it to a later run. */
-const ROUNDS = 20;
+const ROUNDS = 50;
+
+/** What is in use as far as was looked, and up to which release of each bundle that is. */
+interface Marked {
+  readonly marking: Marking;
+  readonly used: Set<string>;
+  readonly upTo: Map<string, number>;
+}
 
 /**
  * Removes old releases and the blobs that nobody uses, without locks and without clocks:
  *
  * 1. Garbage is set aside, so that whoever verifies its blobs from now on sees it missing and writes it anew. Readers still find it.
  * 2. Every bundle's head is bumped: a fence. A publisher that verified before 1 now loses its compare-and-set, verifies again, and wins.
+ *    A first publisher begins its line before it verifies, so that either the fence meets it or it sees the garbage missing.
  * 3. What a release that came in between needs is brought back, and the fence is repeated.
  * 4. Only then the garbage is deleted.
  *
- * Killed anywhere, it leaves a store on which everybody is right; the next collector finishes.
+ * Killed anywhere, it leaves a store on which everybody is right; the next collector brings back what is used by then, and finishes.
  */
 export async function collect(
   store: Store,
@@ -30,60 +39,49 @@ export async function collect(
   lines: () => Promise<Line[]>,
   { keep }: Retention,
 ): Promise<Collected> {
-  let removed = 0;
-  for (const line of await lines()) removed += await removeReleases(line, keep);
-  const used = await usedBlobs(store, await lines());
-  const garbage = (await blobs.list()).filter((hash) => !used.has(hash));
-  await blobs.setAside(garbage);
-  const aside = await blobs.setAsideNow();
-  await fence(store, blobs, lines);
-  const stillAside = new Set(await blobs.setAsideNow());
-  const bytes = await blobs.deleteAside(aside.filter((hash) => stillAside.has(hash)));
-  return { releases: removed, blobs: stillAside.size, bytes };
+  let releases = 0;
+  for (const line of await lines()) releases += await removeReleases(line, keep);
+  const marked: Marked = { marking: new Marking(store), used: new Set(), upTo: new Map() };
+  for (const line of await lines()) await mark(line, marked);
+  const run = await blobs.setAsideUnused(marked.used);
+  await blobs.bringBack(marked.used); // what a collector that was killed has left aside
+  for (const line of await lines()) await fence(blobs, line, marked);
+  const deleted = await run.delete(marked.used);
+  await blobs.removeUnfinished();
+  return { releases, ...deleted };
 }
 
-/** Oldest first, so that what stays is always one line without gaps. */
 async function removeReleases({ heads, releases }: Line, keep: number): Promise<number> {
   await releases.repair();
-  const head = (await heads.current())?.committed?.release.number;
-  const old = (await releases.numbers())
-    .slice(0, -Math.max(1, keep))
-    .filter((number) => head !== undefined && number < head);
-  for (const number of old) await releases.remove(number);
+  const kept = (await releases.numbers()).slice(-Math.max(1, keep));
+  const removed = kept[0] === undefined ? 0 : await releases.removeBelow(kept[0]);
   await heads.prune();
-  return old.length;
+  return removed;
 }
 
-async function usedBlobs(store: Store, lines: readonly Line[]): Promise<Set<string>> {
-  const used = new Set<string>();
-  for (const { releases } of lines) {
-    for (const number of await releases.numbers()) {
-      const release = await releases.read(number);
-      if (release) for (const hash of await blobsIn(store, release)) used.add(hash);
-    }
+/** Marks what the releases since the last marking use. */
+async function mark({ bundle, releases }: Line, { marking, used, upTo }: Marked): Promise<string[]> {
+  const found: string[] = [];
+  for (const number of await releases.numbers()) {
+    if (number <= (upTo.get(bundle) ?? 0)) continue;
+    const release = await releases.read(number);
+    if (release) found.push(...(await marking.usedBy(release)));
+    upTo.set(bundle, number);
   }
-  return used;
+  for (const hash of found) used.add(hash);
+  return found;
 }
 
-async function blobsIn(store: Store, release: Release): Promise<string[]> {
-  const manifest = await readManifest(store, release);
-  return [...release.pages, ...blobsOf(manifest)].map(({ sha256 }) => sha256);
-}
-
-/** Bumps every head; what a release that slipped in uses is brought back before its bundle's fence stands. */
-async function fence(store: Store, blobs: Blobs, lines: () => Promise<Line[]>): Promise<void> {
-  for (const { heads } of await lines()) {
-    for (let round = 0; ; round++) {
-      const step = await heads.current();
-      if (!step) break;
-      if (step.committed) await blobs.bringBack(await blobsIn(store, step.committed.release));
-      if (await heads.add(step.version, step.committed)) break;
-      if (round === ROUNDS) {
-        throw new StoreError(
-          'CONFLICT',
-          'publishers were faster than the collection: run it again at a calmer time; nothing was lost',
-        );
-      }
-    }
+/** Bumps a head. What releases that came after the marking use is brought back before the bundle's fence stands. */
+async function fence(blobs: Blobs, line: Line, marked: Marked): Promise<void> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const step = await line.heads.current();
+    if (!step) return;
+    await blobs.bringBack(new Set(await mark(line, marked)));
+    if (await line.heads.add(step.version, step.committed)) return;
   }
+  throw new StoreError(
+    'CONFLICT',
+    `publishers of ${line.bundle} were faster than the collection: run it again at a calmer time; nothing was lost`,
+  );
 }

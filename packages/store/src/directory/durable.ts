@@ -1,27 +1,43 @@
-import { constants, type FileHandle, link, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StoreError } from '../errors.ts';
+
+/** How names of unfinished files begin. Whoever collects garbage may remove them: their owner writes them again. */
+const UNFINISHED = '.new-';
+/** Times that a file is written again because a collector took its unfinished one for garbage. */
+const AGAIN = 50;
 
 let counter = 0;
 
 /** A name that no other process and no earlier run uses. */
 function temporaryName(folder: string): string {
-  return join(folder, `.new-${process.pid}-${process.hrtime.bigint().toString(36)}-${counter++}`);
+  return join(folder, `${UNFINISHED}${process.pid}-${process.hrtime.bigint().toString(36)}-${counter++}`);
 }
 
 /** Errors of the file system as what they mean for a store. */
 export function storeError(what: string, cause: unknown): StoreError {
   if (cause instanceof StoreError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new StoreError('UNSUITABLE', `${what}: the disk is full; free some room and try again, nothing was lost`, {
-      cause,
-    });
-  if (code === 'EROFS') return new StoreError('UNSUITABLE', `${what}: the file system is mounted read-only`, { cause });
-  if (code === 'EACCES' || code === 'EPERM') return new StoreError('NOT_ALLOWED', `${what}: ${message}`, { cause });
-  if (code === 'ESTALE' || code === 'EIO' || code === 'ENOTCONN')
-    return new StoreError('UNREACHABLE', `${what}: ${message}`, { cause });
-  return new StoreError('UNSUITABLE', `${what}: ${message}`, { cause });
+  const says = (word: StoreError['code'], text: string): StoreError =>
+    new StoreError(word, `${what}: ${text}`, { cause });
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return says('UNSUITABLE', 'the disk is full; free some room and try again, nothing was lost');
+    case 'EROFS':
+      return says('UNSUITABLE', 'the file system is mounted read-only');
+    case 'EACCES':
+    case 'EPERM':
+      return says('NOT_ALLOWED', message);
+    case 'ESTALE':
+    case 'EIO':
+    case 'ENOTCONN':
+    case 'EHOSTDOWN':
+    case 'ETIMEDOUT':
+      return says('UNREACHABLE', message);
+    default:
+      return says('UNSUITABLE', message);
+  }
 }
 
 /** Makes folders, and syncs those above the ones that were made, so that they survive a power loss. */
@@ -58,38 +74,80 @@ async function writeTemporary(folder: string, bytes: Uint8Array): Promise<string
 
 /**
  * Creates a file whole and durable, or not at all: the compare-and-set of a shared folder, since link(2) lets exactly one win, on NFS too.
+ * @param options.sync false where the caller syncs the folder itself, once for many files
  * @returns false when the name is taken
  */
 export async function createFile(path: string, bytes: Uint8Array, options: { sync?: boolean } = {}): Promise<boolean> {
   const folder = dirname(path);
-  const temporary = await writeTemporary(folder, bytes);
+  for (let round = 0; ; round++) {
+    const temporary = await writeTemporary(folder, bytes);
+    try {
+      const created = await linkNew(temporary, path);
+      if (created && options.sync !== false) await syncFolder(folder);
+      return created;
+    } catch (error) {
+      if (!isMissing(error) || round === AGAIN) throw error; // missing: a collector took it for garbage
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+}
+
+async function linkNew(temporary: string, path: string): Promise<boolean> {
   try {
     await link(temporary, path);
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return false;
+    // over NFS the answer may be lost, and the repeated call then finds its own work: the file has two names (open(2), O_EXCL)
+    if (code === 'EEXIST') return (await linksOf(temporary)) === 2;
     if (code === 'EPERM' || code === 'ENOSYS' || code === 'ENOTSUP' || code === 'EOPNOTSUPP') {
       throw new StoreError(
         'UNSUITABLE',
-        `${folder} does not support hard links, which a store needs to let exactly one publisher win: use a local disk, EBS, EFS or NFS`,
-        {
-          cause: error,
-        },
+        `${dirname(path)} does not support hard links, which a store needs to let exactly one publisher win: use a local disk, EBS, EFS or NFS`,
+        { cause: error },
       );
     }
     throw error;
-  } finally {
-    await unlink(temporary);
   }
-  if (options.sync !== false) await syncFolder(folder);
-  return true;
+}
+
+async function linksOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).nlink;
+  } catch (error) {
+    if (isMissing(error)) return 0;
+    throw error;
+  }
 }
 
 /** Puts a file in place of what may be there, whole and durable. */
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = await writeTemporary(dirname(path), bytes);
-  await rename(temporary, path);
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
   await syncFolder(dirname(path));
+}
+
+/** Removes what writers who died left behind. One that lives writes it again. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    if (name.startsWith(UNFINISHED)) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** What a folder holds; nothing where there is no folder. */
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }
 
 export const isMissing = (error: unknown): boolean => {

@@ -1,19 +1,11 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import {
-  decodeHead,
-  decodeRelease,
-  encodeHead,
-  encodeRelease,
-  type Head,
-  ModelError,
-  type Release,
-} from '@quorate/model';
-import { StoreError } from '../errors.ts';
-import { createFile, isMissing, makeFolder } from './durable.ts';
+import { readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { decodeHead, decodeRelease, encodeHead, encodeRelease, type Head, type Release } from '@quorate/model';
+import { recordError } from '../format.ts';
+import { createFile, isMissing, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
 
 /** Heads that stay, newest first. A publisher that slept through this many commits must not think that it won. */
-const HEADS_KEPT = 1000;
+export const HEADS_KEPT = 1000;
 const DIGITS = 12;
 
 /** One step of a bundle's line: the head as it was from then on, and the release that it names. */
@@ -44,16 +36,10 @@ export class Heads {
 
   /** @returns ascending; empty when the bundle is not there */
   async versions(): Promise<number[]> {
-    try {
-      const names = await readdir(this.#folder);
-      return names
-        .filter((name) => /^\d{12,}$/.test(name))
-        .map(Number)
-        .sort((a, b) => a - b);
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
+    return (await namesIn(this.#folder))
+      .filter((name) => /^\d{12,}$/.test(name))
+      .map(Number)
+      .sort((a, b) => a - b);
   }
 
   async current(): Promise<Step | undefined> {
@@ -80,10 +66,8 @@ export class Heads {
         version,
         committed: { head: decodeHead(text.slice(0, end)), release: decodeRelease(text.slice(end + 1)) },
       };
-    } catch (cause) {
-      if (cause instanceof ModelError && cause.code === 'NEWER_FORMAT')
-        throw new StoreError('NEWER_FORMAT', cause.message, { cause });
-      throw new StoreError('CORRUPT', `${this.path(version)} cannot be read: ${(cause as Error).message}`, { cause });
+    } catch (error) {
+      throw recordError(this.path(version), error) ?? error;
     }
   }
 
@@ -91,11 +75,14 @@ export class Heads {
   async begin(): Promise<void> {
     await makeFolder(this.#folder);
     await createFile(this.path(0), Buffer.alloc(0));
+    // somebody else may have made these a moment ago, and died before they were durable
+    for (const folder of [this.#folder, dirname(this.#folder), dirname(dirname(this.#folder))])
+      await syncFolder(folder);
   }
 
   /**
    * Adds the next step after `version`.
-   * @returns false when somebody else did first
+   * @returns false when somebody else did first, or when so many steps were added since that it cannot be told
    */
   async add(version: number, committed: Step['committed']): Promise<boolean> {
     const next = version + 1;
@@ -105,12 +92,14 @@ export class Heads {
     if (!(await createFile(this.path(next), bytes))) return false;
     const newest = (await this.versions()).at(-1) ?? next;
     if (newest < next + HEADS_KEPT) return true;
-    await rm(this.path(next)); // this number was used and pruned long ago: we slept through it all
+    await rm(this.path(next), { force: true }); // the number may have been used and pruned long ago
     return false;
   }
 
+  /** Removes what nobody needs: steps long passed, and what writers who died left. */
   async prune(): Promise<void> {
     const versions = await this.versions();
     for (const version of versions.slice(0, -HEADS_KEPT)) await rm(this.path(version), { force: true });
+    await removeUnfinished(this.#folder);
   }
 }

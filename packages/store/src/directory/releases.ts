@@ -1,8 +1,8 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeRelease, encodeRelease, ModelError, type Release } from '@quorate/model';
-import { StoreError } from '../errors.ts';
-import { createFile, isMissing, makeFolder } from './durable.ts';
+import { decodeRelease, encodeRelease, type Release } from '@quorate/model';
+import { recordError } from '../format.ts';
+import { createFile, isMissing, makeFolder, namesIn, removeUnfinished } from './durable.ts';
 import type { Heads } from './heads.ts';
 
 /** The records of a bundle's releases, for history: copies of what the heads committed. */
@@ -41,28 +41,34 @@ export class Releases {
     }
     try {
       return decodeRelease(text);
-    } catch (cause) {
-      if (cause instanceof ModelError && cause.code === 'NEWER_FORMAT')
-        throw new StoreError('NEWER_FORMAT', cause.message, { cause });
-      throw new StoreError('CORRUPT', `${path} cannot be read: ${(cause as Error).message}`, { cause });
-    }
-  }
-
-  /** @returns ascending */
-  async numbers(): Promise<number[]> {
-    let names: string[] = [];
-    try {
-      names = await readdir(this.#folder);
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      throw recordError(path, error) ?? error;
     }
-    const numbers = new Set(names.filter((name) => /^[1-9]\d*$/.test(name)).map(Number));
-    const newest = (await this.#heads.current())?.committed?.release.number;
-    if (newest !== undefined) numbers.add(newest);
-    return [...numbers].sort((a, b) => a - b);
   }
 
-  async remove(number: number): Promise<void> {
-    await rm(join(this.#folder, String(number)), { force: true });
+  /**
+   * Numbers that are kept, ascending and without gaps up to the head's. A publisher who slept between its commit and its record may write a
+   * record that was collected meanwhile: such a stray is none of them.
+   */
+  async numbers(): Promise<number[]> {
+    // the head first: each step before it has its record by then
+    const newest = (await this.#heads.current())?.committed?.release.number;
+    if (newest === undefined) return [];
+    const there = new Set(await this.#there());
+    let first = newest;
+    while (there.has(first - 1)) first--;
+    return Array.from({ length: newest - first + 1 }, (_, at) => first + at);
+  }
+
+  async #there(): Promise<number[]> {
+    return (await namesIn(this.#folder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  }
+
+  /** Removes records below `first`, oldest first, so that what stays is always one line without gaps. @returns how many there were */
+  async removeBelow(first: number): Promise<number> {
+    const old = (await this.#there()).filter((number) => number < first).sort((a, b) => a - b);
+    for (const number of old) await rm(join(this.#folder, String(number)), { force: true });
+    await removeUnfinished(this.#folder);
+    return old.length;
   }
 }

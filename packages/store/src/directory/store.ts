@@ -1,7 +1,8 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import {
   type BlobRef,
+  checkBundleName,
   comparePaths,
   decodeStatus,
   encodeStatus,
@@ -9,7 +10,8 @@ import {
   type InstanceStatus,
   type Release,
 } from '@quorate/model';
-import { StoreError } from '../errors.ts';
+import { conflict, StoreError } from '../errors.ts';
+import { checkFormat, FORMAT_RECORD, recordError } from '../format.ts';
 import type {
   CallOptions,
   Capabilities,
@@ -24,11 +26,10 @@ import type {
 import { Blobs } from './blobs.ts';
 import { directoryChanges, POLL_MS } from './changes.ts';
 import { collect, type Line } from './collect.ts';
-import { createFile, isMissing, makeFolder, replaceFile, storeError } from './durable.ts';
-import { Heads, type Step } from './heads.ts';
+import { createFile, isMissing, makeFolder, namesIn, replaceFile, storeError, syncFolder } from './durable.ts';
+import { HEADS_KEPT, Heads, type Step } from './heads.ts';
 import { Releases } from './releases.ts';
 
-const STORE_FORMAT = 1;
 /** A publisher whose blobs were set aside by a collector verifies them again this often. */
 const FENCED_ROUNDS = 100;
 
@@ -40,6 +41,8 @@ export class DirectoryStore implements Store {
   readonly #blobs: Blobs;
   readonly #pollMs: number;
   readonly #closed = new AbortController();
+  /** its format was read: the store is there */
+  #known = false;
   #prepared = false;
 
   constructor(folder: string, options: { pollMs?: number } = {}) {
@@ -51,27 +54,36 @@ export class DirectoryStore implements Store {
 
   async bundles({ signal }: CallOptions = {}): Promise<string[]> {
     return this.#call(signal, async () => {
-      await this.#checkFormat();
       const found: string[] = [];
       for (const bundle of await this.#bundleNames())
         if ((await this.#line(bundle).heads.current())?.committed) found.push(bundle);
+      if (found.length === 0) await this.#checkThere();
       return found;
     });
   }
 
   async latest(bundle: string, { signal }: CallOptions = {}): Promise<Latest | undefined> {
     return this.#call(signal, async () => {
-      await this.#checkFormat();
-      return latestOf(await this.#line(bundle).heads.current());
+      const latest = latestOf(await this.#line(bundle).heads.current());
+      if (!latest) await this.#checkThere();
+      return latest;
     });
   }
 
   async release(bundle: string, number: number, { signal }: CallOptions = {}): Promise<Release | undefined> {
-    return this.#call(signal, () => this.#line(bundle).releases.read(number));
+    return this.#call(signal, async () => {
+      const release = await this.#line(bundle).releases.read(number);
+      if (!release) await this.#checkThere();
+      return release;
+    });
   }
 
   async releases(bundle: string, { signal }: CallOptions = {}): Promise<number[]> {
-    return this.#call(signal, () => this.#line(bundle).releases.numbers());
+    return this.#call(signal, async () => {
+      const numbers = await this.#line(bundle).releases.numbers();
+      if (numbers.length === 0) await this.#checkThere();
+      return numbers;
+    });
   }
 
   async blob(ref: BlobRef, { signal }: CallOptions = {}): Promise<Buffer> {
@@ -86,14 +98,16 @@ export class DirectoryStore implements Store {
       await this.#prepare();
       const line = this.#line(publication.release.bundle);
       if (!publication.expected) await line.heads.begin();
+      let tried: number | undefined;
       for (let round = 0; round < FENCED_ROUNDS; round++) {
-        const base = await this.#base(line, publication);
+        const base = await this.#base(line, publication, tried);
         if ('done' in base) return base.done;
         await line.releases.repair();
         await this.#blobs.write(publication.added, signal, progress);
         signal?.throwIfAborted();
         const { release } = publication;
         const head = { format: HEAD_FORMAT, release: release.number, digest: release.digest };
+        tried ??= base.version;
         if (!(await line.heads.add(base.version, { head, release }))) continue; // a fence or a winner: look which
         await line.releases.add(release);
         return { head: { ...head, version: String(base.version + 1) }, release };
@@ -105,28 +119,35 @@ export class DirectoryStore implements Store {
     });
   }
 
-  /** The step to build on, or the outcome where this very publication stands already. @throws StoreError CONFLICT */
-  async #base(line: Line, { release, expected }: Publication): Promise<{ version: number } | { done: Latest }> {
+  /** The step to build on, or the outcome where this very publication stands already. @throws StoreError CONFLICT, UNKNOWN_OUTCOME */
+  async #base(
+    line: Line,
+    { release, expected }: Publication,
+    tried: number | undefined,
+  ): Promise<{ version: number } | { done: Latest }> {
     const step = await line.heads.current();
     const now = step?.committed;
-    const own = now?.release.number === release.number ? now.release : await line.releases.read(release.number);
-    if (own?.id === release.id) return { done: latestOf(step)! };
-    // a fence bumps the version and keeps the release: the base is still the base
-    if (!step || now?.head.release !== expected?.release || now?.head.digest !== expected?.digest) {
-      const stands = now ? `release ${now.release.number} by ${now.release.author}` : 'nothing';
-      const based = expected ? `release ${expected.release}` : 'nothing';
-      throw new StoreError(
-        'CONFLICT',
-        `${release.bundle} has moved on: it was at ${based} when this was begun and is at ${stands} now; nothing was published`,
-      );
+    if (now?.release.id === release.id) return { done: latestOf(step)! };
+    if ((await line.releases.read(release.number))?.id === release.id) {
+      // it stands, and others came after it: no version that could pass for the head's
+      const head = { format: HEAD_FORMAT, release: release.number, digest: release.digest, version: 'overtaken' };
+      return { done: { head, release } };
     }
-    return { version: step.version };
+    // a fence bumps the version and keeps the release: the base is still the base
+    if (step && now?.head.release === expected?.release && now?.head.digest === expected?.digest)
+      return { version: step.version };
+    if (tried !== undefined && step && step.version - tried > HEADS_KEPT) {
+      const message = `this machine slept while release ${release.number} of ${release.bundle} was published, and whether it stood for a time can't be told any more`;
+      throw new StoreError('UNKNOWN_OUTCOME', message);
+    }
+    throw conflict(release, expected?.release, now?.release);
   }
 
   async *changes({ signal }: CallOptions = {}): AsyncGenerator<StoreChange> {
     const ends = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
     const look = async (): Promise<Map<string, number>> => {
       await this.#checkFormat();
+      await this.#checkThere();
       const seen = new Map<string, number>();
       for (const bundle of await this.#bundleNames())
         seen.set(bundle, (await this.#line(bundle).heads.versions()).at(-1) ?? 0);
@@ -146,14 +167,11 @@ export class DirectoryStore implements Store {
 
   async instances({ signal }: CallOptions = {}): Promise<InstanceStatus[]> {
     return this.#call(signal, async () => {
-      const names = await list(join(this.#folder, 'instances'));
       const found: InstanceStatus[] = [];
-      for (const name of names.filter((name) => !name.startsWith('.'))) {
-        try {
-          found.push(decodeStatus(await readFile(join(this.#folder, 'instances', name))));
-        } catch (error) {
-          if (!isMissing(error)) throw error; // forgotten in between
-        }
+      for (const name of await namesIn(join(this.#folder, 'instances'))) {
+        if (name.startsWith('.')) continue;
+        const status = await readStatus(join(this.#folder, 'instances', name));
+        if (status) found.push(status);
       }
       return found.sort((a, b) => comparePaths(a.id, b.id));
     });
@@ -179,52 +197,67 @@ export class DirectoryStore implements Store {
   }
 
   #line(bundle: string): Line {
+    checkBundleName(bundle);
     const heads = new Heads(this.#folder, bundle);
-    return { heads, releases: new Releases(this.#folder, bundle, heads) };
+    return { bundle, heads, releases: new Releases(this.#folder, bundle, heads) };
   }
 
+  /** Folders of bundles; other names are leavings of a file system or a person. */
   async #bundleNames(): Promise<string[]> {
-    return (await list(join(this.#folder, 'bundles'))).sort(comparePaths);
+    return (await namesIn(join(this.#folder, 'bundles'))).filter(isBundleName).sort(comparePaths);
   }
 
   #instancePath(id: string): string {
-    return join(this.#folder, 'instances', encodeURIComponent(id));
+    return join(this.#folder, 'instances', encodeURIComponent(id).replace(/^\./, '%2E'));
   }
 
-  /** Makes the store where there is none. */
+  /** Makes the store where there is none. The folder above must be there: a share that is not mounted must not become a local folder. */
   async #prepare(): Promise<void> {
     if (this.#prepared) return;
-    await makeFolder(this.#folder);
-    await createFile(
-      join(this.#folder, 'format'),
-      Buffer.from(`${JSON.stringify({ format: STORE_FORMAT, store: 'quorate' })}\n`),
-    );
+    try {
+      await mkdir(this.#folder, { mode: 0o700 });
+      await syncFolder(dirname(this.#folder));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') {
+        const message = `${dirname(this.#folder)} is no folder: mount the share, or make the folder first`;
+        throw new StoreError('UNSUITABLE', `the store ${this.url}: ${message}`, { cause: error });
+      }
+      if (code !== 'EEXIST') throw error; // usually it is there
+    }
+    await createFile(join(this.#folder, 'format'), Buffer.from(FORMAT_RECORD));
+    await syncFolder(this.#folder);
+    await this.#checkFormat();
     this.#prepared = true;
   }
 
   async #checkFormat(): Promise<void> {
-    if (this.#prepared) return;
-    let text: string;
+    if (this.#known) return;
+    const text = await this.#readFormat();
+    if (text === undefined) return; // nothing published yet
+    checkFormat(this.url, text);
+    this.#known = true;
+  }
+
+  /** Nothing found is an answer only while the store is there. @throws StoreError UNREACHABLE when a share went away */
+  async #checkThere(): Promise<void> {
+    if (this.#known && (await this.#readFormat()) === undefined)
+      throw new StoreError('UNREACHABLE', `the store ${this.url} is not there any more: is the share mounted?`);
+  }
+
+  async #readFormat(): Promise<string | undefined> {
     try {
-      text = await readFile(join(this.#folder, 'format'), 'utf8');
+      return await readFile(join(this.#folder, 'format'), 'utf8');
     } catch (error) {
-      if (isMissing(error)) return; // nothing published yet
+      if (isMissing(error)) return undefined;
       throw error;
     }
-    const format = (JSON.parse(text) as { format?: unknown }).format;
-    if (typeof format !== 'number')
-      throw new StoreError('CORRUPT', `${this.#folder}/format cannot be read: is this a store of Quorate?`);
-    if (format > STORE_FORMAT)
-      throw new StoreError(
-        'NEWER_FORMAT',
-        `${this.url} has format ${format}, this Quorate knows up to ${STORE_FORMAT}: upgrade Quorate on this machine`,
-      );
-    this.#prepared = true;
   }
 
   async #call<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     try {
+      await this.#checkFormat();
       return await work();
     } catch (error) {
       signal?.throwIfAborted();
@@ -240,11 +273,27 @@ function latestOf(step: Step | undefined): Latest | undefined {
     : undefined;
 }
 
-async function list(folder: string): Promise<string[]> {
+function isBundleName(name: string): boolean {
   try {
-    return await readdir(folder);
+    checkBundleName(name);
+    return true;
+  } catch {
+    // the model says no: that is the answer
+    return false;
+  }
+}
+
+async function readStatus(path: string): Promise<InstanceStatus | undefined> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
   } catch (error) {
-    if (isMissing(error)) return [];
+    if (isMissing(error)) return undefined; // forgotten in between
     throw error;
+  }
+  try {
+    return decodeStatus(bytes);
+  } catch (error) {
+    throw recordError(path, error) ?? error;
   }
 }

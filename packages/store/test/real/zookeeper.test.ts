@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import test, { after, before } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ZooKeeper } from '@quorate/zookeeper';
+import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
+import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
+import { openStore, type StoreChange } from '../../src/index.ts';
+import { conformance, publishFiles, type Subject } from '../conformance.ts';
+
+const skip = reasonToSkip ?? false;
+let ensemble: Ensemble;
+let number = 0;
+before(async () => {
+  if (!skip) ensemble = await Ensemble.start({ heap: 1024 });
+});
+after(async () => {
+  if (!skip) await ensemble[Symbol.asyncDispose]();
+});
+
+async function make(): Promise<Subject & AsyncDisposable> {
+  const chroot = `/suite/${++number}`;
+  const zk = await ZooKeeper.connect(ensemble.servers, { sessionTimeout: 30_000 });
+  const tree = async (path: string): Promise<string[]> => {
+    const { children } = await zk.children(path);
+    return (await Promise.all(children.map((name) => tree(`${path}/${name}`)))).flat().concat(path);
+  };
+  return {
+    open: () => openStore(`zk://${ensemble.servers}${chroot}`),
+    damage: async (hash) => void (await zk.set(`${chroot}/blobs/${hash.slice(0, 2)}/${hash}`, 'wrong')),
+    storedBlobs: async () => {
+      const shards = await zk.children(`${chroot}/blobs`);
+      const names = await Promise.all(shards.children.map((shard) => zk.children(`${chroot}/blobs/${shard}`)));
+      return names.flatMap(({ children }) => children);
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (await zk.exists(chroot)) for (const path of await tree(chroot)) await zk.delete(path).catch(() => undefined); // ephemerals may go by themselves
+      await zk.close();
+    },
+  };
+}
+
+conformance('a ZooKeeper ensemble', { make, skip });
+
+test('a user with rights in the chroot alone is enough, and others can neither read nor write', { skip }, async () => {
+  const { digestId, permissions } = await import('@quorate/zookeeper');
+  await using admin = await ZooKeeper.connect(ensemble.servers, { auth: [{ scheme: 'digest', auth: 'owner:secret' }] });
+  await admin.ensure('/theirs');
+  await admin.create('/theirs/quorate', '', {
+    acl: [{ scheme: 'digest', id: digestId('owner', 'secret'), permissions: permissions('all') }] as never,
+  });
+  await using store = await openStore(`zk://${ensemble.servers}/theirs/quorate`, { auth: 'owner:secret' });
+  const one = await publishFiles(store, undefined, { a: '1' });
+  assert.equal(one.release.number, 1);
+  await using stranger = await openStore(`zk://${ensemble.servers}/theirs/quorate`, {}).catch(() => undefined as never);
+  if (stranger) await assert.rejects(stranger.latest('web'), { code: 'NOT_ALLOWED' });
+});
+
+test('no server: the store says within its time that a majority is missing', { skip }, async () => {
+  await assert.rejects(openStore('zk://127.0.0.1:1/none', { connectTimeout: 1500 }), {
+    code: 'UNREACHABLE',
+    message: /majority/,
+  });
+});
+
+test('a connection that breaks around the atomic step leaves one release or none, and the publisher knows which', {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  const chroot = `/cut/${++number}`;
+  await using direct = await openStore(`zk://${ensemble.servers}${chroot}`);
+  let last = await publishFiles(direct, undefined, { a: '0' });
+  let cuts = 0;
+  for (let round = 1; round <= 30; round++) {
+    await using proxy = await TcpProxy.start(ensemble.members[0]!.ports.client);
+    await using store = await openStore(`zk://${proxy.address}${chroot}`);
+    await store.latest('web');
+    const publishing = publishFiles(store, last, { a: String(round) });
+    // at another moment each time: before the request, between, after its answer
+    await delay(round % 10);
+    proxy.cut();
+    cuts++;
+    last = await publishing;
+    assert.equal(last.release.number, round + 1);
+    assert.equal((await direct.latest('web'))?.release.id, last.release.id);
+  }
+  assert.equal(cuts, 30);
+  assert.deepEqual((await direct.releases('web')).length, 31);
+});
+
+test('a watcher hears of what it missed after its server was gone, also when its session has expired', {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await using own = await Ensemble.start({});
+  const member = own.members[0]!;
+  await using watcher = await openStore(`zk://${own.servers}/watch`);
+  const stop = new AbortController();
+  const kinds: StoreChange['kind'][] = [];
+  const watching = (async () => {
+    for await (const change of watcher.changes({ signal: stop.signal })) kinds.push(change.kind);
+  })();
+  const heard = async (kind: StoreChange['kind']): Promise<void> => {
+    for (const until = performance.now() + 60_000; !kinds.includes(kind); await delay(20))
+      assert.ok(performance.now() < until, `no ${kind}`);
+    kinds.length = 0;
+  };
+  await heard('reachable');
+  await watcher.report({ format: 1, id: 'w', host: 'h', version: '0', bundles: {} });
+  await member.kill();
+  await heard('unreachable');
+  await delay(15_000); // longer than the session and its outage limit: the client gives it up
+  await member.start();
+  await heard('reachable');
+  await using store = await openStore(`zk://${own.servers}/watch`);
+  await publishFiles(store, undefined, { a: '1' });
+  await heard('bundles');
+  assert.deepEqual(
+    (await store.instances()).map(({ id }) => id),
+    ['w'],
+    'its status is shown again without being asked',
+  );
+  stop.abort();
+  await watching;
+});

@@ -1,8 +1,11 @@
 import { type BlobRef, sha256 } from '@quorate/model';
 import type { Acl, Stat, ZooKeeper } from '@quorate/zookeeper';
+import { readSource } from '../content.ts';
 import { StoreError } from '../errors.ts';
 import type { BlobSource, UploadProgress } from '../store.ts';
 import { isCode } from './errors.ts';
+import { Lane } from './lane.ts';
+import { childrenOf, createFixed } from './missing.ts';
 import { BLOBS, blobPath, CHUNK_BYTES, chunkCount, chunkPath, shardPath } from './paths.ts';
 
 /** Bytes that are under way at once: enough to keep an ensemble busy, little enough to keep its heartbeats in time. */
@@ -59,32 +62,24 @@ export class Blobs {
   /** Learns the shards that are there, so that no create has to wait for its parent. */
   async learnShards(zk: ZooKeeper): Promise<void> {
     if (this.#shards.size > 0) return;
-    const children = await zk.children(BLOBS).catch((error: unknown) => {
-      if (isCode(error, 'NO_NODE')) return { children: [] as string[] };
-      throw error;
-    });
-    for (const name of children.children) this.#shards.add(`${BLOBS}/${name}`);
+    for (const name of await childrenOf(zk, BLOBS)) this.#shards.add(`${BLOBS}/${name}`);
   }
 
   /**
    * Sends the creates of small blobs without waiting for their answers: what is sent after them is executed after them.
    * @returns the answers, in case somebody wants to know why something is not there
    */
-  send(
-    zk: ZooKeeper,
-    contents: readonly { ref: BlobRef; bytes: Uint8Array }[],
-    signal?: AbortSignal,
-  ): Promise<unknown>[] {
-    return contents.flatMap(({ ref, bytes }) => {
-      const shard = this.#sendShard(zk, ref, signal);
-      return [...shard, this.#create(zk, blobPath(ref.sha256), bytes, signal)];
-    });
+  send(zk: ZooKeeper, contents: readonly { ref: BlobRef; bytes: Uint8Array }[]): Promise<unknown>[] {
+    return contents.flatMap(({ ref, bytes }) => [
+      ...this.#sendShard(zk, ref),
+      createFixed(zk, blobPath(ref.sha256), bytes, this.#acl),
+    ]);
   }
 
   #sendShard(zk: ZooKeeper, ref: BlobRef, signal?: AbortSignal): Promise<unknown>[] {
     const shard = shardPath(ref.sha256);
     if (this.#shards.has(shard)) return [];
-    const sent = this.#create(zk, shard, Buffer.alloc(0), signal);
+    const sent = createFixed(zk, shard, '', { ...this.#acl, signal });
     void sent.then(
       () => this.#shards.add(shard),
       () => undefined, // told to whoever waits for the answers
@@ -92,18 +87,7 @@ export class Blobs {
     return [sent];
   }
 
-  /** Content-addressed: that it is there already is as good, and an answer that was lost is asked for again. */
-  async #create(zk: ZooKeeper, path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    try {
-      await zk.create(path, bytes, { ...this.#acl, signal });
-    } catch (error) {
-      if (isCode(error, 'NODE_EXISTS')) return;
-      if (isCode(error, 'CONNECTION_LOSS')) return this.#create(zk, path, bytes, signal);
-      throw error;
-    }
-  }
-
-  /** Writes what is missing, however much it is. */
+  /** Writes what is missing, however much it is. What an earlier attempt has written in part is completed. */
   async upload(
     zk: ZooKeeper,
     sources: readonly BlobSource[],
@@ -111,109 +95,58 @@ export class Blobs {
     progress?: UploadProgress,
   ): Promise<void> {
     const all = { blobs: sources.length, bytes: sources.reduce((sum, { size }) => sum + size, 0) };
-    const done = { blobs: 0, bytes: 0 };
     const missing = await this.#missing(zk, sources, signal);
-    for (const source of sources) {
-      if (missing.has(source.sha256)) continue;
-      done.blobs++;
-      done.bytes += source.size;
-    }
-    const lane = new Lane(BYTES_UNDER_WAY);
-    for (const source of missing.values()) {
-      await lane.enter(source.size);
-      const bytes = await readSource(source);
-      lane.run(source.size, this.#write(zk, source, bytes, signal), () => {
-        done.blobs++;
-        done.bytes += source.size;
-        progress?.(done, all);
+    const done = { blobs: all.blobs - missing.length, bytes: missing.reduce((sum, { size }) => sum - size, all.bytes) };
+    progress?.({ ...done }, all);
+    await using lane = new Lane(BYTES_UNDER_WAY);
+    for (const source of missing) {
+      signal?.throwIfAborted();
+      await this.#write(zk, source, lane, signal, (bytes, whole) => {
+        done.bytes += bytes;
+        if (whole) done.blobs++;
+        progress?.({ ...done }, all);
       });
     }
     await lane.empty();
   }
 
-  async #missing(
-    zk: ZooKeeper,
-    sources: readonly BlobSource[],
-    signal?: AbortSignal,
-  ): Promise<Map<string, BlobSource>> {
-    const missing = new Map<string, BlobSource>();
+  async #missing(zk: ZooKeeper, sources: readonly BlobSource[], signal?: AbortSignal): Promise<BlobSource[]> {
+    const missing: BlobSource[] = [];
     for (let at = 0; at < sources.length; at += LOOKS_UNDER_WAY) {
       const batch = sources.slice(at, at + LOOKS_UNDER_WAY);
       const stats = await Promise.all(batch.map(({ sha256 }) => zk.exists(blobPath(sha256), { signal })));
-      for (const [index, source] of batch.entries())
-        if (!isWhole(source, stats[index])) missing.set(source.sha256, source);
+      missing.push(...batch.filter((source, index) => !isWhole(source, stats[index])));
     }
     return missing;
   }
 
-  async #write(zk: ZooKeeper, ref: BlobRef, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const count = chunkCount(ref);
-    const sent = this.#sendShard(zk, ref, signal);
-    sent.push(this.#create(zk, blobPath(ref.sha256), count === 0 ? bytes : Buffer.alloc(0), signal));
-    for (let at = 0; at < count; at++) {
-      sent.push(
-        this.#create(zk, chunkPath(ref.sha256, at), bytes.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES), signal),
-      );
+  /** The blob's node, then its chunks: sent in this order, so that each finds the node above it. */
+  async #write(
+    zk: ZooKeeper,
+    source: BlobSource,
+    lane: Lane,
+    signal: AbortSignal | undefined,
+    written: (bytes: number, whole: boolean) => void,
+  ): Promise<void> {
+    await lane.enter(Math.min(source.size, CHUNK_BYTES));
+    const bytes = await readSource(source);
+    const options = { ...this.#acl, signal };
+    const path = blobPath(source.sha256);
+    const count = chunkCount(source);
+    const node = [...this.#sendShard(zk, source, signal), createFixed(zk, path, count === 0 ? bytes : '', options)];
+    lane.run(count === 0 ? source.size : 0, Promise.all(node), () => count === 0 && written(source.size, true));
+    for (let at = 0, left = count; at < count; at++) {
+      const chunk = bytes.subarray(at * CHUNK_BYTES, (at + 1) * CHUNK_BYTES);
+      await lane.enter(chunk.byteLength);
+      const sent = createFixed(zk, chunkPath(source.sha256, at), chunk, options);
+      lane.run(chunk.byteLength, sent, () => written(chunk.byteLength, --left === 0));
     }
-    await Promise.all(sent);
   }
 
   /** Every blob's address. */
   async list(zk: ZooKeeper): Promise<string[]> {
-    await this.learnShards(zk);
-    const names = await Promise.all([...this.#shards].map((shard) => zk.children(shard)));
-    return names.flatMap(({ children }) => children);
-  }
-}
-
-/** @throws StoreError CORRUPT when the content is not what its address says */
-export async function readSource(source: BlobSource): Promise<Uint8Array> {
-  const bytes = await source.read();
-  if (bytes.byteLength !== source.size || sha256(bytes) !== source.sha256) {
-    throw new StoreError(
-      'CORRUPT',
-      `content changed while it was published: it should have the hash ${source.sha256}; publish again`,
-    );
-  }
-  return bytes;
-}
-
-/** Lets work run side by side until so many bytes are under way. */
-class Lane {
-  readonly #most: number;
-  #under = 0;
-  #failed: { error: unknown } | undefined;
-  #left: () => void = () => undefined;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  async enter(size: number): Promise<void> {
-    while (this.#under > 0 && this.#under + size > this.#most) await this.#change();
-    if (this.#failed) throw this.#failed.error;
-  }
-
-  run(size: number, work: Promise<void>, done: () => void): void {
-    this.#under += size + 1;
-    void work
-      .then(done, (error) => {
-        this.#failed ??= { error };
-      })
-      .finally(() => {
-        this.#under -= size + 1;
-        this.#left();
-      });
-  }
-
-  async empty(): Promise<void> {
-    while (this.#under > 0) await this.#change();
-    if (this.#failed) throw this.#failed.error;
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#left = resolve;
-    });
+    const shards = await childrenOf(zk, BLOBS);
+    const names = await Promise.all(shards.map((shard) => childrenOf(zk, `${BLOBS}/${shard}`)));
+    return names.flat().filter((name) => /^[0-9a-f]{64}$/.test(name));
   }
 }

@@ -1,8 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ZooKeeper } from '@quorate/zookeeper';
 import type { StoreChange } from '../store.ts';
 import { isCode } from './errors.ts';
 import type { Link } from './link.ts';
 import { BUNDLES, headPath } from './paths.ts';
+
+/** ms until watches that could not be set are set again in the same session */
+const AGAIN_MS = 1000;
 
 /** Changes of the heads and of the list of bundles, over as many sessions as it takes: one watch each, however many files there are. */
 export async function* zooKeeperChanges(
@@ -21,10 +25,11 @@ export async function* zooKeeperChanges(
     const zk = await connecting.catch(() => undefined); // only the signal ends it in vain
     if (!zk) return;
     yield* sessionChanges(zk, signal, meaning);
+    if (zk.state === 'connected') await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
   }
 }
 
-/** Until the session ends. */
+/** Until the session ends, or a watch could not be set. */
 async function* sessionChanges(
   zk: ZooKeeper,
   signal: AbortSignal,
@@ -32,42 +37,71 @@ async function* sessionChanges(
 ): AsyncGenerator<StoreChange> {
   const inbox = new Inbox();
   const ends = new AbortController();
-  const watched = new Set<string>();
-  const fail = (error: unknown): void => inbox.put({ kind: 'unreachable', error: meaning(error) });
-
-  const watchHead = (bundle: string): void => {
-    // asked for again before the news is passed on, so that whoever reads then sees at least what this watch covers
-    const changed = (): void => {
-      watchHead(bundle);
-      inbox.put({ kind: 'head', bundle });
-    };
-    zk.exists(headPath(bundle), { watch: changed }).catch(fail);
+  const fail = (error: unknown): void => {
+    inbox.put({ kind: 'unreachable', error: meaning(error) });
+    inbox.end();
   };
-  const watchBundles = async (): Promise<void> => {
-    const again = (): void => void watchBundles().then(() => inbox.put({ kind: 'bundles' }), fail);
-    let children: string[] = [];
-    try {
-      ({ children } = await zk.children(BUNDLES, { watch: again }));
-    } catch (error) {
-      if (!isCode(error, 'NO_NODE')) throw error;
-      // nothing published yet: its creation will tell
-      if (await zk.exists(BUNDLES, { watch: again })) again();
-    }
-    for (const bundle of children) {
-      if (watched.has(bundle)) continue;
-      watched.add(bundle);
-      watchHead(bundle);
-    }
-  };
-
   void followStates(zk, ends.signal, inbox, meaning);
   void zk.closed.then(() => inbox.end());
-  await watchBundles().catch(fail);
+  await new Watches(zk, inbox, fail, ends.signal).start();
   inbox.put({ kind: 'reachable' });
   try {
     yield* inbox.drain(signal);
   } finally {
     ends.abort();
+  }
+}
+
+/** One watch for the list of bundles and one for each head, each set again before its news is told: whoever reads then misses nothing. */
+class Watches {
+  readonly #zk: ZooKeeper;
+  readonly #inbox: Inbox;
+  readonly #fail: (error: unknown) => void;
+  readonly #ends: AbortSignal;
+  readonly #heads = new Set<string>();
+
+  constructor(zk: ZooKeeper, inbox: Inbox, fail: (error: unknown) => void, ends: AbortSignal) {
+    this.#zk = zk;
+    this.#inbox = inbox;
+    this.#fail = fail;
+    this.#ends = ends;
+  }
+
+  start(): Promise<void> {
+    return this.#watchBundles().catch(this.#fail);
+  }
+
+  async #watchBundles(): Promise<void> {
+    for (const bundle of await this.#listBundles()) {
+      if (this.#heads.has(bundle)) continue;
+      this.#heads.add(bundle);
+      this.#watchHead(bundle);
+    }
+  }
+
+  async #listBundles(): Promise<string[]> {
+    for (;;) {
+      try {
+        return (await this.#zk.children(BUNDLES, { watch: this.#bundlesChanged })).children;
+      } catch (error) {
+        if (!isCode(error, 'NO_NODE')) throw error;
+      }
+      // nothing published yet: its creation will tell
+      if (!(await this.#zk.exists(BUNDLES, { watch: this.#bundlesChanged }))) return [];
+    }
+  }
+
+  #bundlesChanged = (): void => {
+    if (!this.#ends.aborted) this.#watchBundles().then(() => this.#inbox.put({ kind: 'bundles' }), this.#fail);
+  };
+
+  #watchHead(bundle: string): void {
+    const changed = (): void => {
+      if (this.#ends.aborted) return;
+      this.#watchHead(bundle);
+      this.#inbox.put({ kind: 'head', bundle });
+    };
+    this.#zk.exists(headPath(bundle), { watch: changed }).catch(this.#fail);
   }
 }
 

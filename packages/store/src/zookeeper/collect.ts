@@ -1,12 +1,16 @@
 import { op, type ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
+import { Marking } from '../marking.ts';
 import type { Collected, Retention, Store } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import { isCode } from './errors.ts';
+import { childrenOf, ignoreMissing } from './missing.ts';
 import { BUNDLES, blobPath, GENERATION, headPath, releasePath } from './paths.ts';
 
 /** Nodes deleted in one transaction: a request of some 20 KB. */
 const BATCH = 200;
+/** Requests that are under way at once. */
+const UNDER_WAY = 256;
 /** Times that publishers may come in between before a later run has to finish. */
 const ROUNDS = 50;
 
@@ -19,8 +23,9 @@ export async function collect(store: Store, zk: ZooKeeper, blobs: Blobs, { keep 
   let releases = 0;
   for (const bundle of await store.bundles()) releases += await removeReleases(store, zk, bundle, keep);
   const collected = { releases, blobs: 0, bytes: 0 };
+  const marking = new Marking(store);
   for (let round = 0; round < ROUNDS; round++) {
-    if (await sweep(store, zk, blobs, collected)) return collected;
+    if (await sweep(store, zk, { blobs, marking, collected })) return collected;
   }
   throw new StoreError(
     'CONFLICT',
@@ -28,27 +33,29 @@ export async function collect(store: Store, zk: ZooKeeper, blobs: Blobs, { keep 
   );
 }
 
-/** Oldest first, so that what stays is always one line without gaps. */
+/** Oldest first, so that what stays is always one line without gaps: a session's requests are executed in their order. */
 async function removeReleases(store: Store, zk: ZooKeeper, bundle: string, keep: number): Promise<number> {
   const head = (await store.latest(bundle))?.release.number ?? 0;
   const old = (await store.releases(bundle)).slice(0, -Math.max(1, keep)).filter((number) => number < head);
-  for (const number of old) await remove(zk, releasePath(bundle, number));
+  await inSlices(old, (number) => zk.delete(releasePath(bundle, number)).catch(ignoreMissing));
   return old.length;
 }
 
+interface Sweep {
+  readonly blobs: Blobs;
+  readonly marking: Marking;
+  readonly collected: { blobs: number; bytes: number };
+}
+
 /** @returns false when a publisher came in between: what is used has to be found anew */
-async function sweep(
-  store: Store,
-  zk: ZooKeeper,
-  blobs: Blobs,
-  collected: { blobs: number; bytes: number },
-): Promise<boolean> {
+async function sweep(store: Store, zk: ZooKeeper, { blobs, marking, collected }: Sweep): Promise<boolean> {
   let generation = (await zk.exists(GENERATION))?.version;
   if (generation === undefined) return true; // nothing was ever published
+  // in this order: whatever comes after these two reads is seen by the checks below
   const heads = await headChecks(zk);
-  const used = await usedBlobs(store);
+  const used = await usedBlobs(store, marking);
   const garbage = (await blobs.list(zk)).filter((hash) => !used.has(hash));
-  for (const batch of await batches(zk, garbage)) {
+  for (const batch of batches(await inSlices(garbage, (hash) => measure(zk, hash)))) {
     try {
       await zk.multi([...heads, op.set(GENERATION, '', generation), ...batch.nodes.map((path) => op.delete(path))]);
     } catch (error) {
@@ -65,67 +72,56 @@ async function sweep(
 
 interface Batch {
   /** children before their parents */
-  nodes: string[];
-  blobs: number;
-  bytes: number;
+  readonly nodes: readonly string[];
+  readonly blobs: number;
+  readonly bytes: number;
 }
 
-/** Blobs with their chunks, never one blob over two transactions: a publisher sees it whole or gone. */
-async function batches(zk: ZooKeeper, hashes: readonly string[]): Promise<Batch[]> {
-  const found: Batch[] = [];
+/** Puts blobs together, never one blob over two transactions: a publisher sees it whole or gone. */
+function* batches(found: readonly Batch[]): Generator<Batch> {
   let batch: Batch = { nodes: [], blobs: 0, bytes: 0 };
-  for (const hash of hashes) {
-    const path = blobPath(hash);
-    const stat = await zk.exists(path);
-    if (!stat) continue;
-    const chunks = stat.numChildren === 0 ? [] : (await zk.children(path)).children.map((name) => `${path}/${name}`);
-    const sizes = await Promise.all(chunks.map(async (chunk) => (await zk.exists(chunk))?.dataLength ?? 0));
-    batch.nodes.push(...chunks, path);
-    batch.blobs++;
-    batch.bytes += stat.dataLength + sizes.reduce((sum, size) => sum + size, 0);
+  for (const { nodes, blobs, bytes } of found) {
+    batch = { nodes: [...batch.nodes, ...nodes], blobs: batch.blobs + blobs, bytes: batch.bytes + bytes };
     if (batch.nodes.length < BATCH) continue;
-    found.push(batch);
+    yield batch;
     batch = { nodes: [], blobs: 0, bytes: 0 };
   }
-  return batch.blobs > 0 ? [...found, batch] : found;
+  if (batch.nodes.length > 0) yield batch;
+}
+
+/** One blob with its chunks. */
+async function measure(zk: ZooKeeper, hash: string): Promise<Batch> {
+  const path = blobPath(hash);
+  const stat = await zk.exists(path);
+  if (!stat) return { nodes: [], blobs: 0, bytes: 0 };
+  const names = stat.numChildren === 0 ? [] : await childrenOf(zk, path);
+  const chunks = names.map((name) => `${path}/${name}`);
+  const sizes = await Promise.all(chunks.map(async (chunk) => (await zk.exists(chunk))?.dataLength ?? 0));
+  return { nodes: [...chunks, path], blobs: 1, bytes: sizes.reduce((sum, size) => sum + size, stat.dataLength) };
 }
 
 async function headChecks(zk: ZooKeeper): Promise<ReturnType<typeof op.check>[]> {
-  const { children } = await zk.children(BUNDLES);
-  const stats = await Promise.all(
-    children.map(async (bundle) => ({ path: headPath(bundle), stat: await zk.exists(headPath(bundle)) })),
-  );
-  return stats.flatMap(({ path, stat }) => (stat ? [op.check(path, stat.version)] : []));
+  const paths = (await childrenOf(zk, BUNDLES)).map(headPath);
+  const stats = await inSlices(paths, (path) => zk.exists(path));
+  return paths.flatMap((path, at) => {
+    const stat = stats[at];
+    return stat ? [op.check(path, stat.version)] : [];
+  });
 }
 
-async function usedBlobs(store: Store): Promise<Set<string>> {
+async function usedBlobs(store: Store, marking: Marking): Promise<Set<string>> {
   const used = new Set<string>();
-  const seenPages = new Set<string>();
   for (const bundle of await store.bundles()) {
-    for (const number of await store.releases(bundle)) {
-      const release = await store.release(bundle, number);
-      // most pages are shared by many releases: each is read once
-      for (const page of release?.pages ?? []) {
-        used.add(page.sha256);
-        if (seenPages.has(page.sha256)) continue;
-        seenPages.add(page.sha256);
-        for (const ref of entriesOf(await store.blob(page))) used.add(ref);
-      }
-    }
+    const releases = await inSlices(await store.releases(bundle), (number) => store.release(bundle, number));
+    // undefined: another collector keeps fewer
+    for (const release of releases) if (release) for (const hash of await marking.usedBy(release)) used.add(hash);
   }
   return used;
 }
 
-/** Contents that one page of a manifest names; folders of its entries may stand on another page. */
-function entriesOf(page: Buffer): string[] {
-  const entries = JSON.parse(page.toString('utf8')) as { kind: string; sha256?: string }[];
-  return entries.flatMap(({ sha256 }) => (sha256 === undefined ? [] : [sha256]));
-}
-
-async function remove(zk: ZooKeeper, path: string): Promise<void> {
-  try {
-    await zk.delete(path);
-  } catch (error) {
-    if (!isCode(error, 'NO_NODE')) throw error; // another collector was faster
-  }
+async function inSlices<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const done: R[] = [];
+  for (let at = 0; at < items.length; at += UNDER_WAY)
+    done.push(...(await Promise.all(items.slice(at, at + UNDER_WAY).map(work))));
+  return done;
 }

@@ -1,6 +1,6 @@
-import { ModelError } from '@quorate/model';
 import { ZooKeeperError } from '@quorate/zookeeper';
 import { StoreError, type StoreErrorCode } from '../errors.ts';
+import { recordError } from '../format.ts';
 
 const MEANING: Partial<Record<ZooKeeperError['code'], StoreErrorCode>> = {
   CONNECT_TIMEOUT: 'UNREACHABLE',
@@ -20,11 +20,7 @@ const MEANING: Partial<Record<ZooKeeperError['code'], StoreErrorCode>> = {
 
 /** Errors of the client as what they mean for a store; others pass as they are. */
 export function storeError(url: string, cause: unknown): unknown {
-  if (cause instanceof ModelError && cause.code === 'NEWER_FORMAT')
-    return new StoreError('NEWER_FORMAT', cause.message, { cause });
-  if (cause instanceof ModelError && cause.code === 'BAD_RECORD')
-    return new StoreError('CORRUPT', `${url}: ${cause.message}`, { cause });
-  if (!(cause instanceof ZooKeeperError)) return cause;
+  if (!(cause instanceof ZooKeeperError)) return recordError(url, cause) ?? cause;
   const code = MEANING[cause.code];
   if (code === 'UNREACHABLE') {
     return new StoreError(

@@ -10,6 +10,7 @@ export class Link {
   readonly #options: ConnectOptions;
   readonly #closed = new AbortController();
   #session: Promise<ZooKeeper> | undefined;
+  #connecting: Promise<ZooKeeper> | undefined;
   /** Told of each new session before anybody else uses it. */
   onSession: (zk: ZooKeeper) => Promise<void> = async () => undefined;
 
@@ -18,36 +19,43 @@ export class Link {
     this.#options = options;
   }
 
-  /** A session that has not ended. @throws ZooKeeperError when none is granted in time */
-  async session(): Promise<ZooKeeper> {
+  /** A session that has not ended. @throws ZooKeeperError when none is granted in time; the signal's reason */
+  session(signal?: AbortSignal): Promise<ZooKeeper> {
+    return signal ? orAborted(this.#current(), signal) : this.#current();
+  }
+
+  async #current(): Promise<ZooKeeper> {
     this.#closed.signal.throwIfAborted();
     const known = await this.#session?.catch(() => undefined); // that attempt was told to its own caller
     if (known && known.state !== 'expired' && known.state !== 'closed' && known.state !== 'auth-failed') return known;
-    this.#session = this.#connecting ??= this.#connect().finally(() => {
+    this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
+    this.#session = this.#connecting;
     return this.#session;
   }
 
-  #connecting: Promise<ZooKeeper> | undefined;
-
   async #connect(): Promise<ZooKeeper> {
     const zk = await ZooKeeper.connect(this.#servers, { ...this.#options, signal: this.#closed.signal });
-    await this.onSession(zk);
-    return zk;
+    try {
+      await this.onSession(zk);
+      return zk;
+    } catch (error) {
+      await zk.close();
+      throw error;
+    }
   }
 
   /** A session, for as long as it takes. `failed` is told of each attempt that was in vain. */
   async patiently(signal: AbortSignal, failed: (error: Error) => void): Promise<ZooKeeper> {
-    const ends = AbortSignal.any([signal, this.#closed.signal]);
     for (;;) {
-      ends.throwIfAborted();
+      signal.throwIfAborted();
       try {
-        return await this.session();
+        return await this.session(signal);
       } catch (error) {
-        ends.throwIfAborted();
+        signal.throwIfAborted();
         failed(error as Error);
-        await delay(AGAIN_MS * (0.5 + Math.random()), undefined, { signal: ends });
+        await delay(AGAIN_MS * (0.5 + Math.random()), undefined, { signal });
       }
     }
   }
@@ -57,8 +65,17 @@ export class Link {
   }
 
   async close(): Promise<void> {
-    this.#closed.abort();
+    this.#closed.abort(new Error('the store was closed'));
     const zk = await this.#session?.catch(() => undefined); // never opened: nothing to close
     await zk?.close();
   }
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -8,13 +8,12 @@ export const BUNDLES = '/bundles';
 export const BLOBS = '/blobs';
 export const INSTANCES = '/instances';
 
-export const bundlePath = (bundle: string): string => `${BUNDLES}/${bundle}`;
 export const headPath = (bundle: string): string => `${BUNDLES}/${bundle}/head`;
 export const releasesPath = (bundle: string): string => `${BUNDLES}/${bundle}/releases`;
 export const releasePath = (bundle: string, number: number): string => `${releasesPath(bundle)}/${number}`;
 export const shardPath = (hash: string): string => `${BLOBS}/${hash.slice(0, 2)}`;
 export const blobPath = (hash: string): string => `${shardPath(hash)}/${hash}`;
-export const instancePath = (id: string): string => `${INSTANCES}/${encodeURIComponent(id)}`;
+export const instancePath = (id: string): string => `${INSTANCES}/${encodeURIComponent(id).replace(/^\./, '%2E')}`;
 
 /** Bytes of one node at most: far below ZooKeeper's limit of 1 MB for a whole request. Part of the format. */
 export const CHUNK_BYTES = 512 * 1024;

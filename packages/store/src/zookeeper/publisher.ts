@@ -1,0 +1,199 @@
+import { encodeHead, encodeRelease, HEAD_FORMAT, type Release } from '@quorate/model';
+import { type OpResult, op, type Stat, type WriteOp, type ZooKeeper, ZooKeeperError } from '@quorate/zookeeper';
+import { readSource } from '../content.ts';
+import { conflict, StoreError } from '../errors.ts';
+import type { BlobSource, CallOptions, Latest, Publication, UploadProgress } from '../store.ts';
+import type { Blobs } from './blobs.ts';
+import type { BlobCache } from './cache.ts';
+import { isCode } from './errors.ts';
+import { dataVersion, type Lines, OVERTAKEN, versionOf } from './lines.ts';
+import type { Link } from './link.ts';
+import { ignoreMissing } from './missing.ts';
+import { BUNDLES, blobPath, CHUNK_BYTES, GENERATION, headPath, releasePath } from './paths.ts';
+import type { Tree } from './tree.ts';
+
+/** A publication up to this is sent in one go, its atomic step right behind its blobs. */
+const QUICK_BYTES = 512 * 1024;
+const QUICK_BLOBS = 200;
+/** Collections that may come in between before a publisher gives up. */
+const ROUNDS = 100;
+/** ms in which a publisher finds out what became of a step whose answer was lost; an attempt to connect that has begun is waited for */
+const FIND_OUT_MS = 30_000;
+
+type Options = CallOptions & { readonly progress?: UploadProgress };
+
+interface Standing {
+  readonly latest: Latest | undefined;
+  /** the release that has this publication's number */
+  readonly there: Release | undefined;
+}
+
+/**
+ * Publishes: blobs first, then one transaction that holds only if the head is still the expected one and no collection ran since the
+ * blobs were sent or seen.
+ */
+export class Publisher {
+  readonly #link: Link;
+  readonly #tree: Tree;
+  readonly #blobs: Blobs;
+  readonly #lines: Lines;
+  readonly #cache: BlobCache;
+
+  constructor(link: Link, parts: { tree: Tree; blobs: Blobs; lines: Lines; cache: BlobCache }) {
+    this.#link = link;
+    this.#tree = parts.tree;
+    this.#blobs = parts.blobs;
+    this.#lines = parts.lines;
+    this.#cache = parts.cache;
+  }
+
+  async publish(publication: Publication, options: Options): Promise<Latest> {
+    for (let round = 0; round < ROUNDS; round++) {
+      options.signal?.throwIfAborted();
+      const latest = await this.#attempt(await this.#link.session(options.signal), publication, options);
+      if (latest) return latest;
+    }
+    throw new StoreError(
+      'CONFLICT',
+      'collections of old blobs came in between again and again: publish again at a calmer time',
+    );
+  }
+
+  /** @returns undefined when the blobs have to be verified again: a collection came in between, or the step was lost and did not take */
+  async #attempt(zk: ZooKeeper, publication: Publication, options: Options): Promise<Latest | undefined> {
+    const generation = await this.#tree.prepare(zk, publication.release.bundle, this.#blobs);
+    if (isQuick(publication)) return this.#quickly(zk, publication, generation, options);
+    try {
+      await this.#blobs.upload(zk, publication.added, options.signal, options.progress);
+      return await this.#commit(zk, publication, generation, []);
+    } catch (error) {
+      return this.#settle(publication, error);
+    }
+  }
+
+  /** From the first blob to the atomic step nothing is awaited: a session's requests are executed in their order. */
+  async #quickly(
+    zk: ZooKeeper,
+    publication: Publication,
+    generation: number,
+    { signal, progress }: Options,
+  ): Promise<Latest | undefined> {
+    const { added } = publication;
+    const contents = await Promise.all(added.map(async (ref) => ({ ref, bytes: await readSource(ref) })));
+    signal?.throwIfAborted();
+    const sent = Promise.allSettled(this.#blobs.send(zk, contents));
+    try {
+      const latest = await this.#commit(zk, publication, generation, added);
+      await sent;
+      for (const { ref, bytes } of contents) this.#cache.put(ref, Buffer.from(bytes));
+      const all = { blobs: added.length, bytes: added.reduce((sum, { size }) => sum + size, 0) };
+      progress?.(all, all);
+      return latest;
+    } catch (error) {
+      const refused = (await sent).find((outcome) => outcome.status === 'rejected');
+      return this.#settle(publication, error, refused?.reason);
+    }
+  }
+
+  async #commit(
+    zk: ZooKeeper,
+    publication: Publication,
+    generation: number,
+    checked: readonly BlobSource[],
+  ): Promise<Latest> {
+    const { release, expected } = publication;
+    const committing = zk.multi(steps(this.#tree, publication, generation, checked));
+    // the transaction does not tell the identity of a head that it creates
+    const created = expected ? undefined : zk.exists(headPath(release.bundle));
+    created?.catch(() => undefined); // told below, when the transaction took
+    const results = await committing;
+    if (!expected) this.#tree.raised(generation);
+    const stat = expected ? headStat(results) : { czxid: (await created)!.czxid, version: 0 };
+    this.#lines.remember(release);
+    return { head: headOf(release, versionOf(stat)), release };
+  }
+
+  /**
+   * What became of a step that failed.
+   * @param refused why a blob was not stored, where that is known
+   * @returns as `#attempt` does @throws StoreError CONFLICT, UNKNOWN_OUTCOME, or the error itself
+   */
+  async #settle(publication: Publication, error: unknown, refused?: unknown): Promise<Latest | undefined> {
+    const lost =
+      error instanceof ZooKeeperError && (error.ambiguous || isCode(error, 'OPERATION_TIMEOUT', 'REQUEST_TIMEOUT'));
+    const raced = isCode(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE', 'SESSION_MOVED');
+    if (!lost && !raced) throw error;
+    this.#tree.forget();
+    const { release, expected } = publication;
+    const { latest, there } = await this.#findOut(release, error);
+    if (latest?.release.id === release.id) return latest;
+    if (there?.id === release.id) return { head: headOf(release, OVERTAKEN), release };
+    if (latest?.head.version !== expected?.version) throw conflict(release, expected?.release, latest?.release);
+    if (refused !== undefined) throw refused;
+    return undefined;
+  }
+
+  /** The release's own id tells whether it stands. @throws StoreError UNKNOWN_OUTCOME */
+  async #findOut(release: Release, cause: unknown): Promise<Standing> {
+    const until = performance.now() + FIND_OUT_MS;
+    for (;;) {
+      try {
+        return await this.#standing(await this.#link.session(), release);
+      } catch (error) {
+        const gone = isCode(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED', 'CONNECT_TIMEOUT', 'CLOSED');
+        if (gone && performance.now() < until) continue;
+        const message = `the connection was lost while release ${release.number} of ${release.bundle} was published, and whether it stands could not be found out: look at it, or publish the same again, when the store is reachable`;
+        throw new StoreError('UNKNOWN_OUTCOME', message, { cause: gone ? cause : error });
+      }
+    }
+  }
+
+  /** As the leader has it now: what was sent before is either in it or will never be. */
+  async #standing(zk: ZooKeeper, release: Release): Promise<Standing> {
+    await zk.sync(BUNDLES).catch(ignoreMissing);
+    const [latest, there] = await Promise.all([
+      this.#lines.latest(zk, release.bundle),
+      this.#lines.release(zk, release.bundle, release.number),
+    ]);
+    return { latest, there };
+  }
+}
+
+/** What brings an older release back is in the store already; it is looked for rather than read and sent again. */
+function isQuick({ added, release }: Publication): boolean {
+  return (
+    release.rollbackOf === undefined &&
+    added.length <= QUICK_BLOBS &&
+    added.every(({ size }) => size <= CHUNK_BYTES) &&
+    added.reduce((sum, { size }) => sum + size, 0) <= QUICK_BYTES
+  );
+}
+
+function steps(
+  { acl }: Tree,
+  { release, expected }: Publication,
+  generation: number,
+  checked: readonly BlobSource[],
+): WriteOp[] {
+  const { bundle, number } = release;
+  const head = encodeHead(headOf(release));
+  return [
+    // a new bundle raises the generation: a collection that has not seen it starts over
+    expected ? op.check(GENERATION, generation) : op.set(GENERATION, '', generation),
+    ...checked.map((ref) => op.check(blobPath(ref.sha256))),
+    op.create(releasePath(bundle, number), encodeRelease(release), acl),
+    expected ? op.set(headPath(bundle), head, dataVersion(expected.version)) : op.create(headPath(bundle), head, acl),
+  ];
+}
+
+function headStat(results: readonly OpResult[]): Stat {
+  const last = results.at(-1);
+  if (last?.type !== 'set') throw new StoreError('CORRUPT', 'the ensemble did not answer with what it did');
+  return last.stat;
+}
+
+function headOf(release: Release): { format: number; release: number; digest: string };
+function headOf(release: Release, version: string): Latest['head'];
+function headOf({ number, digest }: Release, version?: string): object {
+  return { format: HEAD_FORMAT, release: number, digest, ...(version === undefined ? {} : { version }) };
+}

@@ -1,0 +1,81 @@
+import type { Acl, ZooKeeper } from '@quorate/zookeeper';
+import { checkFormat, FORMAT_RECORD } from '../format.ts';
+import type { Blobs } from './blobs.ts';
+import { createFixed, orUndefined } from './missing.ts';
+import { BLOBS, BUNDLES, FORMAT, GENERATION, INSTANCES, releasesPath } from './paths.ts';
+
+/** The nodes that everything else lies in. They are made when something is first written, and never removed. */
+export class Tree {
+  readonly acl: { readonly acl: readonly Acl[] } | Record<string, never>;
+  readonly #url: string;
+  readonly #made = new Set<string>();
+  #formatKnown = false;
+  #generation: number | undefined;
+
+  constructor(url: string, acl: readonly Acl[] | undefined) {
+    this.#url = url;
+    this.acl = acl ? { acl } : {};
+  }
+
+  /** @returns whether there is a store @throws StoreError NEWER_FORMAT, CORRUPT */
+  async checkFormat(zk: ZooKeeper): Promise<boolean> {
+    if (this.#formatKnown) return true;
+    const read = await orUndefined(zk.get(FORMAT));
+    if (!read) return false;
+    checkFormat(this.#url, read.data.toString('utf8'));
+    this.#formatKnown = true;
+    return true;
+  }
+
+  /**
+   * Makes what a publication to this bundle needs: one round of reads where it is there, none where that is known.
+   * @returns the generation of collections from before the publication verifies its blobs
+   */
+  async prepare(zk: ZooKeeper, bundle: string, blobs: Blobs): Promise<number> {
+    if (this.#generation !== undefined && this.#made.has(bundle)) return this.#generation;
+    const [there, releases, generation] = await Promise.all([
+      this.checkFormat(zk),
+      this.#made.has(bundle) || zk.exists(releasesPath(bundle)),
+      zk.exists(GENERATION),
+      blobs.learnShards(zk),
+    ]);
+    if (!there) await this.#make(zk);
+    if (!releases) await this.#makeBundle(zk, bundle);
+    this.#made.add(bundle);
+    this.#generation = (generation ?? (await this.#makeGeneration(zk))).version;
+    return this.#generation;
+  }
+
+  async #make(zk: ZooKeeper): Promise<void> {
+    await zk.ensure(BLOBS, this.acl);
+    await createFixed(zk, FORMAT, FORMAT_RECORD, this.acl);
+    await this.checkFormat(zk); // a newer Quorate may have been faster
+  }
+
+  async #makeBundle(zk: ZooKeeper, bundle: string): Promise<void> {
+    if (!(await zk.exists(BUNDLES))) await zk.ensure(BUNDLES, this.acl);
+    await zk.ensure(releasesPath(bundle), this.acl);
+  }
+
+  async #makeGeneration(zk: ZooKeeper): Promise<{ version: number }> {
+    await createFixed(zk, GENERATION, '', this.acl);
+    return (await zk.exists(GENERATION)) ?? { version: 0 };
+  }
+
+  async prepareInstances(zk: ZooKeeper): Promise<void> {
+    if (this.#made.has(INSTANCES)) return;
+    await zk.ensure(INSTANCES, this.acl);
+    this.#made.add(INSTANCES);
+  }
+
+  /** A step failed: whatever was known may be wrong. */
+  forget(): void {
+    this.#generation = undefined;
+    this.#made.clear();
+  }
+
+  /** A bundle's first release raised it. */
+  raised(from: number): void {
+    if (this.#generation === from) this.#generation = from + 1;
+  }
+}

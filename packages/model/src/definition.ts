@@ -44,7 +44,7 @@ export const DEFAULT_IGNORE: readonly string[] = [
 
 const absolute = v.pipe(
   v.string(),
-  v.check((path) => path.startsWith('/') && path !== '/', 'an absolute path below /'),
+  v.check((path) => /^\/+[^/]/.test(path), 'an absolute path below /'),
   v.check((path) => !path.split('/').some((name) => name === '..' || name === '.'), "a path without '.' and '..'"),
   v.check((path) => path.isWellFormed() && !path.includes('\0'), 'valid UTF-8'),
   v.transform((path) => path.replace(/\/+/g, '/').replace(/\/$/, '')),

@@ -3,7 +3,7 @@ import { checkShape } from './codec.ts';
 import { type BlobRef, sha256 } from './digest.ts';
 import { ModelError } from './errors.ts';
 import { checkLimits } from './limits.ts';
-import { checkPath, comparePaths, parentPath } from './path.ts';
+import { checkPath, checkTarget, comparePaths, parentPath } from './path.ts';
 
 /** Owners are names where the machine knows them, else decimal numbers: `root`, `www-data`, `1001`. */
 export interface FileEntry {
@@ -73,6 +73,7 @@ export function manifestOf(entries: Iterable<Entry>): Manifest {
   const kinds = new Map<string, Entry['kind']>();
   for (const entry of sorted) {
     checkPath(entry.path);
+    if (entry.kind === 'symlink') checkTarget(entry.path, entry.target);
     if (kinds.has(entry.path)) throw new ModelError('BAD_MANIFEST', `${entry.path} is there twice`);
     kinds.set(entry.path, entry.kind);
   }

@@ -1,5 +1,6 @@
 import { sameEntry } from './diff.ts';
 import { type Entry, type Manifest, manifestOf } from './manifest.ts';
+import { parentPath } from './path.ts';
 
 /** What a three-way merge leaves to settle for one path. */
 export interface PathConflict {
@@ -31,7 +32,18 @@ export function mergeManifests(base: Manifest, ours: Manifest, theirs: Manifest)
     if (chosen === null) conflicts.push({ path, base: inBase, ours: inOurs, theirs: inTheirs });
     else if (chosen) entries.push(chosen);
   }
-  return { entries, conflicts };
+  const inTheWay = filesInTheWay(entries);
+  for (const path of inTheWay) conflicts.push({ path, base: b!.get(path), ours: o!.get(path), theirs: t!.get(path) });
+  return { entries: entries.filter(({ path }) => !inTheWay.has(path)), conflicts };
+}
+
+/** What one side made a file or a link, while the other put something into the folder that it was. */
+function filesInTheWay(entries: readonly Entry[]): Set<string> {
+  const files = new Set(entries.filter(({ kind }) => kind !== 'directory').map(({ path }) => path));
+  const found = new Set<string>();
+  for (const { path } of entries)
+    for (let at = parentPath(path); at !== '.'; at = parentPath(at)) if (files.has(at)) found.add(at);
+  return found;
 }
 
 /** A merge without conflicts as a manifest. A folder that one side removed and the other filled is kept. */

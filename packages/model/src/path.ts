@@ -28,10 +28,27 @@ export function parentPath(path: string): string {
   return slash < 0 ? '.' : path.slice(0, slash);
 }
 
+/** Bytes of a symlink's target at most: Linux's PATH_MAX with its closing zero byte. */
+const TARGET_BYTES = 4095;
+
+/** @throws ModelError BAD_PATH for what no symlink can hold */
+export function checkTarget(linkPath: string, target: string): void {
+  const bad = (why: string): never => {
+    throw new ModelError('BAD_PATH', `the target of the link ${JSON.stringify(linkPath)} ${why}`);
+  };
+  if (target === '') bad('is empty');
+  if (target.includes('\0')) bad('has a zero byte');
+  if (!target.isWellFormed() || target.includes('\uFFFD')) bad('is not valid UTF-8');
+  if (Buffer.byteLength(target) > TARGET_BYTES) bad(`is longer than ${TARGET_BYTES} bytes`);
+}
+
 /** Where a symlink leads: to a path of the bundle, to an absolute place outside, or up and out by `..`. */
 export type LinkTarget = { inside: string } | { outside: string } | 'climbs-out';
 
-/** Where the symlink at `linkPath` of a bundle with this native root leads, without looking at any disk. */
+/**
+ * Where the symlink at `linkPath` of a bundle with this native root leads, without looking at any disk. A `..` is taken to lead back over the
+ * name before it, which is only so where that name is no symlink itself: `climbsOverLink` tells.
+ */
 export function linkTarget(root: string, linkPath: string, target: string): LinkTarget {
   if (target.startsWith('/')) {
     const absolute = normalize(target.split('/'));
@@ -43,6 +60,32 @@ export function linkTarget(root: string, linkPath: string, target: string): Link
   const parent = parentPath(linkPath);
   const inside = normalize([...(parent === '.' ? [] : parent.split('/')), ...target.split('/')]);
   return inside === undefined ? 'climbs-out' : { inside: inside || '.' };
+}
+
+/**
+ * Whether a symlink's path leads over another symlink of the bundle, or over folders outside, and then up by `..`: the kernel goes up from
+ * where a link on the way leads, so nobody can say where this one ends without looking at a disk.
+ */
+export function climbsOverLink(
+  root: string,
+  linkPath: string,
+  target: string,
+  isLink: (path: string) => boolean,
+): boolean {
+  const absolute = target.startsWith('/');
+  if (absolute && !target.startsWith(`${root}/`)) return target.split('/').includes('..');
+  const parent = parentPath(linkPath);
+  const at: string[] = absolute || parent === '.' ? [] : parent.split('/');
+  let over = false;
+  for (const name of (absolute ? target.slice(root.length) : target).split('/')) {
+    if (name === '' || name === '.') continue;
+    if (name !== '..') {
+      at.push(name);
+      over ||= isLink(at.join('/'));
+    } else if (over) return true;
+    else at.pop();
+  }
+  return false;
 }
 
 function normalize(names: readonly string[]): string | undefined {

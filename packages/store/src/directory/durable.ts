@@ -123,14 +123,17 @@ async function linksOf(path: string): Promise<number> {
 
 /** Puts a file in place of what may be there, whole and durable. */
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = await writeTemporary(dirname(path), bytes);
-  try {
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+  for (let round = 0; ; round++) {
+    const temporary = await writeTemporary(dirname(path), bytes);
+    try {
+      await rename(temporary, path);
+      await syncFolder(dirname(path));
+      return;
+    } catch (error) {
+      await rm(temporary, { force: true });
+      if (!isMissing(error) || round === AGAIN) throw error; // missing: a collector took it for garbage
+    }
   }
-  await syncFolder(dirname(path));
 }
 
 /** Removes what writers who died left behind. One that lives writes it again. */

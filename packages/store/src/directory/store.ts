@@ -26,7 +26,16 @@ import type {
 import { Blobs } from './blobs.ts';
 import { directoryChanges, POLL_MS } from './changes.ts';
 import { collect, type Line } from './collect.ts';
-import { createFile, isMissing, makeFolder, namesIn, replaceFile, storeError, syncFolder } from './durable.ts';
+import {
+  createFile,
+  isMissing,
+  makeFolder,
+  namesIn,
+  removeUnfinished,
+  replaceFile,
+  storeError,
+  syncFolder,
+} from './durable.ts';
 import { HEADS_KEPT, Heads, type Step } from './heads.ts';
 import { Releases } from './releases.ts';
 
@@ -184,7 +193,9 @@ export class DirectoryStore implements Store {
   async collect(retention: Retention, { signal }: CallOptions = {}): Promise<Collected> {
     return this.#call(signal, async () => {
       const lines = async (): Promise<Line[]> => (await this.#bundleNames()).map((bundle) => this.#line(bundle));
-      return collect(this, this.#blobs, lines, retention);
+      const collected = await collect(this, this.#blobs, lines, retention);
+      for (const folder of [this.#folder, join(this.#folder, 'instances')]) await removeUnfinished(folder);
+      return collected;
     });
   }
 
@@ -225,8 +236,8 @@ export class DirectoryStore implements Store {
       }
       if (code !== 'EEXIST') throw error; // usually it is there
     }
-    await createFile(join(this.#folder, 'format'), Buffer.from(FORMAT_RECORD));
-    await syncFolder(this.#folder);
+    if (!this.#known) await createFile(join(this.#folder, 'format'), Buffer.from(FORMAT_RECORD));
+    await syncFolder(this.#folder); // somebody else may have written it a moment ago
     await this.#checkFormat();
     this.#prepared = true;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ZooKeeper } from '@quorate/zookeeper';
+import { digestId, permissions, READ_ONLY, ZooKeeper } from '@quorate/zookeeper';
 import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
 import { openStore, type StoreChange } from '../../src/index.ts';
@@ -41,18 +41,27 @@ async function make(): Promise<Subject & AsyncDisposable> {
 
 conformance('a ZooKeeper ensemble', { make, skip });
 
-test('a user with rights in the chroot alone is enough, and others can neither read nor write', { skip }, async () => {
-  const { digestId, permissions } = await import('@quorate/zookeeper');
-  await using admin = await ZooKeeper.connect(ensemble.servers, { auth: [{ scheme: 'digest', auth: 'owner:secret' }] });
+test('a user with rights in the chroot alone is enough, and others can neither read nor write', {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await using own = await Ensemble.start({});
+  await using admin = await ZooKeeper.connect(own.servers, { auth: [{ scheme: 'digest', auth: 'super:secret' }] });
   await admin.ensure('/theirs');
   await admin.create('/theirs/quorate', '', {
-    acl: [{ scheme: 'digest', id: digestId('owner', 'secret'), permissions: permissions('all') }] as never,
+    acl: [{ scheme: 'digest', id: digestId('owner', 'secret'), permissions: permissions.all }],
   });
-  await using store = await openStore(`zk://${ensemble.servers}/theirs/quorate`, { auth: 'owner:secret' });
-  const one = await publishFiles(store, undefined, { a: '1' });
-  assert.equal(one.release.number, 1);
-  await using stranger = await openStore(`zk://${ensemble.servers}/theirs/quorate`, {}).catch(() => undefined as never);
-  if (stranger) await assert.rejects(stranger.latest('web'), { code: 'NOT_ALLOWED' });
+  for (const path of ['/theirs', '/']) await admin.setAcl(path, READ_ONLY);
+  const url = `zk://${own.servers}/theirs/quorate`;
+  await using store = await openStore(url, { auth: 'owner:secret' });
+  const one = await publishFiles(store, undefined, { a: '1', large: Buffer.alloc(2_000_000) });
+  await publishFiles(store, one, { a: '2' });
+  await store.report({ format: 1, id: 'w', host: 'h', version: '0', bundles: {} });
+  assert.equal((await store.collect({ keep: 1 })).releases, 1);
+  await assert.rejects(openStore(url), { code: 'NOT_ALLOWED' });
+  await assert.rejects(openStore(url, { auth: 'owner:wrong' }), { code: 'NOT_ALLOWED' });
+  await using elsewhere = await openStore(`zk://${own.servers}/ours`, { auth: 'owner:secret' });
+  await assert.rejects(publishFiles(elsewhere, undefined, { a: '1' }), { code: 'NOT_ALLOWED' });
 });
 
 test('no server: the store says within its time that a majority is missing', { skip }, async () => {

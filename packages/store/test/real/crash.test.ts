@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { blobsOf } from '@quorate/model';
+import { openStore, readManifest, type Store, StoreError } from '../../src/index.ts';
+import { publishFiles } from '../conformance.ts';
+
+const STEP = fileURLToPath(new URL('./step.ts', import.meta.url));
+/** Every call that changes a folder, and those that make a change durable. Bytes go to files nobody knows yet. */
+const CALLS = 'mkdir mkdirat rmdir link linkat rename renameat renameat2 unlink unlinkat fsync fdatasync'.split(' ');
+/** Each n-th call only, where a machine is slow. */
+const STRIDE = Number(process.env.QUORATE_CRASH_STRIDE ?? 1);
+const skip = spawnSync('strace', ['-V']).status === 0 ? false : 'no strace on the PATH';
+
+/** Runs a step, killed just before its n-th call of this name. @returns whether it got through before */
+function killedAt(name: string, nth: number, step: string[]): Promise<boolean> {
+  const inject = [
+    '-f',
+    '-qq',
+    '-o',
+    '/dev/null',
+    '-e',
+    `trace=${name}`,
+    '-e',
+    `inject=${name}:signal=SIGKILL:when=${nth}`,
+  ];
+  // strace counts calls of each thread: all file-system work in one
+  const env = { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_COMPILE_CACHE: '' };
+  const child = spawn('strace', [...inject, process.execPath, ...process.execArgv, STEP, ...step], {
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve(true);
+      else if (signal === 'SIGKILL' || code === 137) resolve(false);
+      else reject(new Error(`the step ended with ${code ?? signal}`));
+    });
+  });
+}
+
+/** Every release is there without gaps, with every byte of it. */
+async function checkWhole(store: Store): Promise<number> {
+  const latest = await store.latest('web');
+  if (!latest) return 0;
+  const numbers = await store.releases('web');
+  assert.equal(numbers.at(-1), latest.release.number);
+  assert.deepEqual(
+    numbers,
+    Array.from(numbers, (_, at) => numbers[0]! + at),
+  );
+  for (const number of numbers) {
+    const release = (await store.release('web', number))!;
+    assert.equal(release.number, number);
+    for (const ref of blobsOf(await readManifest(store, release))) await store.blob(ref);
+  }
+  return latest.release.number;
+}
+
+/** @returns how many calls a step was killed at */
+async function atEachCall(
+  prepared: string,
+  step: (url: string) => string[],
+  check: (folder: string, through: boolean) => Promise<void>,
+): Promise<number> {
+  let kills = 0;
+  for (const name of CALLS) {
+    for (let nth = 1, through = false; !through; nth += STRIDE) {
+      const folder = `${prepared}-${name}-${nth}`;
+      try {
+        await cp(prepared, folder, { recursive: true });
+        through = await killedAt(name, nth, step(`dir:${folder}`));
+        await check(folder, through);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+      if (!through) kills++;
+    }
+  }
+  return kills;
+}
+
+async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'quorate-crash-'));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What nobody needs any more is gone: no unfinished files, nothing in the trash. */
+async function checkClean(folder: string): Promise<void> {
+  const names = await readdir(folder, { recursive: true });
+  assert.deepEqual(
+    names.filter((name) => /(^|\/)(\.new-|trash\/.)/.test(name)),
+    [],
+  );
+}
+
+for (const [what, releases] of [
+  ['the first release', 0],
+  ['a further release', 2],
+] as const) {
+  test(
+    `a publisher of ${what} killed before any of its calls leaves one release more or none, and everything whole`,
+    { skip, timeout: 600_000 },
+    () =>
+      withFolder(async (outer) => {
+        const prepared = join(outer, 'store');
+        {
+          await using store = await openStore(`dir:${prepared}`);
+          await publishFiles(store, undefined, { other: '1' }, 'other');
+          for (let at = 1; at <= releases; at++)
+            await publishFiles(store, await store.latest('web'), { stays: 'the same', changes: `${at}` });
+        }
+        const kills = await atEachCall(
+          prepared,
+          (url) => ['publish', url, 'x'],
+          async (folder, through) => {
+            await using store = await openStore(`dir:${folder}`);
+            const number = await checkWhole(store);
+            assert.ok(number === releases + 1 || (number === releases && !through), `release ${number}`);
+            await publishFiles(store, await store.latest('web'), { next: 'y', large: 'x'.repeat(10_000) });
+            assert.equal(await checkWhole(store), number + 1);
+            await store.collect({ keep: 1 });
+            await checkWhole(store);
+            await checkClean(folder);
+          },
+        );
+
+        assert.ok(kills * STRIDE >= 15, `killed at ${kills} calls only`);
+      }),
+  );
+}
+
+test(
+  'a collector killed before any of its calls loses nothing, also under publishers who bring content back, and the next one finishes',
+  {
+    skip,
+    timeout: 600_000,
+  },
+  () =>
+    withFolder(async (outer) => {
+      const prepared = join(outer, 'store');
+      {
+        await using store = await openStore(`dir:${prepared}`);
+        for (const text of ['a', 'b', 'c', 'd', 'e'])
+          await publishFiles(store, await store.latest('web'), { stays: 'the same', changes: text });
+        await publishFiles(store, undefined, { other: '1' }, 'other');
+      }
+      const kills = await atEachCall(
+        prepared,
+        (url) => ['collect', url],
+        async (folder) => {
+          await using store = await openStore(`dir:${folder}`);
+          assert.equal(await checkWhole(store), 5);
+          // what the collector took for garbage is used again
+          await publishFiles(store, await store.latest('web'), { stays: 'the same', changes: 'a' });
+          await checkWhole(store);
+          await store.collect({ keep: 2 });
+          assert.deepEqual(await store.releases('web'), [5, 6]);
+          assert.equal(await checkWhole(store), 6);
+          await checkClean(folder);
+          await assert.rejects(store.blob({ sha256: '0'.repeat(64), size: 1 }), (error) => error instanceof StoreError);
+        },
+      );
+
+      assert.ok(kills * STRIDE >= 15, `killed at ${kills} calls only`);
+    }),
+);

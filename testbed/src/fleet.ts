@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Instance } from './instance.ts';
 import { Network } from './network.ts';
+import { isGone, OWNER, ownerName } from './owner.ts';
+import { signal } from './processes.ts';
 
 export interface FleetOptions {
   readonly instances: number;
@@ -14,6 +16,8 @@ export interface FleetOptions {
 
 const FOLDER = 'quorate-fleet-';
 let serial = 0;
+/** Fleets of this process that are not gone yet. */
+const living = new Set<Fleet>();
 
 /** Machines on this machine: network and mount namespaces with real files, real addresses, real power failures. */
 export class Fleet implements AsyncDisposable {
@@ -21,18 +25,14 @@ export class Fleet implements AsyncDisposable {
   readonly instances: Instance[] = [];
   readonly #network: Network;
   readonly #zones: readonly string[];
-  readonly #end = (): void => {
-    // a signal to the test ends the fleet too: at once and without waiting for anybody
-    for (const instance of this.instances) void instance.kill();
-    void this[Symbol.asyncDispose]().finally(() => process.exit(1));
-  };
+  #ending: Promise<void> | undefined;
 
   private constructor(folder: string, network: Network, zones: readonly string[]) {
     this.folder = folder;
     this.#network = network;
     this.#zones = zones;
-    process.once('SIGINT', this.#end);
-    process.once('SIGTERM', this.#end);
+    if (living.size === 0) for (const name of SIGNALS) process.on(name, endAll);
+    living.add(this);
   }
 
   /** Why fleets cannot be made here, or undefined. Tests that need one say this when they are left out. */
@@ -51,7 +51,7 @@ export class Fleet implements AsyncDisposable {
 
   static async create(options: FleetOptions): Promise<Fleet> {
     await sweep();
-    const owner = `${process.pid}-${startTime(process.pid)}`;
+    const owner = ownerName();
     const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${owner}-`));
     const fleet = new Fleet(folder, new Network(owner, ++serial), options.zones ?? ['a']);
     try {
@@ -88,35 +88,67 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
+  /** One way only: what `from` send does not arrive at `to`; what `to` send does. */
+  async cut(from: readonly Instance[], to: readonly Instance[]): Promise<void> {
+    for (const { number } of to)
+      await this.#network.block(
+        number,
+        from.map(({ address }) => address),
+        { reaches: true },
+      );
+  }
+
   /** One machine that reaches nobody; `hears` or `reaches` keeps one direction. */
   async isolate(instance: Instance, keep: { hears?: boolean; reaches?: boolean } = {}): Promise<void> {
     const others = this.instances.filter((other) => other !== instance).map(({ address }) => address);
     await this.#network.block(instance.number, others, keep);
   }
 
+  /** All cuts end. */
   async heal(): Promise<void> {
     for (const { number } of this.instances) await this.#network.heal(number);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    process.off('SIGINT', this.#end);
-    process.off('SIGTERM', this.#end);
-    for (const instance of this.instances) await instance.destroy();
-    await this.#network.destroy();
-    await rm(this.folder, { recursive: true, force: true });
+  /** Everything of it goes: processes, namespaces, files. Who calls it again waits for the same end. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#destroy();
+    return this.#ending;
   }
+
+  /** All of it is tried; what failed is told at the end. */
+  async #destroy(): Promise<void> {
+    const steps = [
+      ...this.instances.map((instance) => () => instance.destroy()),
+      () => this.#network.destroy(),
+      () => rm(this.folder, { recursive: true, force: true }),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+    living.delete(this);
+    if (living.size === 0) for (const name of SIGNALS) process.off(name, endAll);
+    if (failures.length > 0)
+      throw new AggregateError(failures, `the fleet in ${this.folder} is not wholly cleared away`);
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** A signal to the process ends its fleets first, all of them. */
+async function endAll(name: NodeJS.Signals): Promise<void> {
+  const ended = await Promise.allSettled([...living].map((fleet) => fleet[Symbol.asyncDispose]()));
+  for (const end of ended) if (end.status === 'rejected') console.error(end.reason);
+  process.exit(128 + constants.signals[name]);
 }
 
 /** Clears away what killed runs left: namespaces and folders whose owner lives no more. */
 async function sweep(): Promise<void> {
-  const alive = async (pid: number, started: string): Promise<boolean> => startTime(pid) === started;
   for (const name of await readdir(tmpdir())) {
-    const [, pid, started] = /^quorate-fleet-(\d+)-(\d+)-/.exec(name) ?? [];
-    if (!pid || !started || (await alive(Number(pid), started))) continue;
+    const [, owner] = new RegExp(`^${FOLDER}${OWNER}-`).exec(name) ?? [];
+    if (!owner || !isGone(owner)) continue;
     await endThoseIn(join(tmpdir(), name));
     await rm(join(tmpdir(), name), { recursive: true, force: true });
   }
-  await Network.sweep(alive);
+  await Network.sweep();
 }
 
 /** Processes whose /etc lies in a fleet's folder were started by that fleet. */
@@ -127,32 +159,29 @@ async function endThoseIn(folder: string): Promise<void> {
     const here = mounts
       .split('\n')
       .some((line) => line.includes(folder.slice(folder.lastIndexOf('/'))) && line.includes(' /etc '));
-    if (here) process.kill(Number(pid), 'SIGKILL');
+    if (here) signal(Number(pid), 'SIGKILL');
   }
 }
 
-/** Clock ticks since boot at which a process began: with its number it is unique. */
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined; // no such process
-  }
-}
+/** What an instance cannot be without. argv: an empty folder where the disks would be. */
+const ATTEMPT = `set -e
+cd "$1"
+mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work lower
+nft add table inet testbed
+ip link add cable0 type veth peer name cable1
+ip link add br0 type bridge`;
 
 function tryNamespaces(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'quorate-try-'));
   try {
-    execFileSync(
-      'unshare',
-      ['--mount', '--uts', '--net', '--propagation', 'private', 'mount', '-t', 'tmpfs', 'tmpfs', folder],
-      { stdio: 'pipe' },
-    );
+    for (const name of ['lower', 'upper', 'work']) mkdirSync(join(folder, name));
+    const all = ['--mount', '--uts', '--pid', '--fork', '--mount-proc', '--net', '--propagation', 'private'];
+    execFileSync('unshare', [...all, 'sh', '-c', ATTEMPT, 'attempt', folder], { stdio: 'pipe' });
     return undefined;
   } catch (error) {
-    return `namespaces are not allowed here: ${(error as Error).message.split('\n')[0]}`;
+    const { stderr } = error as { stderr?: Buffer };
+    return `namespaces are not allowed here: ${stderr?.toString().trim() || (error as Error).message}`;
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }

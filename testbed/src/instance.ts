@@ -1,24 +1,52 @@
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Network } from './network.ts';
-import { type Ran, type RunOptions, run, type Spawned, start } from './shell.ts';
+import { childrenOf, commandOf, processesOf, processNamespace, signal, statOf } from './processes.ts';
+import { type Ran, type RunOptions, run, runBehind, type Spawned, start } from './shell.ts';
+import { until } from './until.ts';
 
-/** What happens in a new instance before anything runs there. argv: disk, host name. */
+const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** What happens in a new instance before anything runs there. argv: disk, host name, checkout. */
 const BOOT = `set -e
-disk="$1"
 hostname "$2"
+checkout="$3"
+mount -t tmpfs tmpfs /run
+mkdir -p /run/lock /run/haproxy /run/disk
+# held where no later mount hides it
+disk=/run/disk
+mount --bind "$1" "$disk"
 mount --bind "$disk/etc" /etc
 mount -t overlay overlay -o lowerdir=/var,upperdir="$disk/var",workdir="$disk/work" /var
 mkdir -p /var/lib/quorate
 mount --bind "$disk/quorate" /var/lib/quorate
-mount -t tmpfs tmpfs /run
-mkdir -p /run/lock /run/haproxy
+# a /tmp of its own, and the sources visible also when they lie in the host's
+case "$checkout" in
+  /tmp/*)
+    mkdir /run/checkout
+    mount --bind "$checkout" /run/checkout
+    mount -t tmpfs tmpfs /tmp
+    mkdir -p "$checkout"
+    mount --move /run/checkout "$checkout";;
+  *) mount -t tmpfs tmpfs /tmp;;
+esac
+chmod 1777 /tmp
+umount "$disk"
+cd /
 echo "127.0.0.1 localhost $2" >/etc/hosts
 echo "$2" >/etc/hostname
 echo up
 # process 1 of the machine: whatever loses its parent becomes its child
 while :; do sleep 3600 & wait; done`;
+
+/**
+ * Waits for a command that it starts inside. nsenter could do that itself, but it stops when the command is stopped, and then misses its end.
+ * This shell itself is in the host's process namespace, only its children are inside: so it must run nothing by itself, neither the command nor
+ * a builtin of the command's name (`kill`!), which is what `env` is for. What it would say about a signal is nobody's output.
+ */
+const GATE = 'exec 3>&2 2>/dev/null; (exec env -- "$@" 2>&3 3>&-); exit $?';
 
 /** A machine: a network namespace, a mount namespace with its own /etc, /var and /run, and a disk that outlives its power. */
 export class Instance {
@@ -30,7 +58,7 @@ export class Instance {
   /** on the host */
   readonly disk: string;
   /** process 1 of the machine, by its number on the host */
-  #init: { readonly pid: number; readonly exited: Promise<void> } | undefined;
+  #init: { readonly pid: number; readonly namespace: string; readonly exited: Promise<void> } | undefined;
 
   constructor(network: Network, number: number, id: string, zone: string, disk: string) {
     this.#network = network;
@@ -71,8 +99,10 @@ export class Instance {
       'boot',
       this.disk,
       this.id,
+      CHECKOUT,
     ];
     const init = spawn('nsenter', command, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const exited = new Promise<void>((resolve) => init.once('exit', () => resolve()));
     let errors = '';
     init.stderr.on('data', (chunk) => {
       errors += chunk;
@@ -80,24 +110,29 @@ export class Instance {
     await new Promise<void>((resolve, reject) => {
       init.stdout.once('data', () => resolve());
       init.once('error', reject);
-      init.once('exit', (code) => reject(new Error(`${this.id} does not start (exit code ${code}): ${errors}`)));
+      init.once('close', (code) => reject(new Error(`${this.id} does not start (exit code ${code}): ${errors}`)));
     });
-    init.removeAllListeners('exit');
     // unshare waits outside; its one child is process 1 of the machine
-    const child = (await readFile(`/proc/${init.pid}/task/${init.pid}/children`, 'utf8')).trim();
-    const exited = new Promise<void>((resolve) => init.once('exit', () => resolve()));
-    this.#init = { pid: Number(child), exited };
+    const [pid] = childrenOf(init.pid!);
+    const namespace = pid && processNamespace(pid);
+    if (!pid || !namespace || namespace === processNamespace('self'))
+      throw new Error(`${this.id} ended while it started: ${errors}`);
+    const power = { pid, namespace, exited };
+    this.#init = power;
+    void exited.then(() => {
+      if (this.#init === power) this.#init = undefined; // its number may be another's from now on
+    });
   }
 
   /** Runs a command inside, to its end. */
   run(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
-    return run([...this.#enter(), ...command], options);
+    return runBehind(this.enter(command), { ...options, env: { TMPDIR: '/tmp', ...options.env } });
   }
 
   /** Starts a process inside; its output goes to a file on the host. */
   spawn(command: readonly string[], options: { env?: Readonly<Record<string, string>>; log?: string } = {}): Spawned {
     const log = join(this.disk, 'logs', options.log ?? `${command[0]!.replace(/\W/g, '')}.log`);
-    return start([...this.#enter(), ...command], { ...(options.env ? { env: options.env } : {}), log });
+    return start(this.enter(command), { env: { TMPDIR: '/tmp', ...options.env }, log });
   }
 
   /** What a spawned process has printed. */
@@ -105,14 +140,45 @@ export class Instance {
     return readFile(join(this.disk, 'logs', name), 'utf8').catch(() => ''); // nothing printed yet
   }
 
-  /** The command that a person types to be inside. */
-  get enterCommand(): string {
-    return this.#enter().join(' ');
+  /** Asks a server from inside, by any address. @throws Error when there is no answer within `timeout` ms, 2,000 unless said */
+  async get(
+    url: string,
+    options: { timeout?: number } = {},
+  ): Promise<{ readonly status: number; readonly body: string }> {
+    const seconds = String((options.timeout ?? 2000) / 1000);
+    const { stdout } = await this.run(['curl', '-sS', '--max-time', seconds, '-w', '\n%{http_code}', url]);
+    const end = stdout.lastIndexOf('\n');
+    return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) };
   }
 
-  #enter(): string[] {
-    if (!this.#init) throw new Error(`${this.id} is not running`);
-    return ['nsenter', '-t', String(this.#init.pid), '--mount', '--uts', '--net', '--pid', '--wd=/'];
+  /** The command that runs a command inside, for whoever starts it by other means. It has one child, which is the one inside. */
+  enter(command: readonly string[]): string[] {
+    return [...this.#door('--no-fork'), 'sh', '-c', GATE, 'gate', ...command];
+  }
+
+  /** The command that a person types for a shell inside. */
+  get shell(): string[] {
+    return [...this.#door(), 'bash'];
+  }
+
+  #door(...flags: string[]): string[] {
+    if (!this.#init) throw new Error(`${this.id} is not running: start it first`);
+    return ['nsenter', '-t', String(this.#init.pid), '--mount', '--uts', '--net', '--pid', '--wd=/', ...flags];
+  }
+
+  /** Processes that live inside, without process 1, by their numbers on the host. */
+  processes(): number[] {
+    const init = this.#init;
+    if (!init) return [];
+    return processesOf(init.namespace).filter((pid) => pid !== init.pid && !isSleepOf(pid, init.pid));
+  }
+
+  /** An orderly end: everything inside is told, and after `patience` ms, 10,000 unless said, it ends anyhow. The disk stays. */
+  async stop(options: { patience?: number } = {}): Promise<void> {
+    for (const pid of this.processes()) signal(pid, 'SIGTERM');
+    const quiet = until(`${this.id} is quiet`, async () => this.processes().length === 0, options.patience ?? 10_000);
+    await quiet.catch(() => undefined); // its patience is over
+    await this.kill();
   }
 
   /** Everything inside ends at once, as when the power goes: nobody is asked. The disk stays. */
@@ -120,7 +186,7 @@ export class Instance {
     const init = this.#init;
     if (!init) return;
     this.#init = undefined;
-    process.kill(init.pid, 'SIGKILL'); // the kernel ends all others of a process namespace with its first
+    signal(init.pid, 'SIGKILL'); // the kernel ends all others of a process namespace with its first
     await init.exited;
   }
 
@@ -146,4 +212,10 @@ export class Instance {
     await this.kill();
     await rm(this.disk, { recursive: true, force: true });
   }
+}
+
+/** Process 1 sleeps by a child. */
+function isSleepOf(pid: number, init: number): boolean {
+  const [, parent] = statOf(pid) ?? [];
+  return Number(parent) === init && commandOf(pid) === 'sleep 3600 ';
 }

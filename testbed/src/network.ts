@@ -1,12 +1,14 @@
+import { isGone, OWNER } from './owner.ts';
 import { run } from './shell.ts';
 
 /** Names of a fleet's namespaces tell who owns them, so that a later run can clear away what a killed one left. */
-const NAME = /^qr-(\d+)-(\d+)-/;
+const NAME = new RegExp(`^qr-${OWNER}-`);
 
 /** A switch in a namespace of its own, with a cable to each instance's namespace: the host's own network is not touched. */
 export class Network {
   readonly #prefix: string;
-  readonly #cables: string[] = [];
+  /** namespaces that exist */
+  readonly #made: string[] = [];
 
   constructor(owner: string, serial: number) {
     this.#prefix = `qr-${owner}-${serial}`;
@@ -18,7 +20,7 @@ export class Network {
   }
 
   async create(): Promise<void> {
-    await run(['ip', 'netns', 'add', this.#switch]);
+    await this.#make(this.#switch);
     await this.#ip(this.#switch, 'link', 'add', 'br0', 'type', 'bridge');
     await this.#ip(this.#switch, 'link', 'set', 'br0', 'up');
   }
@@ -33,8 +35,7 @@ export class Network {
 
   async plug(number: number): Promise<void> {
     const name = this.namespace(number);
-    await run(['ip', 'netns', 'add', name]);
-    this.#cables.push(name);
+    await this.#make(name);
     await run([
       'ip',
       'link',
@@ -83,21 +84,25 @@ export class Network {
   }
 
   async destroy(): Promise<void> {
-    for (const name of [...this.#cables, this.#switch]) await run(['ip', 'netns', 'del', name], { check: false });
+    for (let name = this.#made.pop(); name; name = this.#made.pop()) await run(['ip', 'netns', 'del', name]);
+  }
+
+  async #make(name: string): Promise<void> {
+    await run(['ip', 'netns', 'add', name]);
+    this.#made.push(name);
   }
 
   #ip(namespace: string, ...args: string[]): Promise<unknown> {
     return run(['ip', '-n', namespace, ...args]);
   }
 
-  /** Namespaces whose owner lives no more. @param alive whether a pid with this start time lives */
-  static async sweep(alive: (pid: number, started: string) => Promise<boolean>): Promise<void> {
+  /** Namespaces whose owner lives no more go. */
+  static async sweep(): Promise<void> {
     const { stdout } = await run(['ip', 'netns', 'list']);
     for (const line of stdout.split('\n')) {
       const [name = ''] = line.split(' ');
-      const [, pid, started] = NAME.exec(name) ?? [];
-      if (pid && started && !(await alive(Number(pid), started)))
-        await run(['ip', 'netns', 'del', name], { check: false });
+      const [, owner] = NAME.exec(name) ?? [];
+      if (owner && isGone(owner)) await run(['ip', 'netns', 'del', name], { check: false }); // another run may sweep it too
     }
   }
 }

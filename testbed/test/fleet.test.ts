@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import test from 'node:test';
 import { Fleet, run, until } from '../src/index.ts';
 
@@ -76,16 +74,4 @@ test('two fleets live side by side, with the same addresses and without hearing 
   right.instances[1]!.spawn(['nginx', '-g', 'daemon off;']);
   await until('right serves', () => reaches(right.instances[0]!, right.instances[1]!));
   assert.equal(await reaches(left.instances[0]!, left.instances[1]!), false);
-});
-
-test('what a killed run left behind is cleared away by the next', { skip, timeout: 60_000 }, async () => {
-  const script = `import { Fleet } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}; const fleet = await Fleet.create({ instances: 1 }); fleet.instances[0].spawn(['sleep', '1000']); console.log(fleet.folder); process.kill(process.pid, 'SIGKILL');`;
-  const { stdout } = await run([process.execPath, '--input-type=module', '-e', script], { check: false });
-  const folder = stdout.trim();
-  assert.ok(existsSync(folder), 'it left its folder');
-  await using fleet = await Fleet.create({ instances: 1 });
-  assert.ok(!existsSync(folder));
-  const ours = (await run(['ip', 'netns', 'list'])).stdout.split('\n').filter((line) => line.startsWith('qr-'));
-  assert.equal(ours.filter((line) => !line.includes(`-${process.pid}-`)).length, 0);
-  assert.ok((await readdir(tmpdir())).some((name) => fleet.folder.endsWith(name)));
 });

@@ -2,4 +2,14 @@ export { Fleet, type FleetOptions } from './fleet.ts';
 export type { Instance } from './instance.ts';
 export { quorate, raise, startAgent } from './quorate.ts';
 export { type Ran, type RunOptions, run, type Spawned } from './shell.ts';
+export {
+  type Crashed,
+  crashAfter,
+  FILE_CHANGES,
+  type Traced,
+  type TraceOptions,
+  traceCalls,
+  tracingUnavailable,
+} from './syscalls.ts';
+export type { Call } from './trace.ts';
 export { until } from './until.ts';

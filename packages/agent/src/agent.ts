@@ -63,7 +63,7 @@ export class Agent {
       await Promise.allSettled([...this.#loops.values()].map((loop) => loop.ended));
       await this.#telling;
       await this.#store?.close();
-      for (const worker of this.#workers.values()) await worker.close();
+      for (const worker of this.#workers.values()) worker.close();
     }
   }
 
@@ -163,6 +163,7 @@ export class Agent {
         this.#logBundle(name);
       await this.#tell();
     }
+    await worker.prepare();
     return RETRIED.has(status.state) ? RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] : undefined;
   }
 

@@ -41,7 +41,7 @@ export async function applyOnce(
       for (const name of names) await worker(name).converge(store, signal);
     });
   } finally {
-    for (const opened of workers.values()) await opened.close();
+    for (const opened of workers.values()) opened.close();
   }
   return {
     bundles: Object.fromEntries([...workers].map(([name, { status }]) => [name, status])),

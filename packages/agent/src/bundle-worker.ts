@@ -65,8 +65,13 @@ export class BundleWorker {
     return this.#status;
   }
 
-  async close(): Promise<void> {
-    await this.#bundle?.close();
+  /** Work for a quiet moment. */
+  async prepare(): Promise<void> {
+    await this.#bundle?.prepare();
+  }
+
+  close(): void {
+    this.#bundle?.close();
     this.#bundle = undefined;
   }
 

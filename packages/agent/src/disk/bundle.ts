@@ -18,7 +18,7 @@ import { FilesLinking } from './link-files.ts';
 import type { Ground, Linking, Move, StagedTree } from './linking.ts';
 import { Owners } from './owners.ts';
 import { Packs } from './packs.ts';
-import { BundlePaths, type TreeName } from './paths.ts';
+import { BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
 import { checkPolicy, type Policy, resolveNativeRoot } from './policy.ts';
 import { compareTree, type Drift, lstatOf, TreeWriter } from './tree.ts';
 import { type Applied, Trees } from './trees.ts';
@@ -84,7 +84,7 @@ export class Bundle {
   /** What native paths resolve to; undefined before the first release. */
   get applied(): Applied | undefined {
     const live = liveTree(this.#paths);
-    return typeof live === 'number' ? this.#trees.release(live) : undefined;
+    return live === undefined || live === ORIGINAL ? undefined : this.#trees.release(live);
   }
 
   /** Whether this machine holds some content already. */
@@ -105,10 +105,11 @@ export class Bundle {
       const manifest = manifestOf(await fetch.manifest());
       checkPolicy(this.#options.policy, release.definition, manifest);
       this.#writer.checkOwners(manifest);
-      const to: StagedTree = { name: release.number, manifest, definition: release.definition };
+      const { number, definition } = release;
+      const to: StagedTree = { name: this.#trees.nameFor(release), number, manifest, definition };
       const linking = this.#linking(to.definition);
       if (this.#samePlace(to.definition)) linking.check(this.#moveTo(to));
-      await this.#trees.stage(release, manifest, (ref) => fetch.blob(ref), this.applied);
+      await this.#trees.stage(to.name, release, manifest, (ref) => fetch.blob(ref));
       this.#leaveOldPlace(to.definition);
       linking.check(this.#moveTo(to));
       return await this.#move(this.#moveTo(to));
@@ -120,7 +121,7 @@ export class Bundle {
   /** How the disk differs from the applied release. */
   verify(): Drift[] {
     const live = this.#live();
-    if (!live || live.name === 'original') return [];
+    if (!live || live.name === ORIGINAL) return [];
     const folder = live.definition.link === 'copy' ? this.#ground(live.definition).native : this.#paths.tree(live.name);
     return compareTree(folder, live.manifest, this.#owners, 'full');
   }
@@ -159,7 +160,21 @@ export class Bundle {
     }
   }
 
-  async close(): Promise<void> {}
+  /** Work for a quiet moment: clears away, and makes the next apply quick. Never fails: whatever it could not do, the next apply does. */
+  async prepare(): Promise<void> {
+    try {
+      await this.#trees.prepare();
+    } catch (error) {
+      this.#options.log?.(
+        `${this.#options.bundle}: nothing is prepared for the next release: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  /** Clears away; what is applied stays. */
+  close(): void {
+    this.#trees.prune();
+  }
 
   get #hookRecord(): string {
     return join(this.#paths.folder, 'hook.json');
@@ -172,7 +187,7 @@ export class Bundle {
 
   #live(): StagedTree | undefined {
     const name = liveTree(this.#paths);
-    return name === undefined ? undefined : this.#trees.staged(name, this.#trees.numbers().at(-1));
+    return name === undefined ? undefined : this.#trees.staged(name, this.#trees.names().at(-1));
   }
 
   #moveTo(to: StagedTree): Move {
@@ -215,9 +230,9 @@ export class Bundle {
   }
 
   /** The release whose paths tell what of the original counts. */
-  #like({ from, to }: Move): number | undefined {
-    const other = to.name === 'original' ? from?.name : to.name;
-    return typeof other === 'number' ? other : undefined;
+  #like({ from, to }: Move): TreeName | undefined {
+    const other = to.name === ORIGINAL ? from?.name : to.name;
+    return other === ORIGINAL ? undefined : other;
   }
 
   async #finish(move: Move, back?: Failure): Promise<ApplyResult> {
@@ -234,20 +249,20 @@ export class Bundle {
       return this.#goBack(move, fault);
     }
     this.#note({ format: 1, place, original, settled: to.name, boot: bootId(), ...(back ? { failed: back } : {}) });
-    this.#trees.prune();
     if (!back) return { state: 'applied' };
     return { state: 'rolled-back', detail: fault ? `${back.detail}\nand after going back: ${fault}` : back.detail };
   }
 
   async #goBack(move: Move, fault: string): Promise<ApplyResult> {
     const { from, to } = move;
-    const { release } = this.#trees.release(to.name as number);
+    const { release } = this.#trees.release(to.name);
     const back: Failure = { detail: `release ${release.number}: ${fault}`, id: release.id };
-    if (from && from.name !== 'original' && from.name !== to.name) {
+    if (from && from.name !== ORIGINAL && from.name !== to.name) {
       this.#leaveOldPlace(from.definition);
       return this.#move({ from: to, to: from, adopted: this.#journal.place !== undefined }, back);
     }
-    if (this.#journal.original) return this.#move({ from: to, to: { ...to, name: 'original' }, adopted: true }, back);
+    if (this.#journal.original)
+      return this.#move({ from: to, to: { ...to, name: ORIGINAL, number: 0 }, adopted: true }, back);
     this.#note({ ...this.#journal, moving: { from: to.name, to: 'nothing', back } });
     return this.#goToNothing(to, back);
   }
@@ -275,12 +290,10 @@ export class Bundle {
   ): Promise<string | undefined> {
     if (!hook) return undefined;
     const { bundle, root, state } = this.#options;
-    const number = (tree: StagedTree | undefined): string =>
-      tree && tree.name !== 'original' ? String(tree.name) : '0';
     const env = {
       QUORATE_BUNDLE: bundle,
-      QUORATE_RELEASE: number(to),
-      QUORATE_PREVIOUS: number(from),
+      QUORATE_RELEASE: String(to.number),
+      QUORATE_PREVIOUS: String(from?.number ?? 0),
       QUORATE_ROOT: root,
       QUORATE_STATE: state,
     };
@@ -303,7 +316,7 @@ export class Bundle {
     }
     const target = this.#trees.staged(to, like);
     if (!target) return;
-    if (typeof to === 'number') await this.#trees.complete(to, target.manifest);
+    if (to !== ORIGINAL) await this.#trees.complete(to, target.manifest);
     await this.#finish({ from: origin, to: target, adopted: this.#journal.place !== undefined }, back);
   }
 
@@ -311,12 +324,11 @@ export class Bundle {
   async #settleFlip(): Promise<void> {
     const live = liveTree(this.#paths);
     const { settled, place } = this.#journal;
-    if (typeof live !== 'number' || live === settled || !place) return;
-    const { manifest, release } = this.#trees.release(live);
-    const to: StagedTree = { name: live, manifest, definition: release.definition };
-    await this.#trees.complete(live, manifest);
+    if (live === undefined || live === ORIGINAL || live === settled || !place) return;
+    const to = this.#trees.staged(live, undefined)!;
+    await this.#trees.complete(live, to.manifest);
     await this.#finish({
-      from: typeof settled === 'number' ? this.#trees.staged(settled, undefined) : undefined,
+      from: settled === undefined || settled === ORIGINAL ? undefined : this.#trees.staged(settled, undefined),
       to,
       adopted: true,
     });
@@ -325,14 +337,14 @@ export class Bundle {
   /** After a start of the machine, files that were never synced are checked, and made anew from the packs. */
   #mend(): void {
     const live = this.#live();
-    if (typeof live?.name !== 'number' || !this.#journal.place) return;
+    if (!live || live.name === ORIGINAL || !this.#journal.place) return;
     const restarted = this.#journal.boot !== bootId();
     const all = compareTree(this.#paths.tree(live.name), live.manifest, this.#owners, restarted ? 'full' : 'quick');
     const drift = all.filter(({ what }) => restarted || what === 'missing');
     if (drift.length > 0) {
       const which = drift.slice(0, 5).map(({ path, what }) => `${path} (${what})`);
       this.#options.log?.(
-        `release ${live.name} of ${this.#options.bundle} is put right, what was there is in ${this.#paths.aside}: ${which.join(', ')}`,
+        `release ${live.number} of ${this.#options.bundle} is put right, what was there is in ${this.#paths.aside}: ${which.join(', ')}`,
       );
       this.#trees.mend(live.name, live.manifest, drift);
     }
@@ -361,10 +373,10 @@ export class Bundle {
     if (!original) linking.leave(live);
     else if (!this.#journal.original) linking.vanish(live);
     else {
-      const to: StagedTree = { ...live, name: 'original' };
+      const to: StagedTree = { ...live, name: ORIGINAL, number: 0 };
       const move = { from: live, to, adopted: true };
-      if (lstatOf(this.#paths.tree('original')) && place.link !== 'directory') linking.before(move);
-      flip(this.#paths, 'original' satisfies TreeName);
+      if (lstatOf(this.#paths.tree(ORIGINAL)) && place.link !== 'directory') linking.before(move);
+      flip(this.#paths, ORIGINAL);
       linking.after(move);
       linking.leave(to);
     }

@@ -18,8 +18,7 @@ export function flip(paths: BundlePaths, to: TreeName): void {
 export function liveTree(paths: BundlePaths): TreeName | undefined {
   const text = linkAt(paths.current);
   if (text === undefined) return undefined;
-  const name = text.slice(text.lastIndexOf('/') + 1);
-  return name === 'original' ? name : Number(name);
+  return text.slice(text.lastIndexOf('/') + 1);
 }
 
 /** A faithful copy of what is native, owners, modes and extended attributes included; whole or not there. */

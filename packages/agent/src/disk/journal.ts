@@ -17,7 +17,7 @@ export interface Moving {
   /** `nothing`: back to where no release was applied and nothing was native */
   readonly to: TreeName | 'nothing';
   /** the release whose paths tell what of the original counts */
-  readonly like?: number;
+  readonly like?: TreeName;
   /** why it goes back, where it does */
   readonly back?: Failure;
 }

@@ -15,6 +15,7 @@ import { AgentError } from '../errors.ts';
 import { snapshot } from './flip.ts';
 import { checkFolders, keepOriginal, makeFolders, pathsOf, removeFolders } from './link-files.ts';
 import type { Ground, Linking, Move, StagedTree } from './linking.ts';
+import { ORIGINAL } from './paths.ts';
 import { besides, compareTree, lstatOf } from './tree.ts';
 
 /** `link: copy`: regular files, replaced one after the other, each atomically; a crash is rolled forward from the journal. */
@@ -44,18 +45,18 @@ export class CopyLinking implements Linking {
   before({ from, to }: Move): boolean {
     const { paths } = this.#ground;
     const managed = new Set(pathsOf(this.#ground, from));
-    mkdirSync(paths.tree('original'), { recursive: true });
+    mkdirSync(paths.tree(ORIGINAL), { recursive: true });
     makeFolders(this.#ground, to);
     for (const path of pathsOf(this.#ground, to)) {
       const there = lstatOf(this.#native(path));
       if (there && !managed.has(path)) keepOriginal(this.#ground, path);
       const entry = to.manifest.find((entry) => entry.path === path)!;
       rmSync(besides(this.#native(path)), { force: true });
-      if (to.name !== 'original' && there && this.#same(entry)) continue;
+      if (to.name !== ORIGINAL && there && this.#same(entry)) continue;
       if (there && from) this.#keepEdit(path, from, to);
       this.#replace(path, entry, to);
     }
-    return readdirSync(paths.tree('original')).length > 0;
+    return readdirSync(paths.tree(ORIGINAL)).length > 0;
   }
 
   after({ from, to }: Move): void {
@@ -86,7 +87,7 @@ export class CopyLinking implements Linking {
   #replace(path: string, entry: Entry, to: StagedTree): void {
     const { paths, writer } = this.#ground;
     const [native, fresh, staged] = [this.#native(path), besides(this.#native(path)), join(paths.tree(to.name), path)];
-    if (to.name === 'original') snapshot(staged, fresh);
+    if (to.name === ORIGINAL) snapshot(staged, fresh);
     else if (entry.kind === 'symlink') writer.symlink(fresh, entry);
     else if (entry.kind === 'file') writer.file(fresh, entry, readFileSync(staged));
     if (entry.kind === 'file' && lstatOf(fresh)?.isFile()) syncFile(fresh);

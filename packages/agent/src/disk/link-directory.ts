@@ -4,6 +4,7 @@ import { AgentError } from '../errors.ts';
 import { exchange } from './exchange.ts';
 import { flip, snapshot } from './flip.ts';
 import type { Ground, Linking, Move, StagedTree } from './linking.ts';
+import { ORIGINAL } from './paths.ts';
 import { besides, linkAt, lstatOf } from './tree.ts';
 
 /** `link: directory`: the native root is one symlink to `current`. */
@@ -49,8 +50,8 @@ export class DirectoryLinking implements Linking {
       if (linkAt(beside) !== undefined) rmSync(beside);
       const there = lstatOf(native) !== undefined;
       if (there) {
-        snapshot(native, paths.tree('original'));
-        flip(paths, 'original');
+        snapshot(native, paths.tree(ORIGINAL));
+        flip(paths, ORIGINAL);
       }
       symlinkSync(this.#text, beside);
       if (!there) renameSync(beside, native);
@@ -60,7 +61,7 @@ export class DirectoryLinking implements Linking {
         );
     }
     this.#keep(beside);
-    return lstatOf(paths.tree('original')) !== undefined;
+    return lstatOf(paths.tree(ORIGINAL)) !== undefined;
   }
 
   after(): void {}
@@ -84,7 +85,7 @@ export class DirectoryLinking implements Linking {
     if (!lstatOf(native) && lstatOf(old)) renameSync(old, native);
     if (linkAt(native) === this.#text) {
       rmSync(beside, { recursive: true, force: true });
-      const whole = tree.name === 'original' && lstatOf(paths.kept) ? paths.kept : paths.tree(tree.name);
+      const whole = tree.name === ORIGINAL && lstatOf(paths.kept) ? paths.kept : paths.tree(tree.name);
       execFileSync('cp', ['-a', '--', whole, beside]);
       execFileSync('sync', ['-f', beside]);
       exchange(native, beside, old);

@@ -4,6 +4,7 @@ import type { Entry } from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { flip, snapshot } from './flip.ts';
 import type { Ground, Linking, Move, StagedTree } from './linking.ts';
+import { ORIGINAL } from './paths.ts';
 import { besides, linkAt, lstatOf } from './tree.ts';
 
 /** `link: files`: each file of the release is a symlink at its native place; neighbours stay as they are. */
@@ -42,10 +43,10 @@ export class FilesLinking implements Linking {
 
   before({ from, to, adopted }: Move): boolean {
     const { paths } = this.#ground;
-    const original = paths.tree('original');
+    const original = paths.tree(ORIGINAL);
     if (!adopted) {
       mkdirSync(original, { recursive: true });
-      if (from === undefined || from.name === 'original') flip(paths, 'original');
+      if (from === undefined || from.name === ORIGINAL) flip(paths, ORIGINAL);
     }
     makeFolders(this.#ground, to);
     for (const path of pathsOf(this.#ground, to)) {
@@ -54,7 +55,7 @@ export class FilesLinking implements Linking {
       if (lstatOf(native)) {
         keepOriginal(this.#ground, path);
         // until the flip the link must still show what is there now
-        const live = from && from.name !== 'original' ? join(paths.tree(from.name), path) : undefined;
+        const live = from && from.name !== ORIGINAL ? join(paths.tree(from.name), path) : undefined;
         if (live && !lstatOf(live)) {
           mkdirSync(dirname(live), { recursive: true });
           snapshot(native, live);
@@ -108,7 +109,7 @@ export class FilesLinking implements Linking {
 export function pathsOf({ paths }: Ground, tree: StagedTree | undefined): string[] {
   if (!tree) return [];
   const own = tree.manifest.filter((entry) => entry.kind !== 'directory').map(({ path }) => path);
-  return tree.name === 'original' ? own.filter((path) => lstatOf(join(paths.tree('original'), path))) : own;
+  return tree.name === ORIGINAL ? own.filter((path) => lstatOf(join(paths.tree(ORIGINAL), path))) : own;
 }
 
 /** Native folders must be folders: a symlink among them could lead anywhere. @throws AgentError REPLACED */
@@ -151,7 +152,7 @@ export function removeFolders({ native }: Ground, from: StagedTree, to: StagedTr
 
 /** What was native at a path before Quorate, once. */
 export function keepOriginal({ native, paths }: Ground, path: string): void {
-  const kept = join(paths.tree('original'), path);
+  const kept = join(paths.tree(ORIGINAL), path);
   if (lstatOf(kept)) return;
   mkdirSync(dirname(kept), { recursive: true });
   snapshot(join(native, path), kept);

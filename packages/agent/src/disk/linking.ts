@@ -6,6 +6,8 @@ import type { TreeWriter } from './tree.ts';
 /** A tree that is whole below `releases/`. */
 export interface StagedTree {
   readonly name: TreeName;
+  /** of the release; 0 for the original */
+  readonly number: number;
   /** of the original: what of it was replaced by links or copies */
   readonly manifest: Manifest;
   readonly definition: BundleDefinition;

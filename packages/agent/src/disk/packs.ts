@@ -3,13 +3,20 @@ import { join } from 'node:path';
 import { type BlobRef, decodeRelease, type Release, sha256 } from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { writeDurable } from './durable.ts';
+import type { TreeName } from './paths.ts';
 
 /** What must survive a power loss, of one apply: records and contents in one file, written and synced once. */
 interface PackHeader {
   readonly format: 1;
-  readonly releases: readonly Release[];
+  readonly releases: readonly PackedRelease[];
   /** contents in the order in which their bytes follow the header */
   readonly blobs: readonly BlobRef[];
+}
+
+/** A release and the tree that it is staged as. */
+export interface PackedRelease {
+  readonly tree: TreeName;
+  readonly release: Release;
 }
 
 interface Place {
@@ -29,7 +36,8 @@ const NAME = /^(\d+)\.pack$/;
 export class Packs {
   readonly #folder: string;
   readonly #places = new Map<string, Place>();
-  readonly #releases = new Map<number, Release>();
+  /** the newest comes last */
+  readonly #releases = new Map<TreeName, Release>();
   #sequence = 0;
   #packs: string[] = [];
 
@@ -44,8 +52,13 @@ export class Packs {
     return this.#places.get(ref.sha256)?.size === ref.size;
   }
 
-  release(number: number): Release | undefined {
-    return this.#releases.get(number);
+  /** The trees whose content is here, the newest last. */
+  get trees(): TreeName[] {
+    return [...this.#releases.keys()];
+  }
+
+  release(tree: TreeName): Release | undefined {
+    return this.#releases.get(tree);
   }
 
   /** @throws AgentError CORRUPT */
@@ -61,28 +74,31 @@ export class Packs {
   /**
    * Makes a release and its content durable.
    * @param blobs what no pack has yet
-   * @param keep releases, with all that they need, that must stay: older packs go when there are too many
+   * @param others releases, with all that they need, that must stay when there are too many packs and the older ones go
    */
   add(
-    release: Release,
+    added: PackedRelease & { readonly refs: readonly BlobRef[] },
     blobs: ReadonlyMap<string, Buffer>,
-    keep: readonly { release: Release; refs: readonly BlobRef[] }[],
+    others: () => readonly (PackedRelease & { readonly refs: readonly BlobRef[] })[],
   ): void {
     if (this.#packs.length < PACKS_MOST) {
-      this.#write([release], blobs);
+      this.#write([added], blobs);
       return;
     }
+    const keep = [...others(), added];
     const old = [...this.#packs];
     const all = new Map(blobs);
     for (const { refs } of keep) for (const ref of refs) if (!all.has(ref.sha256)) all.set(ref.sha256, this.read(ref));
-    this.#write([...keep.map((kept) => kept.release), release], all);
+    this.#releases.clear();
+    this.#write(keep, all);
     this.#packs = this.#packs.filter((name) => !old.includes(name));
     for (const name of old) rmSync(join(this.#folder, name));
     for (const [hash, place] of this.#places) if (old.includes(place.pack)) this.#places.delete(hash);
   }
 
-  #write(releases: readonly Release[], blobs: ReadonlyMap<string, Buffer>): void {
+  #write(packed: readonly PackedRelease[], blobs: ReadonlyMap<string, Buffer>): void {
     const refs = [...blobs].map(([hash, bytes]) => ({ sha256: hash, size: bytes.byteLength }));
+    const releases = packed.map(({ tree, release }) => ({ tree, release }));
     const header: PackHeader = { format: 1, releases, blobs: refs };
     const head = Buffer.from(JSON.stringify(header));
     // the header's length, its hash, the header, then the contents
@@ -105,7 +121,10 @@ export class Packs {
       this.#places.set(sha256, { pack: name, offset, size });
       offset += size;
     }
-    for (const release of releases) this.#releases.set(release.number, release);
+    for (const { tree, release } of releases) {
+      this.#releases.delete(tree);
+      this.#releases.set(tree, release);
+    }
     this.#packs.push(name);
   }
 
@@ -134,9 +153,13 @@ function readHeader(path: string): { header: PackHeader; end: number } | undefin
   const bytes = header.blobs.reduce((sum, blob) => sum + blob.size, 0);
   if (end + bytes !== size) return undefined;
   return {
-    header: { ...header, releases: header.releases.map((release) => decodeRelease(JSON.stringify(release))) },
+    header: { ...header, releases: header.releases.map(decodePacked) },
     end,
   };
+}
+
+function decodePacked({ tree, release }: PackedRelease): PackedRelease {
+  return { tree, release: decodeRelease(JSON.stringify(release)) };
 }
 
 function readAt(path: string, offset: number, size: number): Buffer {

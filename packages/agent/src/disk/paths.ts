@@ -1,7 +1,13 @@
 import { dirname, join, relative } from 'node:path';
 
-/** A staged tree: a release by its number, or what was native before the first adoption. */
-export type TreeName = number | 'original';
+/**
+ * A tree below `releases/`: named by its release's number, with a suffix where another release has had that number here (the store was made
+ * anew), or `original`.
+ */
+export type TreeName = string;
+
+/** What was native before the first adoption. */
+export const ORIGINAL: TreeName = 'original';
 
 /** Where things of one bundle are on this machine. Pure. */
 export class BundlePaths {
@@ -36,13 +42,18 @@ export class BundlePaths {
     return join(this.folder, 'kept');
   }
 
+  /** the next release's tree in advance */
+  get spare(): string {
+    return join(this.folder, 'spare');
+  }
+
   /** edits that were put right are kept here */
   get aside(): string {
     return join(this.folder, 'aside');
   }
 
   tree(name: TreeName): string {
-    return join(this.releases, String(name));
+    return join(this.releases, name);
   }
 
   native(path: string): string {

@@ -18,12 +18,15 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type Entry, type Manifest, sha256 } from '@quorate/model';
+import { type Entry, type FileEntry, type Manifest, sha256 } from '@quorate/model';
 import type { Owners } from './owners.ts';
 
 const SUPERUSER = process.geteuid?.() === 0;
 /** Entries written before other work gets a turn: a session's pings must not wait for ten thousand files. */
 const BREATHE_AFTER = 256;
+
+/** Where the bytes of a file come from. */
+export type Content = (entry: FileEntry) => Uint8Array;
 
 /** Writes entries below a folder that nobody else sees yet, or one by one to their native places. */
 export class TreeWriter {
@@ -34,24 +37,29 @@ export class TreeWriter {
   }
 
   /** A whole tree, from nothing. */
-  async write(
-    folder: string,
-    manifest: Manifest,
-    content: (entry: Entry & { kind: 'file' }) => Uint8Array,
-  ): Promise<void> {
+  async write(folder: string, manifest: Manifest, content: Content): Promise<void> {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { mode: 0o755 });
+    await this.add(folder, manifest, content);
+    this.finish(folder, manifest);
+  }
+
+  /** Entries that are not there yet, folders before what they hold. */
+  async add(folder: string, entries: readonly Entry[], content: Content): Promise<void> {
     let written = 0;
-    for (const entry of manifest) {
+    for (const entry of entries) {
       if (entry.path !== '.') this.#one(join(folder, entry.path), entry, content);
       if (++written % BREATHE_AFTER === 0) await breathe();
     }
-    // modes last and from the inside out: a folder may forbid its owner to write
-    for (const entry of manifest.toReversed())
+  }
+
+  /** Gives folders their modes and owners: last and from the inside out, for a folder may forbid its owner to write. */
+  finish(folder: string, entries: readonly Entry[]): void {
+    for (const entry of entries.toReversed())
       if (entry.kind === 'directory') this.directoryAttributes(join(folder, entry.path), entry);
   }
 
-  #one(path: string, entry: Entry, content: (entry: Entry & { kind: 'file' }) => Uint8Array): void {
+  #one(path: string, entry: Entry, content: Content): void {
     if (entry.kind === 'directory') mkdirSync(path, { mode: 0o700 });
     else if (entry.kind === 'symlink') this.symlink(path, entry);
     else this.file(path, entry, content(entry));

@@ -5,9 +5,10 @@ import { AgentError } from '../errors.ts';
 import { liveTree, snapshot } from './flip.ts';
 import type { StagedTree } from './linking.ts';
 import type { Owners } from './owners.ts';
-import type { Packs } from './packs.ts';
-import type { BundlePaths, TreeName } from './paths.ts';
-import { besides, compareTree, type Drift, lstatOf, type TreeWriter } from './tree.ts';
+import type { PackedRelease, Packs } from './packs.ts';
+import { type BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
+import { Spare } from './spare.ts';
+import { besides, type Content, compareTree, type Drift, lstatOf, type TreeWriter } from './tree.ts';
 
 export interface Applied {
   readonly release: Release;
@@ -23,57 +24,74 @@ export class Trees {
   readonly #packs: Packs;
   readonly #writer: TreeWriter;
   readonly #owners: Owners;
-  readonly #known = new Map<string, Applied>();
+  readonly #spare: Spare;
+  /** manifests of the trees that are here */
+  readonly #known = new Map<TreeName, Applied>();
 
   constructor(paths: BundlePaths, packs: Packs, writer: TreeWriter, owners: Owners) {
     this.#paths = paths;
     this.#packs = packs;
     this.#writer = writer;
     this.#owners = owners;
+    this.#spare = new Spare(paths.spare, writer, owners);
+  }
+
+  /** The name of a release's tree: its number, unless another release has that here. */
+  nameFor(release: Release): TreeName {
+    const { trees } = this.#packs;
+    const own = trees.find((name) => this.#packs.release(name)?.id === release.id);
+    if (own !== undefined) return own;
+    let name = String(release.number);
+    for (let again = 2; trees.includes(name); again++) name = `${release.number}.${again}`;
+    return name;
   }
 
   /** What a release's tree holds. @throws AgentError CORRUPT when no pack has it */
-  release(number: number): Applied {
-    const release = this.#packs.release(number);
+  release(tree: TreeName): Applied {
+    const release = this.#packs.release(tree);
     if (!release)
-      throw new AgentError('CORRUPT', `release ${number} is needed here, but ${this.#paths.packs} does not hold it`);
-    let known = this.#known.get(release.id);
+      throw new AgentError('CORRUPT', `release ${tree} is needed here, but ${this.#paths.packs} does not hold it`);
+    let known = this.#known.get(tree);
     if (!known) {
       known = { release, manifest: manifestFromPages(release.pages.map((page) => this.#packs.read(page))) };
-      this.#known.clear(); // one is enough: the live one is asked for again and again
-      this.#known.set(release.id, known);
+      this.#known.set(tree, known);
     }
     return known;
   }
 
   /** @param like the release whose paths tell what of the original counts */
-  staged(name: TreeName, like: number | undefined): StagedTree | undefined {
-    const number = name === 'original' ? like : name;
-    if (number === undefined) return undefined;
-    const { release, manifest } = this.release(number);
-    return { name, manifest, definition: release.definition };
+  staged(name: TreeName, like: TreeName | undefined): StagedTree | undefined {
+    const tree = name === ORIGINAL ? like : name;
+    if (tree === undefined) return undefined;
+    const { release, manifest } = this.release(tree);
+    return { name, number: name === ORIGINAL ? 0 : release.number, manifest, definition: release.definition };
   }
 
   /** Content first into a pack, synced; then the tree. */
   async stage(
+    tree: TreeName,
     release: Release,
     manifest: Manifest,
     fetch: (ref: BlobRef) => Promise<Buffer>,
-    live: Applied | undefined,
   ): Promise<void> {
     const wanted = [...release.pages, ...blobsOf(manifest)].filter((ref) => !this.#packs.has(ref));
     const blobs = new Map(await Promise.all(wanted.map(async (ref) => [ref.sha256, await fetch(ref)] as const)));
-    if (blobs.size > 0 || this.#packs.release(release.number)?.id !== release.id) {
-      const kept = live && live.release.number !== release.number ? [live] : [];
-      this.#packs.add(release, blobs, [...kept, { release, manifest }].map(needs));
+    if (blobs.size > 0 || !this.#packs.release(tree)) {
+      const others = this.#needed().filter((name) => name !== tree && name !== ORIGINAL);
+      this.#packs.add(needs(tree, { release, manifest }), blobs, () =>
+        others.map((name) => needs(name, this.release(name))),
+      );
     }
-    await this.write(release.number, manifest, blobs);
+    this.#known.set(tree, { release, manifest });
+    if (liveTree(this.#paths) === tree) await this.complete(tree, manifest);
+    else await this.#write(tree, manifest, blobs);
   }
 
-  async write(number: number, manifest: Manifest, fresh: ReadonlyMap<string, Buffer> = new Map()): Promise<void> {
-    const folder = this.#paths.tree(number);
+  async #write(tree: TreeName, manifest: Manifest, fresh: ReadonlyMap<string, Buffer> = new Map()): Promise<void> {
+    const folder = this.#paths.tree(tree);
+    const content: Content = (entry) => fresh.get(entry.sha256) ?? this.#packs.read(entry);
     try {
-      await this.#writer.write(folder, manifest, (entry) => fresh.get(entry.sha256) ?? this.#packs.read(entry));
+      if (!(await this.#spare.become(folder, manifest, content))) await this.#writer.write(folder, manifest, content);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;
@@ -81,17 +99,17 @@ export class Trees {
   }
 
   /** Makes sure that a tree which a crash may have cut off is whole: the live one in place, another anew. */
-  async complete(number: number, manifest: Manifest): Promise<void> {
-    const drift = compareTree(this.#paths.tree(number), manifest, this.#owners, 'quick');
+  async complete(tree: TreeName, manifest: Manifest): Promise<void> {
+    const drift = compareTree(this.#paths.tree(tree), manifest, this.#owners, 'quick');
     if (drift.length === 0) return;
-    if (liveTree(this.#paths) === number) this.mend(number, manifest, drift);
-    else await this.write(number, manifest);
+    if (liveTree(this.#paths) === tree) this.mend(tree, manifest, drift);
+    else await this.#write(tree, manifest);
   }
 
   /** Puts entries of the live tree right, one by one; what was there instead is kept aside. */
-  mend(number: number, manifest: Manifest, drift: readonly Drift[]): void {
+  mend(tree: TreeName, manifest: Manifest, drift: readonly Drift[]): void {
     const wrong = new Set(drift.map(({ path }) => path));
-    for (const entry of manifest) if (wrong.has(entry.path)) this.#mendOne(this.#paths.tree(number), entry);
+    for (const entry of manifest) if (wrong.has(entry.path)) this.#mendOne(this.#paths.tree(tree), entry);
   }
 
   #mendOne(tree: string, entry: Entry): void {
@@ -119,22 +137,50 @@ export class Trees {
     snapshot(path, aside);
   }
 
-  /** Numbers of the trees here that packs can vouch for, ascending. */
-  numbers(): number[] {
-    const numbers = readdirSync(this.#paths.releases).map(Number);
-    return numbers.filter((number) => number > 0 && this.#packs.release(number)).sort((a, b) => a - b);
+  /** The trees here that packs can vouch for, the newest last. */
+  names(): TreeName[] {
+    const there = new Set(readdirSync(this.#paths.releases));
+    return this.#packs.trees.filter((name) => there.has(name));
   }
 
+  /** Takes away trees that are not needed any more, and a spare that somebody else left. */
   prune(): void {
+    for (const name of this.#unneeded()) this.#remove(name);
+    this.#spare.discard();
+  }
+
+  /** Work for a quiet moment, so that the next release is staged sooner. Does nothing where all is ready. */
+  async prepare(): Promise<void> {
     const live = liveTree(this.#paths);
-    const others = this.numbers().filter((number) => number !== live);
-    const keep = new Set([live, 'original', ...others.slice(-KEPT)].map(String));
-    for (const name of readdirSync(this.#paths.releases)) {
-      if (!keep.has(name)) rmSync(join(this.#paths.releases, name), { recursive: true, force: true });
+    if (live === undefined || live === ORIGINAL) return;
+    const { manifest } = this.release(live);
+    const unneeded = this.#unneeded();
+    if (!this.#spare.holds(manifest)) {
+      const old = unneeded.find((name) => this.#known.has(name) && this.#packs.release(name));
+      const source = old === undefined ? undefined : { folder: this.#paths.tree(old), ...this.release(old) };
+      await this.#spare.make(manifest, (entry) => this.#packs.read(entry), source);
     }
+    for (const name of unneeded) this.#remove(name);
+  }
+
+  /** The live tree, the newest others and the original. */
+  #needed(): TreeName[] {
+    const live = liveTree(this.#paths) ?? ORIGINAL;
+    const others = this.names().filter((name) => name !== live);
+    return [...new Set([ORIGINAL, ...others.slice(-KEPT), live])];
+  }
+
+  #unneeded(): TreeName[] {
+    const needed = new Set(this.#needed());
+    return readdirSync(this.#paths.releases).filter((name) => !needed.has(name));
+  }
+
+  #remove(name: TreeName): void {
+    this.#known.delete(name);
+    rmSync(join(this.#paths.releases, name), { recursive: true, force: true });
   }
 }
 
-function needs({ release, manifest }: Applied): { release: Release; refs: BlobRef[] } {
-  return { release, refs: [...release.pages, ...blobsOf(manifest)] };
+function needs(tree: TreeName, { release, manifest }: Applied): PackedRelease & { refs: BlobRef[] } {
+  return { tree, release, refs: [...release.pages, ...blobsOf(manifest)] };
 }

@@ -2,8 +2,10 @@ import { ModelError } from './errors.ts';
 
 /** Bounds of one bundle, from the design: what a ZooKeeper ensemble carries without strain. */
 export const LIMITS = {
-  /** entries of a manifest */
-  entries: 10_000,
+  /** files of a bundle */
+  files: 10_000,
+  /** entries of a manifest: files, symlinks and folders */
+  entries: 20_000,
   /** bytes of one file */
   fileBytes: 16 * 1024 * 1024,
   /** bytes of all files of a bundle */
@@ -14,27 +16,30 @@ export const LIMITS = {
   messageBytes: 16 * 1024,
 } as const;
 
-const mebibytes = (bytes: number): string => `${Math.round((bytes / 1024 / 1024) * 10) / 10} MiB`;
+const limit = (bytes: number): string => `${bytes} (${bytes / 1024 / 1024} MiB)`;
 
 /** @throws ModelError LIMIT when a set of files is more than a bundle may hold */
-export function checkLimits(files: Iterable<{ path: string; size: number }>, entries: number): void {
+export function checkLimits(files: readonly { path: string; size: number }[], entries: number): void {
+  if (files.length > LIMITS.files) {
+    throw new ModelError('LIMIT', `${files.length} files are more than the ${LIMITS.files} that a bundle may have`);
+  }
   if (entries > LIMITS.entries) {
-    throw new ModelError('LIMIT', `${entries} entries are more than the ${LIMITS.entries} that a bundle may have`);
+    throw new ModelError(
+      'LIMIT',
+      `${entries} files, links and folders are more than the ${LIMITS.entries} that a bundle may have`,
+    );
   }
   let bytes = 0;
   for (const { path, size } of files) {
     if (size > LIMITS.fileBytes) {
-      throw new ModelError(
-        'LIMIT',
-        `${path} has ${mebibytes(size)}, more than the ${mebibytes(LIMITS.fileBytes)} of a file`,
-      );
+      throw new ModelError('LIMIT', `${path} has ${size} bytes, more than the ${limit(LIMITS.fileBytes)} of a file`);
     }
     bytes += size;
   }
   if (bytes > LIMITS.bundleBytes) {
     throw new ModelError(
       'LIMIT',
-      `the files have ${mebibytes(bytes)} in all, more than the ${mebibytes(LIMITS.bundleBytes)} of a bundle`,
+      `the files have ${bytes} bytes in all, more than the ${limit(LIMITS.bundleBytes)} of a bundle`,
     );
   }
 }

@@ -70,12 +70,24 @@ test('a symlink whose target no disk can hold is refused', () => {
 
 test('more than a bundle may hold is refused by name and number', () => {
   const large = fileEntry('large', '', { size: LIMITS.fileBytes + 1 });
-  assert.throws(() => manifestOf([large]), { code: 'LIMIT', message: /large has 16 MiB/ });
+  assert.throws(() => manifestOf([large]), {
+    code: 'LIMIT',
+    message: /large has 16777217 bytes, more than the 16777216 \(16 MiB\) of a file/,
+  });
+  const four = [1, 2, 3, 4].map((at) => fileEntry(`f${at}`, '', { size: LIMITS.fileBytes }));
+  assert.equal(manifestOf(four).length, 4);
+  assert.throws(() => manifestOf([...four, fileEntry('one-more', '1')]), {
+    code: 'LIMIT',
+    message: /67108865 bytes in all, more than the 67108864 \(64 MiB\) of a bundle/,
+  });
   const five = [1, 2, 3, 4, 5].map((at) => fileEntry(`f${at}`, '', { size: LIMITS.fileBytes }));
-  assert.throws(() => manifestOf(five), { code: 'LIMIT', message: /80 MiB in all/ });
-  const many = Array.from({ length: LIMITS.entries + 1 }, (_, at) => fileEntry(`f${at}`, ''));
-  assert.throws(() => manifestOf(many), { code: 'LIMIT', message: /10001 entries/ });
-  assert.equal(manifestOf(many.slice(1)).length, LIMITS.entries);
+  assert.throws(() => manifestOf(five), { code: 'LIMIT', message: /83886080 bytes in all/ });
+  const many = Array.from({ length: LIMITS.files + 1 }, (_, at) => fileEntry(`f${at}`, ''));
+  assert.throws(() => manifestOf(many), { code: 'LIMIT', message: /10001 files are more than the 10000/ });
+  const folders = Array.from({ length: LIMITS.entries - LIMITS.files }, (_, at) => folderEntry(`d${at}`));
+  const full = [...folders, ...many.slice(1)];
+  assert.equal(manifestOf(full).length, LIMITS.entries);
+  assert.throws(() => manifestOf([...full, folderEntry('one-more')]), { code: 'LIMIT', message: /20001 .* 20000/ });
 });
 
 test('pages that nobody wrote so are refused', () => {

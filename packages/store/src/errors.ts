@@ -24,11 +24,11 @@ export class StoreError extends Error {
 }
 
 /** Somebody else moved the head first. @param expected the release that the publication was made from */
-export function conflict(release: Release, expected: number | undefined, stands: Release | undefined): StoreError {
+export function conflict(bundle: string, expected: number | undefined, stands: Release | undefined): StoreError {
   const was = expected === undefined ? 'nothing' : `release ${expected}`;
   const is = stands ? `release ${stands.number} by ${stands.author}` : 'nothing';
   return new StoreError(
     'CONFLICT',
-    `${release.bundle} has moved on: it was at ${was} when this was begun and is at ${is} now; nothing was published`,
+    `${bundle} has moved on: it was at ${was} when this was begun and is at ${is} now; nothing was published`,
   );
 }

@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto';
 import {
   type BlobRef,
   type BundleDefinition,
-  blobsOf,
   checkBundleName,
   checkLinks,
   draftRelease,
   type Manifest,
   type Release,
 } from '@quorate/model';
-import { StoreError } from './errors.ts';
+import { conflict, StoreError } from './errors.ts';
 import { mustLatest, mustRelease, readManifest } from './read.ts';
 import type { BlobSource, CallOptions, Latest, Store, UploadProgress } from './store.ts';
 
@@ -23,11 +22,13 @@ export interface ManifestToPublish {
   readonly base?: Latest;
   readonly definition: BundleDefinition;
   readonly manifest: Manifest;
-  /** content by its hash; asked only for what neither the parent nor the store has */
-  read(sha256: string): Promise<Uint8Array>;
+  /** content by its hash, for what the parent does not hold; undefined for what the store itself has */
+  read(sha256: string): Promise<Uint8Array | undefined>;
   readonly author: string;
   readonly message: string;
   readonly rollbackOf?: number;
+  /** the same for each attempt at one publication, so that one whose outcome is unknown can be repeated; random unless given */
+  readonly id?: string;
 }
 
 /**
@@ -45,10 +46,10 @@ export async function publishManifest(
   const { release, pages, added } = draftRelease({
     bundle,
     parent: base?.release,
-    parentManifest: base ? await readManifest(store, base.release, options) : [],
+    parentManifest: base ? await manifestOfBase(store, bundle, base, options) : [],
     definition,
     manifest,
-    id: randomUUID(),
+    id: what.id ?? randomUUID(),
     author,
     message,
     time: new Date().toISOString(),
@@ -63,9 +64,21 @@ export async function publishManifest(
   const ready = new Map(pages.map((page) => [page.sha256, page.bytes]));
   const source = (ref: BlobRef): BlobSource => ({
     ...ref,
-    read: async () => ready.get(ref.sha256) ?? what.read(ref.sha256),
+    read: async () => ready.get(ref.sha256) ?? (await what.read(ref.sha256)) ?? store.blob(ref, options),
   });
   return store.publish({ release, expected: base?.head, added: added.map(source) }, options);
+}
+
+/** @throws StoreError CONFLICT when the base was overtaken so long ago that it was collected */
+async function manifestOfBase(store: Store, bundle: string, base: Latest, options: PublishOptions): Promise<Manifest> {
+  try {
+    return await readManifest(store, base.release, options);
+  } catch (error) {
+    if (!(error instanceof StoreError && error.code === 'NOT_FOUND')) throw error;
+    const stands = await store.latest(bundle, options);
+    if (stands?.release.id === base.release.id) throw error;
+    throw conflict(bundle, base.release.number, stands?.release);
+  }
 }
 
 /**
@@ -80,7 +93,6 @@ export async function rollback(
   const base = what.base ?? (await mustLatest(store, what.bundle, options));
   const old: Release = await mustRelease(store, what.bundle, what.to, options);
   const manifest = await readManifest(store, old, options);
-  const refs = new Map(blobsOf(manifest).map((ref) => [ref.sha256, ref]));
   return publishManifest(
     store,
     {
@@ -88,7 +100,7 @@ export async function rollback(
       base,
       definition: old.definition,
       manifest,
-      read: (hash) => store.blob(refs.get(hash)!, options),
+      read: async () => undefined, // the store has all of it
       author: what.author,
       message: what.message,
       rollbackOf: what.to,

@@ -20,7 +20,7 @@ export interface Latest {
   readonly release: Release;
 }
 
-/** Content to be stored; read only when the store turns out not to have it. */
+/** Content to be stored; read when the store has not got it, or where sending it costs less than asking. */
 export interface BlobSource extends BlobRef {
   read(): Promise<Uint8Array>;
 }
@@ -88,7 +88,9 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Stores what is missing, then in one atomic step adds the release and moves the head.
-   * Acknowledged means durable as the store can. Repeating it after UNKNOWN_OUTCOME is safe: it is recognised by the release's id.
+   * Acknowledged means durable as the store can. Repeating it after UNKNOWN_OUTCOME is safe: it is recognised by the release's id, as long
+   * as the release is kept.
+   * @returns the head as this publication set it; when others have built on it already, with a version that no publish accepts
    * @throws StoreError CONFLICT when the head is not `expected` any more: nothing was changed
    * @throws StoreError UNKNOWN_OUTCOME
    */

@@ -1,38 +1,23 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { Heads } from '../src/directory/heads.ts';
 import { openStore } from '../src/index.ts';
-import { conformance, publishFiles, type Subject } from './conformance.ts';
+import { conformance } from './conformance.ts';
+import { DirectoryPlace } from './directory-place.ts';
+import { publishFiles } from './publishing.ts';
 
-async function make(): Promise<Subject & AsyncDisposable> {
-  const folder = await mkdtemp(join(tmpdir(), 'quorate-store-'));
-  const path = (hash: string): string => join(folder, 'blobs', hash.slice(0, 2), hash);
-  return {
-    open: () => openStore(`dir:${folder}`, { pollMs: 100 }),
-    damage: async (hash) => {
-      await chmod(path(hash), 0o600);
-      await writeFile(path(hash), 'wrong');
-    },
-    storedBlobs: async () =>
-      (await readdir(join(folder, 'blobs'), { recursive: true })).filter((name) => name.length > 60),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
-  };
-}
-
-conformance('a directory', { make });
+conformance('a directory', { make: DirectoryPlace.make });
 
 test('a store of a newer Quorate is refused, never guessed at', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'quorate-store-'));
-  try {
-    await writeFile(join(folder, 'format'), '{"format":2}\n');
-    await using store = await openStore(`dir:${folder}`);
-    await assert.rejects(store.latest('web'), { code: 'NEWER_FORMAT', message: /upgrade Quorate/ });
-    await assert.rejects(store.bundles(), { code: 'NEWER_FORMAT' });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  await using place = await DirectoryPlace.make();
+  await writeFile(join(place.folder, 'format'), '{"format":2}\n');
+  await using store = await place.open();
+  await assert.rejects(store.latest('web'), { code: 'NEWER_FORMAT', message: /upgrade Quorate/ });
+  await assert.rejects(store.bundles(), { code: 'NEWER_FORMAT' });
+  await assert.rejects(publishFiles(store, undefined, { a: '1' }), { code: 'NEWER_FORMAT' });
+  assert.deepEqual(await readdir(place.folder), ['format']);
 });
 
 test('a URL that names no store says what one looks like', async () => {
@@ -48,23 +33,13 @@ test('a folder that cannot be written is a clear error', async () => {
 });
 
 test('a publisher that slept through a thousand commits does not think that it won', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'quorate-store-'));
-  try {
-    await using store = await openStore(`dir:${folder}`);
-    const one = await publishFiles(store, undefined, { a: '1' });
-    const heads = join(folder, 'bundles/web/heads');
-    // as pruning leaves it: the number after the base is free again, far newer ones are there
-    await mkdir(heads, { recursive: true });
-    const { copyFile } = await import('node:fs/promises');
-    const newest = (await readdir(heads))
-      .filter((name) => !name.startsWith('.'))
-      .sort()
-      .at(-1)!;
-    await copyFile(join(heads, newest), join(heads, String(5000).padStart(12, '0')));
-    const { Heads } = await import('../src/directory/heads.ts');
-    const line = new Heads(folder, 'web');
-    assert.equal(await line.add(Number(newest), { head: one.head, release: one.release }), false);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  await using place = await DirectoryPlace.make();
+  await using store = await place.open();
+  const one = await publishFiles(store, undefined, { a: '1' });
+  const heads = join(place.folder, 'bundles/web/heads');
+  // as pruning leaves it: the number after the base is free again, far newer ones are there
+  const newest = (await readdir(heads)).sort().at(-1)!;
+  await copyFile(join(heads, newest), join(heads, String(5000).padStart(12, '0')));
+  const line = new Heads(place.folder, 'web');
+  assert.equal(await line.add(Number(newest), { head: one.head, release: one.release }), false);
 });

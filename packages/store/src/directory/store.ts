@@ -149,7 +149,7 @@ export class DirectoryStore implements Store {
       const message = `this machine slept while release ${release.number} of ${release.bundle} was published, and whether it stood for a time can't be told any more`;
       throw new StoreError('UNKNOWN_OUTCOME', message);
     }
-    throw conflict(release, expected?.release, now?.release);
+    throw conflict(release.bundle, expected?.release, now?.release);
   }
 
   async *changes({ signal }: CallOptions = {}): AsyncGenerator<StoreChange> {

@@ -128,7 +128,9 @@ export class Publisher {
     const { latest, there } = await this.#findOut(release, error);
     if (latest?.release.id === release.id) return latest;
     if (there?.id === release.id) return { head: headOf(release, OVERTAKEN), release };
-    if (latest?.head.version !== expected?.version) throw conflict(release, expected?.release, latest?.release);
+    // somebody else may hold the number, or built upon ours until it was collected
+    if (lost && !there && latest && latest.release.number > release.number) throw unknownOutcome(release, error);
+    if (latest?.head.version !== expected?.version) throw conflict(release.bundle, expected?.release, latest?.release);
     if (refused !== undefined) throw refused;
     return undefined;
   }
@@ -142,8 +144,7 @@ export class Publisher {
       } catch (error) {
         const gone = isCode(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED', 'CONNECT_TIMEOUT', 'CLOSED');
         if (gone && performance.now() < until) continue;
-        const message = `the connection was lost while release ${release.number} of ${release.bundle} was published, and whether it stands could not be found out: look at it, or publish the same again, when the store is reachable`;
-        throw new StoreError('UNKNOWN_OUTCOME', message, { cause: gone ? cause : error });
+        throw unknownOutcome(release, gone ? cause : error);
       }
     }
   }
@@ -184,6 +185,11 @@ function steps(
     op.create(releasePath(bundle, number), encodeRelease(release), acl),
     expected ? op.set(headPath(bundle), head, dataVersion(expected.version)) : op.create(headPath(bundle), head, acl),
   ];
+}
+
+function unknownOutcome({ number, bundle }: Release, cause: unknown): StoreError {
+  const message = `the connection was lost while release ${number} of ${bundle} was published, and whether it stands could not be found out: look at its history when the store is reachable`;
+  return new StoreError('UNKNOWN_OUTCOME', message, { cause });
 }
 
 function headStat(results: readonly OpResult[]): Stat {

@@ -7,7 +7,7 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { blobsOf } from '@quorate/model';
 import { openStore, readManifest, type Store, StoreError } from '../../src/index.ts';
-import { publishFiles } from '../conformance.ts';
+import { publishFiles } from '../publishing.ts';
 
 const STEP = fileURLToPath(new URL('./step.ts', import.meta.url));
 /** Every call that changes a folder, and those that make a change durable. Bytes go to files nobody knows yet. */
@@ -115,7 +115,7 @@ for (const [what, releases] of [
         const prepared = join(outer, 'store');
         {
           await using store = await openStore(`dir:${prepared}`);
-          await publishFiles(store, undefined, { other: '1' }, 'other');
+          await publishFiles(store, undefined, { other: '1' }, { bundle: 'other' });
           for (let at = 1; at <= releases; at++)
             await publishFiles(store, await store.latest('web'), { stays: 'the same', changes: `${at}` });
         }
@@ -152,7 +152,7 @@ test(
         await using store = await openStore(`dir:${prepared}`);
         for (const text of ['a', 'b', 'c', 'd', 'e'])
           await publishFiles(store, await store.latest('web'), { stays: 'the same', changes: text });
-        await publishFiles(store, undefined, { other: '1' }, 'other');
+        await publishFiles(store, undefined, { other: '1' }, { bundle: 'other' });
       }
       const kills = await atEachCall(
         prepared,

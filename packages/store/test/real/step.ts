@@ -1,6 +1,6 @@
 // One step on a store in a folder, as a process of its own that can be killed: `publish` or `collect`.
 import { openStore } from '../../src/index.ts';
-import { publishFiles } from '../conformance.ts';
+import { publishFiles } from '../publishing.ts';
 
 const [step, url, text = ''] = process.argv.slice(2) as [string, string, string?];
 await using store = await openStore(url);

@@ -4,8 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { digestId, permissions, READ_ONLY, ZooKeeper } from '@quorate/zookeeper';
 import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
+import { until } from '../../../zookeeper/test/until.ts';
 import { openStore, type StoreChange } from '../../src/index.ts';
-import { conformance, publishFiles, type Subject } from '../conformance.ts';
+import { conformance } from '../conformance.ts';
+import { conformanceAtScale } from '../conformance-at-scale.ts';
+import { publicationOf, publishFiles } from '../publishing.ts';
+import type { Subject } from '../suite.ts';
 
 const skip = reasonToSkip ?? false;
 let ensemble: Ensemble;
@@ -17,29 +21,43 @@ after(async () => {
   if (!skip) await ensemble[Symbol.asyncDispose]();
 });
 
-async function make(): Promise<Subject & AsyncDisposable> {
+/** A chroot on the ensemble, reached over a proxy that can be cut. */
+async function make(): Promise<Subject> {
   const chroot = `/suite/${++number}`;
   const zk = await ZooKeeper.connect(ensemble.servers, { sessionTimeout: 30_000 });
+  const proxy = await TcpProxy.start(ensemble.members[0]!.ports.client);
+  const blob = (hash: string): string => `${chroot}/blobs/${hash.slice(0, 2)}/${hash}`;
   const tree = async (path: string): Promise<string[]> => {
     const { children } = await zk.children(path);
     return (await Promise.all(children.map((name) => tree(`${path}/${name}`)))).flat().concat(path);
   };
   return {
-    open: () => openStore(`zk://${ensemble.servers}${chroot}`),
-    damage: async (hash) => void (await zk.set(`${chroot}/blobs/${hash.slice(0, 2)}/${hash}`, 'wrong')),
+    open: () => openStore(`zk://${proxy.address}${chroot}`),
+    damage: async (hash) => {
+      const [last] = (await tree(blob(hash))).sort().slice(-1); // its last chunk, or the node itself
+      const { data } = await zk.get(last!);
+      await zk.set(last!, data.fill('~', Math.floor(data.length / 2)));
+    },
     storedBlobs: async () => {
       const shards = await zk.children(`${chroot}/blobs`);
       const names = await Promise.all(shards.children.map((shard) => zk.children(`${chroot}/blobs/${shard}`)));
       return names.flatMap(({ children }) => children);
     },
+    cutOff: async () => {
+      proxy.refuse();
+      proxy.cut();
+      return { [Symbol.asyncDispose]: async () => proxy.accept() };
+    },
     [Symbol.asyncDispose]: async () => {
       if (await zk.exists(chroot)) for (const path of await tree(chroot)) await zk.delete(path).catch(() => undefined); // ephemerals may go by themselves
       await zk.close();
+      await proxy[Symbol.asyncDispose]();
     },
   };
 }
 
 conformance('a ZooKeeper ensemble', { make, skip });
+conformanceAtScale('a ZooKeeper ensemble', { make, skip });
 
 test('a user with rights in the chroot alone is enough, and others can neither read nor write', {
   skip,
@@ -94,6 +112,29 @@ test('a connection that breaks around the atomic step leaves one release or none
   }
   assert.equal(cuts, 30);
   assert.deepEqual((await direct.releases('web')).length, 31);
+});
+
+test('a publisher whose release was built upon and collected before it could look, says that it cannot tell', {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  const chroot = `/lost/${++number}`;
+  await using direct = await openStore(`zk://${ensemble.servers}${chroot}`);
+  await using proxy = await TcpProxy.start(ensemble.members[0]!.ports.client);
+  await using store = await openStore(`zk://${proxy.address}${chroot}`);
+  const publication = await publicationOf(store, await publishFiles(store, undefined, { a: '1' }), { a: '2' });
+  proxy.hold('replies');
+  const publishing = store.publish(publication);
+  publishing.catch(() => undefined); // told below
+  const two = await until('release 2', async () => {
+    const latest = await direct.latest('web');
+    return latest?.release.number === 2 && latest;
+  });
+  await publishFiles(direct, two, { a: '3' });
+  assert.equal((await direct.collect({ keep: 1 })).releases, 2);
+  proxy.release();
+  proxy.cut();
+  await assert.rejects(publishing, { code: 'UNKNOWN_OUTCOME', message: /look at its history/ });
 });
 
 test('a watcher hears of what it missed after its server was gone, also when its session has expired', {

@@ -1,0 +1,60 @@
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStore, type Store } from '../src/index.ts';
+import type { Subject } from './suite.ts';
+
+/** A folder for a store, gone when disposed. */
+export class DirectoryPlace implements Subject {
+  readonly #outer: string;
+  readonly folder: string;
+
+  private constructor(outer: string) {
+    this.#outer = outer;
+    this.folder = join(outer, 'store');
+  }
+
+  static async make(): Promise<DirectoryPlace> {
+    const place = new DirectoryPlace(await mkdtemp(join(tmpdir(), 'quorate-store-')));
+    await mkdir(place.folder);
+    return place;
+  }
+
+  get url(): string {
+    return `dir:${this.folder}`;
+  }
+
+  open(): Promise<Store> {
+    return openStore(this.url, { pollMs: 100 });
+  }
+
+  blobPath(hash: string): string {
+    return join(this.folder, 'blobs', hash.slice(0, 2), hash);
+  }
+
+  async damage(hash: string): Promise<void> {
+    const bytes = await readFile(this.blobPath(hash));
+    await writeFile(this.blobPath(hash), bytes.fill('~', Math.floor(bytes.length / 2)));
+  }
+
+  async storedBlobs(): Promise<string[]> {
+    return (await readdir(join(this.folder, 'blobs'), { recursive: true })).filter((name) => name.length > 60);
+  }
+
+  /** As an unmounted share leaves its mount point: an empty folder. */
+  async cutOff(): Promise<AsyncDisposable> {
+    const away = join(this.#outer, 'away');
+    await rename(this.folder, away);
+    await mkdir(this.folder);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await rmdir(this.folder);
+        await rename(away, this.folder);
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#outer, { recursive: true, force: true });
+  }
+}

@@ -27,7 +27,7 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
       if (!rest)
         throw new StoreError('BAD_URL', `the store ${url} names no folder: write for example dir:/mnt/shared/quorate`);
       const { DirectoryStore } = await import('./directory/store.ts');
-      return new DirectoryStore(resolve(rest), options.pollMs === undefined ? {} : { pollMs: options.pollMs });
+      return DirectoryStore.open(resolve(rest), { pollMs: options.pollMs });
     }
     case 'zk':
     case 'zk+tls': {

@@ -37,6 +37,7 @@ import {
   syncFolder,
 } from './durable.ts';
 import { HEADS_KEPT, Heads, type Step } from './heads.ts';
+import { tellsChanges } from './mount.ts';
 import { Releases } from './releases.ts';
 
 /** A publisher whose blobs were set aside by a collector verifies them again this often. */
@@ -45,7 +46,7 @@ const FENCED_ROUNDS = 100;
 /** A store in a folder: on a local disk, or on a mount that all machines share. */
 export class DirectoryStore implements Store {
   readonly url: string;
-  readonly capabilities: Capabilities = { events: true, sessions: false };
+  readonly capabilities: Capabilities;
   readonly #folder: string;
   readonly #blobs: Blobs;
   readonly #pollMs: number;
@@ -54,11 +55,17 @@ export class DirectoryStore implements Store {
   #known = false;
   #prepared = false;
 
-  constructor(folder: string, options: { pollMs?: number } = {}) {
+  /** A store in this absolute folder. */
+  static async open(folder: string, options: { pollMs?: number | undefined } = {}): Promise<DirectoryStore> {
+    return new DirectoryStore(folder, await tellsChanges(folder), options.pollMs ?? POLL_MS);
+  }
+
+  private constructor(folder: string, events: boolean, pollMs: number) {
     this.url = `dir:${folder}`;
+    this.capabilities = { events, sessions: false };
     this.#folder = folder;
     this.#blobs = new Blobs(folder);
-    this.#pollMs = options.pollMs ?? POLL_MS;
+    this.#pollMs = pollMs;
   }
 
   async bundles({ signal }: CallOptions = {}): Promise<string[]> {

@@ -20,6 +20,8 @@ const FILES = 40;
 const FILE_BYTES = 4096;
 const PUBLISHES = 40;
 const WARM_UP = 5;
+/** Between two rounds, ms. */
+const QUIET_MS = 700;
 
 /** @returns the table as Markdown */
 export async function benchPropagation(fleets: readonly number[] = [10, 50]): Promise<string> {
@@ -70,7 +72,7 @@ async function measureChange(files: number, agents: number, { ours, floor, publi
     const data = pack(contents(files, round));
     const floorMs = await floor.after(() => zk.set('/floor', data));
     const ms = await ours.after(() => publisher.publish(files));
-    await delay(50);
+    await delay(QUIET_MS); // agents clear away and prepare: releases come seldom
     if (round < WARM_UP) continue;
     times.push(ms);
     floorTimes.push(floorMs);

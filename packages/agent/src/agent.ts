@@ -147,7 +147,8 @@ export class Agent {
     if (!this.#wanted(name) && !this.#workers.has(name)) return;
     let loop = this.#loops.get(name);
     if (!loop) {
-      loop = new Loop((attempt) => this.#converge(name, attempt, signal), signal);
+      const quiet = (): Promise<void> => this.#worker(name).prepare();
+      loop = new Loop((attempt) => this.#converge(name, attempt, signal), quiet, signal);
       this.#loops.set(name, loop);
     }
     loop.wake();
@@ -163,7 +164,6 @@ export class Agent {
         this.#logBundle(name);
       await this.#tell();
     }
-    await worker.prepare();
     return RETRIED.has(status.state) ? RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] : undefined;
   }
 
@@ -240,14 +240,17 @@ export class Agent {
   }
 }
 
-/** Runs a step whenever woken, never twice at once; wakes during a step lead to exactly one more. */
+/** ms without a wake until a loop does what can wait */
+const QUIET_MS = 200;
+
+/** Runs a step whenever woken, never twice at once; wakes during a step lead to exactly one more. In quiet moments it does what can wait. */
 class Loop {
   readonly ended: Promise<void>;
   #wanted = false;
   #arrive: () => void = () => undefined;
 
-  constructor(step: (attempt: number) => Promise<number | undefined>, signal: AbortSignal) {
-    this.ended = this.#run(step, signal);
+  constructor(step: (attempt: number) => Promise<number | undefined>, quiet: () => Promise<void>, signal: AbortSignal) {
+    this.ended = this.#run(step, quiet, signal);
   }
 
   wake(): void {
@@ -255,7 +258,11 @@ class Loop {
     this.#arrive();
   }
 
-  async #run(step: (attempt: number) => Promise<number | undefined>, signal: AbortSignal): Promise<void> {
+  async #run(
+    step: (attempt: number) => Promise<number | undefined>,
+    quiet: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
     let again: number | undefined;
     let attempt = 0;
     while (!signal.aborted) {
@@ -269,18 +276,20 @@ class Loop {
       } catch (error) {
         if (!signal.aborted) throw error;
       }
+      await this.#wait(QUIET_MS, signal);
+      if (!this.#wanted && !signal.aborted) await quiet();
     }
   }
 
   /** Until woken, ended, or `ms` have gone by. */
   #wait(ms: number | undefined, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
       const done = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', done);
         resolve();
       };
+      const timer = ms === undefined ? undefined : setTimeout(done, ms);
       this.#arrive = done;
       signal.addEventListener('abort', done, { once: true });
       if (signal.aborted || this.#wanted) done();

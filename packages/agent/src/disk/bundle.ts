@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type BlobRef,
   type BundleDefinition,
@@ -10,7 +11,7 @@ import {
 } from '@quorate/model';
 import { awaitOrphan, runHook } from '../hooks/index.ts';
 import { fileError } from './file-errors.ts';
-import { flip, liveTree } from './flip.ts';
+import { flip, liveTree, settle, settledTree } from './flip.ts';
 import { bootId, type Failure, type Journal, type Moving, readJournal, writeJournal } from './journal.ts';
 import { CopyLinking } from './link-copy.ts';
 import { DirectoryLinking } from './link-directory.ts';
@@ -181,7 +182,7 @@ export class Bundle {
   }
 
   #note(journal: Journal): void {
-    writeJournal(this.#paths, journal);
+    if (!isDeepStrictEqual(journal, this.#journal)) writeJournal(this.#paths, journal);
     this.#journal = journal;
   }
 
@@ -248,7 +249,8 @@ export class Bundle {
       this.#journal = { ...this.#journal, place, original };
       return this.#goBack(move, fault);
     }
-    this.#note({ format: 1, place, original, settled: to.name, boot: bootId(), ...(back ? { failed: back } : {}) });
+    this.#note({ format: 1, place, original, boot: bootId(), ...(back ? { failed: back } : {}) });
+    settle(this.#paths, to.name);
     if (!back) return { state: 'applied' };
     return { state: 'rolled-back', detail: fault ? `${back.detail}\nand after going back: ${fault}` : back.detail };
   }
@@ -271,6 +273,7 @@ export class Bundle {
   #goToNothing(from: StagedTree, back: Failure): ApplyResult {
     this.#linking(from.definition).vanish(from);
     rmSync(this.#paths.current, { force: true });
+    rmSync(this.#paths.settled, { force: true });
     this.#note({ format: 1, failed: back });
     return { state: 'rolled-back', detail: back.detail };
   }
@@ -323,7 +326,8 @@ export class Bundle {
   /** A flip without steps is known by `current` alone: its reload may not have finished. */
   async #settleFlip(): Promise<void> {
     const live = liveTree(this.#paths);
-    const { settled, place } = this.#journal;
+    const { place } = this.#journal;
+    const settled = settledTree(this.#paths);
     if (live === undefined || live === ORIGINAL || live === settled || !place) return;
     const to = this.#trees.staged(live, undefined)!;
     await this.#trees.complete(live, to.manifest);

@@ -6,17 +6,37 @@ import { linkAt, lstatOf } from './tree.ts';
 
 /** The one step that makes another tree live: a rename over `current`. */
 export function flip(paths: BundlePaths, to: TreeName): void {
-  const text = `releases/${to}`;
-  if (linkAt(paths.current) === text) return;
-  const fresh = `${paths.current}.new`;
-  rmSync(fresh, { force: true });
-  symlinkSync(text, fresh);
-  renameSync(fresh, paths.current);
+  lead(paths.current, to);
 }
 
 /** The tree that `current` leads to; undefined before the first. */
 export function liveTree(paths: BundlePaths): TreeName | undefined {
-  const text = linkAt(paths.current);
+  return treeAt(paths.current);
+}
+
+/**
+ * Notes that a tree's reload has succeeded. A link rather than a line in the journal: it cannot tear, so it need not be synced, and one
+ * that is lost with the machine costs a further reload.
+ */
+export function settle(paths: BundlePaths, tree: TreeName): void {
+  lead(paths.settled, tree);
+}
+
+export function settledTree(paths: BundlePaths): TreeName | undefined {
+  return treeAt(paths.settled);
+}
+
+function lead(link: string, to: TreeName): void {
+  const text = `releases/${to}`;
+  if (linkAt(link) === text) return;
+  const fresh = `${link}.new`;
+  rmSync(fresh, { force: true });
+  symlinkSync(text, fresh);
+  renameSync(fresh, link);
+}
+
+function treeAt(link: string): TreeName | undefined {
+  const text = linkAt(link);
   if (text === undefined) return undefined;
   return text.slice(text.lastIndexOf('/') + 1);
 }

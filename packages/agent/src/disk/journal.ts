@@ -28,8 +28,6 @@ export interface Journal {
   /** where native paths lead into this bundle, once they do */
   readonly place?: { readonly native: string; readonly link: LinkMode };
   readonly moving?: Moving;
-  /** the tree whose reload has succeeded */
-  readonly settled?: TreeName;
   readonly failed?: Failure;
   /** there was something native before the first adoption */
   readonly original?: boolean;

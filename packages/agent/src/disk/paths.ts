@@ -33,6 +33,11 @@ export class BundlePaths {
     return join(this.folder, 'current');
   }
 
+  /** leads to the tree whose reload has succeeded */
+  get settled(): string {
+    return join(this.folder, 'settled');
+  }
+
   get journal(): string {
     return join(this.folder, 'state.json');
   }

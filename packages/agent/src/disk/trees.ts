@@ -17,6 +17,8 @@ export interface Applied {
 
 /** Trees that stay besides the live one and the original: the way back is short. */
 const KEPT = 2;
+/** Trees that may wait for a quiet moment to be taken away: under a stream of releases there is none. */
+const WAITING_MOST = 4;
 
 /** The staged trees of a bundle: each can be made anew from the packs at any time. */
 export class Trees {
@@ -83,6 +85,7 @@ export class Trees {
       );
     }
     this.#known.set(tree, { release, manifest });
+    for (const name of this.#unneeded().slice(WAITING_MOST)) if (name !== tree) this.#remove(name);
     if (liveTree(this.#paths) === tree) await this.complete(tree, manifest);
     else await this.#write(tree, manifest, blobs);
   }

@@ -4,6 +4,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -156,6 +157,17 @@ for (const link of MODES) {
       assert.deepEqual(disk.read('var/secret'), {});
     });
 
+    test('a stream of updates without a quiet moment keeps the disk bounded', async () => {
+      using disk = new Disk();
+      const bundle = await disk.open();
+      let last = makeRelease(define(link), { ...ONE, n: '0' });
+      for (let number = 1; number <= 20; number++) {
+        await bundle.apply(last.release, last.fetch);
+        assert.ok(readdirSync(join(disk.state, 'web/releases')).length <= 9);
+        last = makeRelease(define(link), { ...ONE, n: String(number) }, last);
+      }
+    });
+
     test('many updates keep the disk bounded, and each is whole after a restart', async () => {
       using disk = new Disk();
       let last = makeRelease(define(link), { ...ONE, n: '1' });
@@ -166,7 +178,6 @@ for (const link of MODES) {
         assert.equal(disk.read('etc/nginx').n, String(number));
         last = makeRelease(define(link), { ...ONE, n: String(number + 1) }, last);
       }
-      const { readdirSync } = await import('node:fs');
       assert.ok(readdirSync(join(disk.state, 'web/releases')).length <= 4);
       assert.ok(readdirSync(join(disk.state, 'web/packs')).length <= 9);
     });

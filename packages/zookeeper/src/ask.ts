@@ -7,7 +7,9 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What `Request` says of them. */
 export interface AskHooks<Arguments, Result> {
+  onSent?: () => void;
   onReply?: (error: number) => void;
   onLost?: (request: Request<Arguments, Result>) => void;
 }
@@ -27,6 +29,7 @@ export function ask<Arguments, Result>(
   return new Promise((resolve, reject) => {
     const request = new Request(operation, path, build(), resolve, reject);
     if (hooks !== undefined) {
+      request.onSent = hooks.onSent;
       request.onReply = hooks.onReply;
       request.onLost = hooks.onLost;
     }

@@ -1,6 +1,6 @@
 import type { Acl } from './acl.ts';
 import { type AskOptions, ask } from './ask.ts';
-import { createArguments, encodeOp, modeOf, toBytes } from './create.ts';
+import { checkVersion, createArguments, encodeOp, modeOf, toBytes } from './create.ts';
 import { CONFIG_PATH, type EnsembleConfig, parseConfig } from './ensemble-config.ts';
 import { ZooKeeperError } from './errors.ts';
 import { awaitConnected } from './first-connect.ts';
@@ -17,12 +17,13 @@ import {
   type ReadResult,
   type WriteOp,
 } from './multi.ts';
-import { type ConnectOptions, type ConnectTarget, readOptions } from './options.ts';
+import { type ConnectOptions, type ConnectTarget, checkAuth, readOptions } from './options.ts';
 import { checkPath, parentOf, withChroot } from './paths.ts';
 import {
   ALL_CHILDREN_NUMBER,
   type AuthInfo,
   CHILDREN,
+  CREATE,
   type Created,
   DELETE,
   EXISTS,
@@ -70,6 +71,11 @@ export interface CreateNodeOptions extends CreateOptions, AskOptions {
   readonly protected?: boolean;
 }
 
+export interface EnsureOptions extends AskOptions {
+  /** Of each node that is missing. `OPEN` unless told otherwise. */
+  readonly acl?: readonly Acl[];
+}
+
 export interface ReconfigOptions extends AskOptions {
   /** Lines `server.N=host:2888:3888:participant;host:2181`, or several. */
   readonly joining?: string | readonly string[];
@@ -115,8 +121,8 @@ export class ZooKeeper implements AsyncDisposable {
     const settings = readOptions(servers, options);
     const session = new Session(settings);
     const zk = new ZooKeeper(session);
-    await awaitConnected(session, settings.connectTimeout ?? 15_000, settings.signal);
-    if (settings.followConfig === true) void followConfig(session, settings, zk.#following.signal);
+    await awaitConnected(session, settings.connectTimeout, settings.signal);
+    if (settings.followConfig) void followConfig(session, settings, zk.#following.signal);
     return zk;
   }
 
@@ -199,7 +205,11 @@ export class ZooKeeper implements AsyncDisposable {
   }
 
   set(path: string, data: Data, options?: WriteOptions): Promise<Stat> {
-    const build = () => ({ path: this.#full(path), data: toBytes(data), version: options?.version ?? -1 });
+    const build = () => ({
+      path: this.#full(path),
+      data: toBytes(data),
+      version: checkVersion(path, options?.version),
+    });
     return ask(this.#session, SET, path, build, options);
   }
 
@@ -211,7 +221,7 @@ export class ZooKeeper implements AsyncDisposable {
 
   /** Deletes a node that has no children. */
   delete(path: string, options?: WriteOptions): Promise<void> {
-    const build = () => ({ path: this.#full(path), version: options?.version ?? -1 });
+    const build = () => ({ path: this.#full(path), version: checkVersion(path, options?.version) });
     return ask(this.#session, DELETE, path, build, options);
   }
 
@@ -222,7 +232,8 @@ export class ZooKeeper implements AsyncDisposable {
   }
 
   #watchHooks(path: string, listener: WatchListener | undefined, present: WatchMode, absent?: WatchMode) {
-    return listener === undefined ? undefined : watchOnce(this.#session, path, listener, present, absent);
+    const { chroot } = this.#session;
+    return listener && watchOnce(this.#session, withChroot(chroot, path), listener, present, absent);
   }
 
   getAcl(path: string, options?: AskOptions): Promise<{ acl: Acl[]; stat: Stat }> {
@@ -231,7 +242,7 @@ export class ZooKeeper implements AsyncDisposable {
 
   /** `version` is compared with the stat's `aversion`. */
   setAcl(path: string, acl: readonly Acl[], options?: WriteOptions): Promise<Stat> {
-    const build = () => ({ path: this.#full(path), acl, version: options?.version ?? -1 });
+    const build = () => ({ path: this.#full(path), acl, version: checkVersion(path, options?.version) });
     return ask(this.#session, SET_ACL, path, build, options);
   }
 
@@ -245,7 +256,7 @@ export class ZooKeeper implements AsyncDisposable {
     return ask(this.#session, WHO_AM_I, '/', () => undefined, options);
   }
 
-  /** The ephemeral nodes of this session below `prefix`. 3.6 and later. */
+  /** The ephemeral nodes of this session whose paths start with `prefix`. 3.6 and later. */
   getEphemerals(prefix = '/', options?: AskOptions): Promise<string[]> {
     return ask(this.#session, GET_EPHEMERALS, prefix, () => ({ path: this.#full(prefix) }), options);
   }
@@ -256,8 +267,11 @@ export class ZooKeeper implements AsyncDisposable {
   }
 
   /** The ensemble's configuration, whatever the chroot. */
-  async getConfig(options?: AskOptions): Promise<NodeData & EnsembleConfig> {
-    const read = await ask(this.#session, GET, CONFIG_PATH, () => ({ path: CONFIG_PATH, watch: false }), options);
+  async getConfig(options?: ReadOptions): Promise<NodeData & EnsembleConfig> {
+    const listener = options?.watch;
+    const build = () => ({ path: CONFIG_PATH, watch: listener !== undefined });
+    const hooks = listener && watchOnce(this.#session, CONFIG_PATH, listener, 'data');
+    const read = await ask(this.#session, GET, CONFIG_PATH, build, options, hooks);
     return { ...read, ...parseConfig(read.data.toString()) };
   }
 
@@ -274,12 +288,13 @@ export class ZooKeeper implements AsyncDisposable {
   }
 
   /** Authenticates this session on top of what it is. A refusal ends the session with AUTH_FAILED. */
-  addAuth(scheme: string, auth: string | Uint8Array): Promise<void> {
-    return this.#session.addAuth(scheme, Buffer.from(auth as string));
+  async addAuth(scheme: string, auth: string | Uint8Array): Promise<void> {
+    const checked = checkAuth(scheme, auth);
+    await this.#session.addAuth(checked.scheme, checked.auth);
   }
 
   /** Creates the node and what is missing above it, without data. Others may do the same at the same time. */
-  async ensure(path: string, options?: CreateOptions & AskOptions): Promise<void> {
+  async ensure(path: string, options?: EnsureOptions): Promise<void> {
     checkPath(path);
     // Read first: it is cheap, and asks for no right to create what is there.
     if ((await this.exists(path, options)) !== undefined) return;
@@ -289,7 +304,7 @@ export class ZooKeeper implements AsyncDisposable {
     await this.#ensureOne(path, options);
   }
 
-  async #ensureOne(path: string, options: (CreateOptions & AskOptions) | undefined): Promise<void> {
+  async #ensureOne(path: string, options: EnsureOptions | undefined): Promise<void> {
     const chrootAbove = path === '/' ? parentOf(this.chroot) : undefined;
     try {
       if (chrootAbove !== undefined) await this.#ensureAboveChroot(chrootAbove, options);
@@ -303,11 +318,11 @@ export class ZooKeeper implements AsyncDisposable {
     }
   }
 
-  async #ensureAboveChroot(full: string, options: (CreateOptions & AskOptions) | undefined): Promise<void> {
+  async #ensureAboveChroot(full: string, options: EnsureOptions | undefined): Promise<void> {
     if (full === '/') return;
     await this.#ensureAboveChroot(parentOf(full), options);
     const build = () => createArguments('', full, undefined, options);
-    await ask(this.#session, modeOf(options).operation, full, build, options).catch((error) => {
+    await ask(this.#session, CREATE, full, build, options).catch((error) => {
       if (error.code !== 'NODE_EXISTS') throw error;
     });
   }

@@ -1,12 +1,12 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { AUTH_FAILED, NO_NODE, protocolError, serverError, ZooKeeperError } from './errors.ts';
+import type { ConnectionOptions } from 'node:tls';
+import { AUTH_FAILED, NO_NODE, protocolError, serverError, UNIMPLEMENTED, ZooKeeperError } from './errors.ts';
 import { FrameSplitter } from './protocol/frames.ts';
 import { type AnyRequest, RequestQueue } from './protocol/operation.ts';
 import { Reader } from './protocol/reader.ts';
 import { readSessionGrant, type SessionGrant, type SessionRequest, writeSessionRequest } from './protocol/records.ts';
 import { Writer } from './protocol/writer.ts';
 import { type Server, serverName } from './servers.ts';
+import { dial, type Wire } from './wire.ts';
 
 /** Replies with these numbers stand outside the order of requests. */
 const XID = { event: -1, ping: -2, auth: -4, watches: -8 } as const;
@@ -36,9 +36,6 @@ export interface ConnectionOwner {
   /** Called exactly once, unless the owner itself ended the connection. */
   lost(connection: Connection, error: ZooKeeperError): void;
 }
-
-/** What a connection needs of a socket. */
-export type Wire = Pick<Socket, 'once' | 'on' | 'write' | 'writableLength' | 'destroy'>;
 
 export interface ConnectionSettings {
   readonly server: Server;
@@ -85,8 +82,8 @@ export class Connection {
     this.server = settings.server;
     this.#frames = new FrameSplitter(settings.maxFrame);
     this.#lastSent = this.#lastHeard = settings.now();
+    this.#socket = settings.dial?.() ?? dial(settings.server, settings.tls, (chunk) => this.#receive(chunk));
     this.#timer = setTimeout(() => this.#notOpened(), settings.openTimeout);
-    this.#socket = settings.dial?.() ?? dial(settings, (chunk) => this.#receive(chunk));
     this.#listen();
   }
 
@@ -155,6 +152,7 @@ export class Connection {
       return;
     }
     this.inFlight.push(request);
+    request.onSent?.();
     this.#flushSoon();
   }
 
@@ -243,7 +241,10 @@ export class Connection {
   #reply(xid: number, high: number, low: number, error: number): void {
     const request = this.inFlight.peek();
     if (request === undefined) throw protocolError(`a reply to request ${xid}, which was never sent`);
-    if (request.xid !== xid) throw protocolError(`a reply to request ${xid} where ${request.xid} was due`);
+    if (request.xid !== xid) {
+      this.#refuse(xid, error, request.xid);
+      return;
+    }
     // Read before anything is told: a record that cannot be read is this request's failure.
     const { operation } = request;
     const result = error === 0 ? operation.decode(this.#reader, this.#settings.chroot, request.arguments) : undefined;
@@ -254,6 +255,17 @@ export class Connection {
     else if (error === NO_NODE && 'absent' in operation) request.succeed(operation.absent as never);
     else request.fail(serverError(error, operation.name, request.path));
     if (this.inFlight.length === 0) this.#owner.drained();
+  }
+
+  /**
+   * A reply out of turn. Servers before 3.6 refuse an operation that they do not know at once, while what came before
+   * it is under way, and then end the connection; nothing else may come out of turn.
+   */
+  #refuse(xid: number, error: number, due: number): void {
+    const request = error === UNIMPLEMENTED ? this.inFlight.take(xid) : undefined;
+    if (request === undefined) throw protocolError(`a reply to request ${xid} where ${due} was due`);
+    request.onReply?.(error);
+    request.fail(serverError(error, request.operation.name, request.path));
   }
 
   #event(high: number, low: number): void {
@@ -341,28 +353,6 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#socket.destroy();
   }
-}
-
-/** Bytes that one read takes at most. */
-const READ = 64 * 1024;
-
-/**
- * Without TLS every read goes into the same buffer and straight to `receive`, past the machinery of streams: what is
- * kept of it is copied anyway.
- */
-function dial({ server, tls }: ConnectionSettings, receive: (chunk: Buffer) => void): Socket {
-  const address = { host: server.host, port: server.port, noDelay: true };
-  if (tls === undefined) {
-    const buffer = Buffer.allocUnsafeSlow(READ);
-    const callback = (bytes: number) => {
-      receive(buffer.subarray(0, bytes));
-      return true;
-    };
-    return connectTcp({ ...address, onread: { buffer, callback } });
-  }
-  // Names are checked by SNI and certificate; an address has no SNI.
-  const servername = isIP(server.host) === 0 ? { servername: server.host } : {};
-  return connectTls({ ...servername, ...tls, ...address });
 }
 
 function flush(connection: Connection): void {

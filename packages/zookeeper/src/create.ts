@@ -73,9 +73,11 @@ function checkTtl(path: string, ttl: number | undefined): bigint {
   throw new ZooKeeperError('BAD_ARGUMENTS', `create ${path}: ttl is ${ttl}; give 1 to ${LARGEST_TTL} ms`, { path });
 }
 
-function checkVersion(path: string, version: number): number {
-  if (Number.isInteger(version)) return version;
-  throw new ZooKeeperError('BAD_ARGUMENTS', `${path}: version is ${version}; give an integer, -1 for any`, { path });
+/** A version goes over the wire as 32 bits. */
+export function checkVersion(path: string, version = -1): number {
+  if ((version | 0) === version) return version;
+  const what = `${path}: version is ${String(version)}; give an integer of 32 bits, -1 for any`;
+  throw new ZooKeeperError('BAD_ARGUMENTS', what, { path });
 }
 
 /** One operation of a `multi`, checked and with the path that servers know. */

@@ -95,6 +95,7 @@ export class ZooKeeperError extends Error {
 }
 
 /** The numbers that the client itself decides by. */
+export const UNIMPLEMENTED = -6;
 export const NO_NODE = -101;
 export const AUTH_FAILED = -115;
 

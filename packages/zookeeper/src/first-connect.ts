@@ -2,38 +2,44 @@ import { abortedError, ZooKeeperError } from './errors.ts';
 import { serverName } from './servers.ts';
 import type { Session } from './session.ts';
 
-/** Starts the session and waits until it is granted; otherwise nothing of it is left. */
+/** Starts the session and waits until it is granted and authenticated; otherwise the session is ended. */
 export async function awaitConnected(
   session: Session,
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (signal?.aborted) {
-    await session.close();
-    throw abortedError(signal, 'connect', serversOf(session), false);
-  }
-  const leave = new AbortController();
-  const timer = setTimeout(() => leave.abort(), timeout);
-  const abort = () => leave.abort();
+  const { promise: gaveUp, resolve: giveUp } = Promise.withResolvers<'gave up'>();
+  const abort = () => giveUp('gave up');
+  const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(abort, timeout);
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    const states = session.states(leave.signal);
-    session.start();
-    const first = await states.next();
-    await states.return();
-    if (first.value === 'connected' || first.value === 'read-only') {
-      await session.authenticated;
-      return;
-    }
+    const outcome = signal?.aborted ? 'gave up' : await Promise.race([granted(session), gaveUp]);
+    if (outcome === 'granted') return;
     const { lastError } = session;
-    const ended = session.ended ? await session.closed : undefined;
-    await session.close();
+    // The last word to a server is not waited for: whoever gave up has waited enough.
+    void session.close();
     if (signal?.aborted) throw abortedError(signal, 'connect', serversOf(session), false);
-    throw ended ?? timeoutError(session, timeout, lastError);
+    throw timeoutError(session, timeout, lastError);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
   }
+}
+
+/** Throws what ended the session. */
+async function granted(session: Session): Promise<'granted' | 'gave up'> {
+  const states = session.states();
+  session.start();
+  const first = await states.next();
+  await states.return();
+  if (first.value === 'connected' || first.value === 'read-only') {
+    await session.authenticated;
+    return 'granted';
+  }
+  const ended = await session.closed;
+  // Closed without an error: whoever waited has given up.
+  if (ended === undefined) return 'gave up';
+  throw ended;
 }
 
 function serversOf(session: Session): string {

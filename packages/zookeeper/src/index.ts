@@ -1,6 +1,7 @@
 export { type Acl, CREATOR_ALL, digestId, OPEN, permissions, READ_ONLY } from './acl.ts';
 export {
   type CreateNodeOptions,
+  type EnsureOptions,
   type ReadOptions,
   type ReconfigOptions,
   type SessionInfo,

@@ -34,7 +34,7 @@ function endUnsure(session: Session, error: unknown): void {
   if (session.ended) return;
   const watchers = new Set<Watcher>();
   for (const { path } of session.watches.persistent()) {
-    for (const watcher of session.watches.takeAll(path, ['persistent', 'persistent_recursive'])) watchers.add(watcher);
+    for (const watcher of session.watches.take(path, ['persistent', 'persistent_recursive'])) watchers.add(watcher);
   }
   for (const watcher of watchers) watcher.end(error);
 }

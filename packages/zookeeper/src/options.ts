@@ -1,11 +1,11 @@
-import type { ConnectionOptions } from 'node:tls';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { ZooKeeperError } from './errors.ts';
 import { checkChroot, parseConnectString, parseServer, type Server } from './servers.ts';
 
 export interface ConnectOptions {
   /** ms without contact after which the ensemble ends the session. The servers have bounds of their own; `zk.session.timeout` tells what was granted. 10,000 unless told otherwise. */
   readonly sessionTimeout?: number;
-  /** ms until the first server must have granted a session, else CONNECT_TIMEOUT. 15,000 unless told otherwise. */
+  /** ms until the first server must have granted a session, else CONNECT_TIMEOUT. 15,000 unless told otherwise; `Infinity` waits for ever. */
   readonly connectTimeout?: number;
   /**
    * ms without any server after which the session counts as expired, though none could say so: 4/3 of the granted time-out unless told otherwise.
@@ -40,7 +40,11 @@ export interface ConnectOptions {
 export interface SessionSettings {
   readonly servers: readonly Server[];
   readonly chroot: string;
+  /** ms */
   readonly sessionTimeout: number;
+  /** ms */
+  readonly connectTimeout: number;
+  /** ms */
   readonly outageLimit: number | undefined;
   readonly auth: readonly { scheme: string; auth: Uint8Array }[];
   readonly tls: ConnectionOptions | undefined;
@@ -48,6 +52,8 @@ export interface SessionSettings {
   readonly session: { readonly id: bigint; readonly password: Uint8Array } | undefined;
   readonly maxFrame: number;
   readonly maxRequest: number;
+  readonly followConfig: boolean;
+  readonly signal: AbortSignal | undefined;
   readonly random: () => number;
   readonly now: () => number;
 }
@@ -56,29 +62,41 @@ export type ConnectTarget = string | ({ readonly servers: string | readonly stri
 
 const MAX_FRAME = 4 * 1024 * 1024;
 const MAX_REQUEST = 0xfffff;
+/** Also the longest time that a timer holds: 25 days in ms. */
 const LARGEST_INT = 0x7fffffff;
 
-function checkNumber(name: string, value: number, least: number, most: number): number {
-  if (Number.isFinite(value) && value >= least && value <= most) return value;
-  throw new ZooKeeperError('BAD_ARGUMENTS', `${name} is ${value}; give a number from ${least} to ${most}`);
+function badOption(what: string, advice: string, cause?: unknown): ZooKeeperError {
+  return new ZooKeeperError('BAD_ARGUMENTS', `${what}; ${advice}`, cause === undefined ? {} : { cause });
 }
 
-/** What `connect` was called with, checked and completed. */
-export function readOptions(target: ConnectTarget, given: ConnectOptions): SessionSettings & ConnectOptions {
+function checkNumber(name: string, value: number, least: number, most = LARGEST_INT): number {
+  if (Number.isFinite(value) && value >= least && value <= most) return value;
+  throw badOption(`${name} is ${value}`, `give a number from ${least} to ${most}`);
+}
+
+function checkTime(name: string, value: number): number {
+  return value === Number.POSITIVE_INFINITY ? value : checkNumber(name, value, 0);
+}
+
+/** What `connect` was called with, checked and completed. Throws BAD_ARGUMENTS. */
+export function readOptions(target: ConnectTarget, given: ConnectOptions): SessionSettings {
   const options = typeof target === 'string' ? given : { ...target, ...given };
-  const { servers, chroot } = readServers(typeof target === 'string' ? target : target.servers);
+  const { servers, chroot } = readServers(typeof target === 'string' ? target : target?.servers);
+  const { outageLimit } = options;
   return {
-    ...options,
     servers,
     chroot: options.chroot === undefined ? chroot : checkChroot(options.chroot),
-    sessionTimeout: checkNumber('sessionTimeout', options.sessionTimeout ?? 10_000, 1, LARGEST_INT),
-    outageLimit: options.outageLimit,
-    auth: (options.auth ?? []).map(({ scheme, auth }) => ({ scheme, auth: Buffer.from(auth as string) })),
-    tls: options.tls === true ? {} : options.tls === false ? undefined : options.tls,
+    sessionTimeout: checkNumber('sessionTimeout', options.sessionTimeout ?? 10_000, 1),
+    connectTimeout: checkTime('connectTimeout', options.connectTimeout ?? 15_000),
+    outageLimit: outageLimit === undefined ? undefined : checkTime('outageLimit', outageLimit),
+    auth: readAuth(options.auth ?? []),
+    tls: readTls(options.tls ?? false),
     readOnly: options.readOnly ?? false,
-    session: options.session,
-    maxFrame: checkNumber('maxFrame', options.maxFrame ?? MAX_FRAME, 64, LARGEST_INT),
-    maxRequest: checkNumber('maxRequest', options.maxRequest ?? MAX_REQUEST, 64, LARGEST_INT),
+    session: readSession(options.session),
+    maxFrame: checkNumber('maxFrame', options.maxFrame ?? MAX_FRAME, 64),
+    maxRequest: checkNumber('maxRequest', options.maxRequest ?? MAX_REQUEST, 64),
+    followConfig: options.followConfig ?? false,
+    signal: options.signal,
     random: options.random ?? Math.random,
     now: options.now ?? (() => performance.now()),
   };
@@ -86,6 +104,43 @@ export function readOptions(target: ConnectTarget, given: ConnectOptions): Sessi
 
 function readServers(servers: string | readonly string[]): ReturnType<typeof parseConnectString> {
   if (typeof servers === 'string') return parseConnectString(servers);
-  if (servers.length === 0) throw new ZooKeeperError('BAD_ARGUMENTS', 'servers is empty; name at least one host:port');
-  return { servers: servers.map(parseServer), chroot: '' };
+  if (Array.isArray(servers) && servers.length > 0 && servers.every((server) => typeof server === 'string')) {
+    return { servers: servers.map(parseServer), chroot: '' };
+  }
+  throw badOption('servers is neither a string nor a list of strings', 'name at least one host:port');
+}
+
+/** One way to authenticate, checked. Throws BAD_ARGUMENTS. */
+export function checkAuth(scheme: string, auth: string | Uint8Array): { scheme: string; auth: Uint8Array } {
+  if (typeof scheme !== 'string') throw badOption(`the scheme of auth is ${typeof scheme}`, 'give a string');
+  if (typeof auth === 'string') return { scheme, auth: Buffer.from(auth) };
+  if (auth instanceof Uint8Array) return { scheme, auth: Buffer.from(auth) };
+  throw badOption(`auth for the scheme ${scheme} is ${typeof auth}`, 'give a string, a Buffer or a Uint8Array');
+}
+
+function readAuth(given: NonNullable<ConnectOptions['auth']>): SessionSettings['auth'] {
+  if (!Array.isArray(given)) throw badOption('auth is no list', 'give [{ scheme, auth }]');
+  return given.map(({ scheme, auth }) => checkAuth(scheme, auth));
+}
+
+/** Keys and certificates are read once, here, where it can be told that they are of no use. */
+function readTls(given: boolean | ConnectionOptions): ConnectionOptions | undefined {
+  if (typeof given === 'boolean') return given ? {} : undefined;
+  if (typeof given !== 'object') throw badOption(`tls is ${typeof given}`, 'give true or the options of tls.connect');
+  try {
+    return { ...given, secureContext: given.secureContext ?? createSecureContext(given) };
+  } catch (cause) {
+    throw badOption(`tls: ${(cause as Error).message}`, 'check key, cert and ca', cause);
+  }
+}
+
+function readSession(given: ConnectOptions['session']): ConnectOptions['session'] {
+  if (given === undefined) return undefined;
+  const { id, password } = given;
+  const known = typeof id === 'bigint' && BigInt.asIntN(64, id) === id && password instanceof Uint8Array;
+  if (known) return { id, password };
+  throw badOption(
+    'session has no id of 64 bits or no password',
+    "give the id and password of another client's session",
+  );
 }

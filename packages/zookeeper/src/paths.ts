@@ -24,11 +24,15 @@ export function withChroot(chroot: string, path: string): string {
   return path === '/' ? chroot : chroot + path;
 }
 
+/** Whether a server's path is the chroot or below it. */
+export function isBelow(chroot: string, path: string): boolean {
+  return path.startsWith(chroot) && (path.length === chroot.length || path.charCodeAt(chroot.length) === 47);
+}
+
 /** The path as the caller knows it. Paths outside the chroot (the configuration) stay as they are. */
 export function withoutChroot(chroot: string, path: string): string {
-  if (chroot === '' || !path.startsWith(chroot)) return path;
-  if (path.length === chroot.length) return '/';
-  return path.charCodeAt(chroot.length) === 47 ? path.slice(chroot.length) : path;
+  if (chroot === '' || !isBelow(chroot, path)) return path;
+  return path.length === chroot.length ? '/' : path.slice(chroot.length);
 }
 
 export function parentOf(path: string): string {

@@ -32,12 +32,25 @@ export function recoverCreate(session: Session, mark: 'name' | 'owner'): (reques
   return (request) => {
     const found = mark === 'name' ? findByName(session, request) : findByOwner(session, request, zxid);
     found
-      .then((created) => created ?? createAgain(session, request, mark))
+      .then(
+        (created) => created ?? createAgain(session, request, mark),
+        (error) => {
+          throw unsure(session, request, error);
+        },
+      )
       .then(
         (created) => request.succeed(created),
         (error) => request.fail(error),
       );
   };
+}
+
+/** Where it cannot be found out whether the create was applied, it stays ambiguous, whatever stood in the way. */
+function unsure(session: Session, { operation: { name }, path }: CreateRequest, cause: ZooKeeperError): ZooKeeperError {
+  const code = session.ended ? cause.code : 'CONNECTION_LOSS';
+  const why = `the connection was lost while it was in flight, and looking for the node failed: ${cause.message}`;
+  const message = `${name} ${path}: ${why}; it may have been applied`;
+  return new ZooKeeperError(code, message, { operation: name, path, ambiguous: true, cause });
 }
 
 async function createAgain(session: Session, request: CreateRequest, mark: 'name' | 'owner'): Promise<Created> {

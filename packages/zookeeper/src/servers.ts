@@ -31,6 +31,12 @@ export function serverName(server: Server): string {
   return server.host.includes(':') ? `[${server.host}]:${server.port}` : `${server.host}:${server.port}`;
 }
 
+/** Whether two lists name the same servers, in any order. */
+export function sameServers(some: readonly Server[], others: readonly Server[]): boolean {
+  const names = (servers: readonly Server[]) => servers.map(serverName).sort().join();
+  return some.length === others.length && names(some) === names(others);
+}
+
 /** `h1:2181,h2:2181/chroot`. The chroot is '' when there is none. */
 export function parseConnectString(text: string): { servers: Server[]; chroot: string } {
   const slash = text.indexOf('/');

@@ -1,5 +1,6 @@
 import { Authentications } from './auth.ts';
 import { Connection, type ConnectionOwner, type WireEvent } from './connection.ts';
+import { Credentials } from './credentials.ts';
 import { ZooKeeperError } from './errors.ts';
 import { EventQueue } from './event-queue.ts';
 import type { SessionSettings } from './options.ts';
@@ -8,12 +9,13 @@ import { type AnyRequest, Request, RequestQueue } from './protocol/operation.ts'
 import { CLOSE } from './protocol/operations.ts';
 import type { SessionGrant } from './protocol/records.ts';
 import { Search } from './search.ts';
-import { rebalance, type Server, ServerList, serverName } from './servers.ts';
+import { rebalance, type Server, ServerList, sameServers, serverName } from './servers.ts';
 import { WatchTable } from './watch-table.ts';
 
 export type State = 'connecting' | 'connected' | 'read-only' | 'expired' | 'closed' | 'auth-failed';
 
-const NO_PASSWORD = Buffer.alloc(16);
+/** ms that a timer holds. */
+const LONGEST_TIMER = 0x7fffffff;
 /** ms that `close` waits for the server's word at most. */
 const CLOSE_WAIT = 5_000;
 
@@ -28,28 +30,23 @@ export class Session implements ConnectionOwner {
   lastError: ZooKeeperError | undefined;
   /** Called after each reconnect with the zxid that was seen before it, when the watches are set again. */
   onReconnect: ((zxid: bigint) => void) | undefined;
-  /** Called after each connect. */
-  onConnect: (() => void) | undefined;
   readonly #settings: SessionSettings;
   readonly #servers: ServerList;
   readonly #search = new Search(() => this.#dialWritable());
   readonly #waiting = new RequestQueue();
   readonly #auths: Authentications;
+  readonly #credentials: Credentials;
   readonly #listeners = new Set<EventQueue<State>>();
   #resolveClosed!: (error: ZooKeeperError | undefined) => void;
   #state: State = 'connecting';
   #error: ZooKeeperError | undefined;
   #connection: Connection | undefined;
-  #id: bigint;
-  #password: Buffer;
-  #timeout: number;
   #lastHeard = 0;
   #zxidHigh = 0;
   #zxidLow = 0;
   #granted = false;
-  /** The id is only good elsewhere when a server with a quorum gave it. */
-  #writable = false;
   #closing = false;
+  /** What is submitted waits for the next connection, which is under way or due. */
   #moving = false;
   /** How often the whole list of servers has failed. */
   #round = 0;
@@ -63,10 +60,7 @@ export class Session implements ConnectionOwner {
     this.#settings = settings;
     this.#servers = new ServerList(settings.servers, settings.random);
     this.#auths = new Authentications(settings.auth, (error) => this.#end('auth-failed', error));
-    this.#id = settings.session?.id ?? 0n;
-    this.#writable = settings.session !== undefined;
-    this.#password = Buffer.from(settings.session?.password ?? NO_PASSWORD);
-    this.#timeout = settings.sessionTimeout;
+    this.#credentials = new Credentials(settings.session, settings.sessionTimeout);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -81,16 +75,16 @@ export class Session implements ConnectionOwner {
   }
 
   get id(): bigint {
-    return this.#id;
+    return this.#credentials.id;
   }
 
   get password(): Buffer {
-    return this.#password;
+    return this.#credentials.password;
   }
 
   /** ms, as the server granted it */
   get timeout(): number {
-    return this.#timeout;
+    return this.#credentials.timeout;
   }
 
   get server(): Server | undefined {
@@ -119,6 +113,11 @@ export class Session implements ConnectionOwner {
     return this.#state === 'connected' || this.#state === 'read-only';
   }
 
+  /** Whether what is submitted now goes out now. */
+  get sending(): boolean {
+    return this.#live && !this.#moving && !this.#closing;
+  }
+
   start(): void {
     this.#attempt();
   }
@@ -133,7 +132,7 @@ export class Session implements ConnectionOwner {
   /** Sends it, or keeps it until there is a connection. */
   submit(request: AnyRequest): void {
     if (this.#closing || this.ended) request.fail(unsentError(request, this.#error));
-    else if (this.#live && !this.#moving) this.#connection!.send(request);
+    else if (this.sending) this.#connection!.send(request);
     else this.#waiting.push(request);
   }
 
@@ -160,7 +159,7 @@ export class Session implements ConnectionOwner {
     const { server, delay, round } = this.#servers.next();
     this.#round = round;
     // A server without a quorum refuses sessions that one with a quorum gave, so every other round asks as a stranger.
-    const stranger = this.#settings.readOnly && this.#writable && round % 2 === 1;
+    const stranger = this.#settings.readOnly && this.#credentials.writable && round % 2 === 1;
     if (delay === 0) this.#dial(server, stranger);
     else this.#retry = setTimeout(() => this.#dial(server, stranger), delay);
   }
@@ -172,11 +171,8 @@ export class Session implements ConnectionOwner {
 
   #connect(server: Server, readOnly: boolean, stranger: boolean): Connection {
     const { tls, maxFrame, maxRequest, chroot, now, sessionTimeout } = this.#settings;
-    const known = this.#writable && !stranger;
-    const id = known ? this.#id : 0n;
-    const password = known ? this.#password : NO_PASSWORD;
-    const request = { zxid: this.zxid, timeout: sessionTimeout, id, password, readOnly };
-    const openTimeout = openTimeoutFor(this.#timeout, this.#servers.servers.length, this.#round);
+    const request = this.#credentials.request(this.zxid, sessionTimeout, readOnly, stranger);
+    const openTimeout = openTimeoutFor(this.timeout, this.#servers.servers.length, this.#round);
     return new Connection({ server, tls, request, openTimeout, maxFrame, maxRequest, chroot, now }, this);
   }
 
@@ -195,26 +191,17 @@ export class Session implements ConnectionOwner {
     }
     const before = this.#granted ? this.zxid : undefined;
     this.#granted = true;
-    this.#take(grant);
+    this.#credentials.take(grant);
     clearTimeout(this.#outage);
     this.#auths.sendAll(connection);
     for (const batch of this.watches.batches(this.zxid)) {
       connection.sendWatches(batch.code, (writer) => batch.encode(writer));
     }
     this.#enter(grant.readOnly ? 'read-only' : 'connected');
+    this.#moving = false;
     if (grant.readOnly) this.#search.start();
     for (const request of this.#waiting.drain()) if (!request.settled) connection.send(request);
     if (before !== undefined) this.onReconnect?.(before);
-    this.onConnect?.();
-  }
-
-  /** A session of a server without a quorum is for the time being: one with a quorum must not be forgotten for it. */
-  #take(grant: SessionGrant): void {
-    if (grant.readOnly && this.#writable) return;
-    this.#writable = !grant.readOnly;
-    this.#id = grant.id;
-    this.#password = grant.password;
-    this.#timeout = grant.timeout;
   }
 
   event(event: WireEvent): void {
@@ -259,7 +246,7 @@ export class Session implements ConnectionOwner {
     this.#lastHeard = lastHeard;
     this.#search.stop();
     this.#enter('connecting');
-    const limit = this.#settings.outageLimit ?? (this.#timeout * 4) / 3;
+    const limit = this.#settings.outageLimit ?? Math.min((this.timeout * 4) / 3, LONGEST_TIMER);
     if (limit === Number.POSITIVE_INFINITY) return;
     const left = limit - (this.#settings.now() - lastHeard);
     this.#outage = setTimeout(
@@ -271,6 +258,7 @@ export class Session implements ConnectionOwner {
   /** Requests that the lost connection took along: reads are asked again, in order; writes are ambiguous. */
   #settle(connection: Connection, cause: ZooKeeperError): void {
     const again: AnyRequest[] = [];
+    this.watches.expectNothing();
     for (const request of connection.inFlight.drain()) {
       if (request.settled) continue;
       if (!request.operation.write && !this.#closing) again.push(request);
@@ -327,14 +315,16 @@ export class Session implements ConnectionOwner {
   }
 
   #farewell(): Promise<void> {
+    // A move that still waits for an answer is given up: the word has to be said here.
+    this.#moving = false;
+    for (const request of this.#waiting.drain()) this.submit(request);
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
         resolve();
       };
-      const timer = setTimeout(done, Math.min(CLOSE_WAIT, this.#timeout));
-      const request = new Request(CLOSE, '', undefined, done, done) as unknown as AnyRequest;
-      this.submit(request);
+      const timer = setTimeout(done, Math.min(CLOSE_WAIT, this.timeout));
+      this.submit(new Request(CLOSE, '', undefined, done, done) as unknown as AnyRequest);
       this.#closing = true;
       void this.closed.then(done);
     });
@@ -351,6 +341,7 @@ export class Session implements ConnectionOwner {
     this.#search.release();
     this.#search.stop();
     this.#connection = connection;
+    this.#moving = true;
     if (old === undefined) return;
     old.end();
     this.#settle(old, new ZooKeeperError('CONNECTION_LOSS', 'the session moved to a server that can write'));
@@ -359,8 +350,7 @@ export class Session implements ConnectionOwner {
   /** Takes a new list of servers and moves this connection if that keeps the clients spread evenly. */
   replaceServers(servers: readonly Server[]): void {
     const before = this.#servers.servers;
-    const same = before.length === servers.length && rebalanceNames(before) === rebalanceNames(servers);
-    if (same || servers.length === 0 || this.ended) return;
+    if (sameServers(before, servers) || servers.length === 0 || this.ended) return;
     const target = rebalance(before, servers, this.server, this.#settings.random);
     this.#servers.replace(servers, target ?? []);
     if (target === undefined || this.#state !== 'connected') return;
@@ -377,10 +367,6 @@ export class Session implements ConnectionOwner {
       new ZooKeeperError('CONNECTION_LOSS', `left ${serverName(connection.server)} for another server`),
     );
   }
-}
-
-function rebalanceNames(servers: readonly Server[]): string {
-  return servers.map(serverName).sort().join();
 }
 
 /**

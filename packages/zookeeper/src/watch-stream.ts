@@ -30,7 +30,13 @@ abstract class WatchStream implements Watcher {
     this.queue = new EventQueue<WatchEvent>(hooks, signal);
   }
 
-  abstract start(): void;
+  /** Sends the request that sets the watch. */
+  start(): void {
+    this.session.watches.opened(this.path, this);
+    this.arm();
+  }
+
+  protected abstract arm(): void;
   protected abstract taken(): void;
   abstract notify(type: WatchEvent['type'], path: string, zxid: bigint | undefined): void;
 
@@ -40,6 +46,7 @@ abstract class WatchStream implements Watcher {
   }
 
   end(error: unknown): void {
+    this.session.watches.left(this.path, this);
     this.queue.finish(error);
   }
 
@@ -56,14 +63,18 @@ abstract class WatchStream implements Watcher {
   }
 
   protected leave(): void {
+    this.session.watches.left(this.path, this);
     this.session.watches.remove(this.path, this);
     removeUnwatched(this.session, this.path);
   }
 }
 
-/** Tells the server when nothing here watches the path any more. */
+/**
+ * Tells the server when nothing here watches the path any more. Without a connection there is no watch to remove, and
+ * the next one sets only those that are still wanted.
+ */
 export function removeUnwatched(session: Session, path: string): void {
-  if (session.ended || session.watches.watched(path)) return;
+  if (!session.sending || session.watches.watched(path)) return;
   ask(session, REMOVE_WATCHES, path, () => ({ path, kind: ANY })).catch(() => {
     // It has fired already (NO_WATCHER), or the session ended and took its watches along: it is gone either way.
   });
@@ -89,12 +100,8 @@ class RearmedStream extends WatchStream {
     this.#kind = kind;
   }
 
-  start(): void {
-    this.#arm();
-  }
-
   protected taken(): void {
-    if (!this.#armed) this.#arm();
+    if (!this.#armed) this.arm();
   }
 
   notify(type: WatchEvent['type'], path: string, zxid: bigint | undefined): void {
@@ -106,7 +113,7 @@ class RearmedStream extends WatchStream {
       // After a reconnect, and from servers before 3.9: without the transaction nobody could tell whether the node
       // changed again before the next watch is set. So that is set first, and the event told with its answer.
       this.#owed = type;
-      this.#arm();
+      this.arm();
       return;
     }
     this.#told = { present: type !== 'deleted', zxid };
@@ -124,7 +131,7 @@ class RearmedStream extends WatchStream {
     this.emit(type, this.path, zxid);
   }
 
-  #arm(): void {
+  protected arm(): void {
     this.#armed = true;
     const arming = ++this.#armings;
     const answer = this.#kind === 'data' ? this.#armExists() : this.#armChildren();
@@ -158,11 +165,11 @@ class RearmedStream extends WatchStream {
 
   #ask<R>(operation: Parameters<typeof ask<{ path: string; watch: boolean }, R>>[1], mode: ModeOf): Promise<R> {
     const { session, path } = this;
-    const answered = session.watches.expect(path);
     const shown = withoutChroot(session.chroot, path);
     return ask(session, operation, shown, () => ({ path, watch: true }), undefined, {
+      onSent: () => session.watches.expect(path),
       onReply: (error) => {
-        answered();
+        session.watches.arrived(path);
         const set = mode(error);
         if (set !== undefined) this.registered(set);
       },
@@ -207,13 +214,13 @@ class PersistentStream extends WatchStream {
     this.#mode = mode;
   }
 
-  start(): void {
+  protected arm(): void {
     const { session, path } = this;
-    const answered = session.watches.expect(path);
     const shown = withoutChroot(session.chroot, path);
     const added = ask(session, ADD_WATCH, shown, () => ({ path, mode: ADD_MODE[this.#mode] }), undefined, {
+      onSent: () => session.watches.expect(path),
       onReply: (error) => {
-        answered();
+        session.watches.arrived(path);
         if (error === 0) this.registered(this.#mode);
       },
     });

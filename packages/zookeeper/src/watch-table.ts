@@ -39,14 +39,15 @@ export class WatchTable {
     persistent: new Map(),
     persistent_recursive: new Map(),
   };
-  /** Requests on their way that will set a watch, by path: until they are answered nothing is removed there. */
+  /** How many requests that will set a watch are in flight, by path: until they are answered nothing is removed there. */
   readonly #coming = new Map<string, number>();
+  /** Streams that are open, by path: between an event and the next arming they stand under no mode. */
+  readonly #streams = new Map<string, Set<Watcher>>();
+  /** The watcher of each listener: one that is given with many reads is held once. */
+  readonly #listeners = new WeakMap<object, Watcher>();
 
   add(mode: WatchMode, path: string, watcher: Watcher): void {
-    const paths = this.#modes[mode];
-    const watchers = paths.get(path);
-    if (watchers === undefined) paths.set(path, new Set([watcher]));
-    else watchers.add(watcher);
+    addTo(this.#modes[mode], path, watcher);
   }
 
   /** Takes the watcher off every mode of this path. */
@@ -66,18 +67,50 @@ export class WatchTable {
     return this.#coming.has(path) || MODES.some((mode) => this.#modes[mode].has(path));
   }
 
-  /** Says that a request which sets a watch at this path is on its way; the result says that it was answered. */
-  expect(path: string): () => void {
+  /** A request that sets a watch at this path was sent. */
+  expect(path: string): void {
     this.#coming.set(path, (this.#coming.get(path) ?? 0) + 1);
-    return () => {
-      const left = this.#coming.get(path)! - 1;
-      if (left === 0) this.#coming.delete(path);
-      else this.#coming.set(path, left);
-    };
+  }
+
+  /** It was answered. */
+  arrived(path: string): void {
+    const left = (this.#coming.get(path) ?? 1) - 1;
+    if (left === 0) this.#coming.delete(path);
+    else this.#coming.set(path, left);
+  }
+
+  /** The connection is lost, and with it all that was in flight. */
+  expectNothing(): void {
+    this.#coming.clear();
+  }
+
+  opened(path: string, stream: Watcher): void {
+    addTo(this.#streams, path, stream);
+  }
+
+  left(path: string, stream: Watcher): void {
+    const streams = this.#streams.get(path);
+    if (streams?.delete(stream) && streams.size === 0) this.#streams.delete(path);
+  }
+
+  /** The watcher of a listener, made when it is first met. */
+  watcherOf(listener: object, make: () => Watcher): Watcher {
+    const known = this.#listeners.get(listener);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#listeners.set(listener, made);
+    return made;
+  }
+
+  /** Everyone who watches this path, armed or not; they are taken off. */
+  takeAll(path: string): Set<Watcher> {
+    const taken = this.take(path, MODES);
+    for (const stream of this.#streams.get(path) ?? []) taken.add(stream);
+    return taken;
   }
 
   /** Everyone who watches this path in one of `modes`; they are taken off. */
-  takeAll(path: string, modes: readonly WatchMode[] = MODES): Set<Watcher> {
+  take(path: string, modes: readonly WatchMode[]): Set<Watcher> {
     const taken = new Set<Watcher>();
     for (const mode of modes) {
       for (const watcher of this.#modes[mode].get(path) ?? []) taken.add(watcher);
@@ -91,7 +124,7 @@ export class WatchTable {
     const type = TYPES[wireType];
     // 5 to 7 confirm the removal of a watch, of which the one who removed it knows.
     if (type === undefined) return;
-    const concerned = this.takeAll(path, onceModes(type));
+    const concerned = this.take(path, onceModes(type));
     for (const watcher of this.#modes.persistent.get(path) ?? []) concerned.add(watcher);
     if (type !== 'children') this.#addRecursive(path, concerned);
     for (const watcher of concerned) watcher.notify(type, path, zxid);
@@ -141,8 +174,15 @@ export class WatchTable {
       for (const watchers of this.#modes[mode].values()) for (const watcher of watchers) all.add(watcher);
       this.#modes[mode].clear();
     }
+    for (const streams of this.#streams.values()) for (const stream of streams) all.add(stream);
     for (const watcher of all) watcher.end(error);
   }
+}
+
+function addTo(paths: Map<string, Set<Watcher>>, path: string, watcher: Watcher): void {
+  const watchers = paths.get(path);
+  if (watchers === undefined) paths.set(path, new Set([watcher]));
+  else watchers.add(watcher);
 }
 
 function onceModes(type: WatchEvent['type']): readonly WatchMode[] {

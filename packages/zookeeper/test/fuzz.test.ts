@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
-import { Connection, type ConnectionOwner, type Wire } from '../src/connection.ts';
+import { Connection, type ConnectionOwner } from '../src/connection.ts';
 import { ZooKeeperError } from '../src/errors.ts';
+import type { Wire } from '../src/wire.ts';
 import { eventFrame, exchange, grantFrame, replyFrame } from './protocol/replies.ts';
 import { seeded } from './seeded.ts';
 

@@ -27,6 +27,8 @@ export class Request<Arguments = never, Result = unknown> {
   xid = 0;
   /** The caller has its answer (it aborted), or nobody waits. The reply still comes and is dropped. */
   settled = false;
+  /** Called each time that it goes out on a connection. */
+  onSent: (() => void) | undefined = undefined;
   /** Called with the reply's error number, in the order of the wire, before anyone is told. */
   onReply: ((error: number) => void) | undefined = undefined;
   /** Called instead of the rejection when a write was lost in flight and can be made safe. */
@@ -95,6 +97,12 @@ export class RequestQueue {
       this.#head = 0;
     }
     return request;
+  }
+
+  /** Takes out the request with this number, wherever it stands. */
+  take(xid: number): AnyRequest | undefined {
+    const at = this.#items.findIndex((request) => request?.xid === xid);
+    return at === -1 ? undefined : this.#items.splice(at, 1)[0];
   }
 
   /** Everything that is queued, in order; the queue is empty afterwards. */

@@ -1,5 +1,5 @@
 import type { Acl } from '../acl.ts';
-import { withoutChroot } from '../paths.ts';
+import { isBelow, withoutChroot } from '../paths.ts';
 import type { Operation } from './operation.ts';
 import { type Reader, readString } from './reader.ts';
 import { readAcl, readStat, type Stat, writeAcl } from './records.ts';
@@ -201,7 +201,12 @@ export const GET_EPHEMERALS: Operation<PathArguments, string[]> = {
   code: 103,
   write: false,
   encode: writePath,
-  decode: (reader, chroot) => reader.vector(readString).map((path) => withoutChroot(chroot, path)),
+  // A server compares the mere text: nodes beside the chroot whose names begin like it are not ours to tell.
+  decode: (reader, chroot) =>
+    reader
+      .vector(readString)
+      .filter((path) => isBelow(chroot, path))
+      .map((path) => withoutChroot(chroot, path)),
 };
 
 export const ALL_CHILDREN_NUMBER: Operation<PathArguments, number> = {

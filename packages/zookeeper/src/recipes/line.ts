@@ -24,7 +24,8 @@ export function inOrder(children: readonly string[], label: string): string[] {
  * Stands in line below `folder`: an ephemeral sequential node, which is at the head when no older one is left. Each
  * waits for the one just before it alone, so that a leaving holder wakes one waiter, not all.
  *
- * Resolves at the head. Throws ABORTED, or the error that ended the session; then nothing of it stays in the line.
+ * Resolves at the head. Throws ABORTED at once, or the error that ended the session; its node leaves the line as soon
+ * as a server can be told.
  */
 export async function standInLine(
   zk: ZooKeeper,
@@ -39,7 +40,9 @@ export async function standInLine(
     await waitForHead(zk, folder, label, path, signal);
     return new Hold(zk, path, stat.czxid);
   } catch (error) {
-    await leave(zk, path);
+    leave(zk, path).catch(() => {
+      // The session has ended, and the node with it.
+    });
     throw error;
   }
 }

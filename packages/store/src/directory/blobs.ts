@@ -4,8 +4,9 @@ import { type BlobRef, sha256 } from '@quorate/model';
 import { readSource } from '../content.ts';
 import { StoreError } from '../errors.ts';
 import type { BlobSource, UploadProgress } from '../store.ts';
-import { createFile, isMissing, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
-import { Trash, type TrashRun } from './trash.ts';
+import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
+import { isMissing } from './errors.ts';
+import { isHash, Trash, type TrashRun } from './trash.ts';
 
 /** How many blobs are written at once: enough to keep a disk or a mount busy. */
 const LANES = 8;
@@ -25,7 +26,8 @@ export class Blobs {
   /** A blob that a collector has set aside is still found: it may yet be brought back. */
   async read(ref: BlobRef): Promise<Buffer> {
     const path = this.#path(ref.sha256);
-    const bytes = (await readThere(path)) ?? (await this.#trash.read(ref.sha256)) ?? (await readThere(path));
+    const there = (): Promise<Buffer | undefined> => lookAgain(path, () => readFile(path));
+    const bytes = (await there()) ?? (await this.#trash.read(ref.sha256)) ?? (await there());
     if (!bytes) throw new StoreError('NOT_FOUND', `the blob ${ref.sha256} is not in the store`);
     if (bytes.byteLength !== ref.size || sha256(bytes) !== ref.sha256) {
       throw new StoreError(
@@ -36,26 +38,18 @@ export class Blobs {
     return bytes;
   }
 
-  async has(ref: BlobRef): Promise<boolean> {
-    try {
-      return (await stat(this.#path(ref.sha256))).size === ref.size;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
-  }
-
   /** Writes what is missing. When it returns all of it is durable, also what another publisher has just written. */
   async write(sources: readonly BlobSource[], signal?: AbortSignal, progress?: UploadProgress): Promise<void> {
     if (sources.length === 0) return;
     const all = { blobs: sources.length, bytes: sources.reduce((sum, { size }) => sum + size, 0) };
     const done = { blobs: 0, bytes: 0 };
+    const isThere = await this.#look(sources);
     const queue = [...sources];
     const lane = async (): Promise<void> => {
       try {
         for (let source = queue.shift(); source; source = queue.shift()) {
           signal?.throwIfAborted();
-          if (!(await this.has(source))) await this.#writeOne(source);
+          if (!(await isThere(source))) await this.#writeOne(source);
           done.blobs++;
           done.bytes += source.size;
           progress?.(done, all);
@@ -71,12 +65,29 @@ export class Blobs {
     await syncFolder(this.#folder);
   }
 
+  /** A look at the folders that these belong into: opened now, so that no network mount answers from its memory. */
+  async #look(refs: readonly BlobRef[]): Promise<(ref: BlobRef) => Promise<boolean>> {
+    const there = new Set<string>();
+    const shards = new Set(refs.map(({ sha256 }) => dirname(this.#path(sha256))));
+    for (const shard of shards) for (const name of await namesIn(shard)) there.add(name);
+    return async (ref) => there.has(ref.sha256) && this.#hasWhole(ref);
+  }
+
+  async #hasWhole(ref: BlobRef): Promise<boolean> {
+    try {
+      return (await stat(this.#path(ref.sha256))).size === ref.size;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
   async #writeOne(source: BlobSource): Promise<void> {
     const bytes = await readSource(source);
     const path = this.#path(source.sha256);
     await makeFolder(dirname(path));
     while (!(await createFile(path, bytes, { sync: false }))) {
-      if (await this.has(source)) return;
+      if (await this.#hasWhole(source)) return;
       await rm(path, { force: true }); // another size: no publisher of ours wrote it; or a collector was here in between
     }
   }
@@ -103,16 +114,5 @@ export class Blobs {
   async #shards(): Promise<string[]> {
     const names = await namesIn(this.#folder);
     return names.filter((name) => /^[0-9a-f]{2}$/.test(name)).map((name) => join(this.#folder, name));
-  }
-}
-
-const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
-
-async function readThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { constants, type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { StoreError } from '../errors.ts';
+import { codeOf, isMissing } from './errors.ts';
 
 /** How names of unfinished files begin. Whoever collects garbage may remove them: their owner writes them again. */
 const UNFINISHED = '.new-';
@@ -12,32 +13,6 @@ let counter = 0;
 /** A name that no other process and no earlier run uses. */
 function temporaryName(folder: string): string {
   return join(folder, `${UNFINISHED}${process.pid}-${process.hrtime.bigint().toString(36)}-${counter++}`);
-}
-
-/** Errors of the file system as what they mean for a store. */
-export function storeError(what: string, cause: unknown): StoreError {
-  if (cause instanceof StoreError) return cause;
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const says = (word: StoreError['code'], text: string): StoreError =>
-    new StoreError(word, `${what}: ${text}`, { cause });
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return says('UNSUITABLE', 'the disk is full; free some room and try again, nothing was lost');
-    case 'EROFS':
-      return says('UNSUITABLE', 'the file system is mounted read-only');
-    case 'EACCES':
-    case 'EPERM':
-      return says('NOT_ALLOWED', message);
-    case 'ESTALE':
-    case 'EIO':
-    case 'ENOTCONN':
-    case 'EHOSTDOWN':
-    case 'ETIMEDOUT':
-      return says('UNREACHABLE', message);
-    default:
-      return says('UNSUITABLE', message);
-  }
 }
 
 /** Makes folders, and syncs those above the ones that were made, so that they survive a power loss. */
@@ -98,7 +73,7 @@ async function linkNew(temporary: string, path: string): Promise<boolean> {
     await link(temporary, path);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     // over NFS the answer may be lost, and the repeated call then finds its own work: the file has two names (open(2), O_EXCL)
     if (code === 'EEXIST') return (await linksOf(temporary)) === 2;
     if (code === 'EPERM' || code === 'ENOSYS' || code === 'ENOTSUP' || code === 'EOPNOTSUPP') {
@@ -145,15 +120,25 @@ export async function removeUnfinished(folder: string): Promise<void> {
 
 /** What a folder holds; nothing where there is no folder. */
 export async function namesIn(folder: string): Promise<string[]> {
+  return (await lookAgain(folder, () => readdir(folder))) ?? [];
+}
+
+/**
+ * What a look at a path finds; undefined where nothing is. A network mount may remember for a minute that a name was missing, or what file
+ * it led to; it asks its server when a folder is opened (close-to-open consistency, nfs(5)). So before nothing is believed, the folder above
+ * is listed.
+ */
+export async function lookAgain<T>(path: string, look: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await readdir(folder);
+    return await look();
   } catch (error) {
-    if (isMissing(error)) return [];
+    if (!isMissing(error) && codeOf(error) !== 'ESTALE') throw error; // nothing there, or not what it was: look again
+  }
+  await namesIn(dirname(path));
+  try {
+    return await look();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
-
-export const isMissing = (error: unknown): boolean => {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ENOTDIR';
-};

@@ -2,7 +2,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decodeHead, decodeRelease, encodeHead, encodeRelease, type Head, type Release } from '@quorate/model';
 import { recordError } from '../format.ts';
-import { createFile, isMissing, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
+import type { Latest } from '../store.ts';
+import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
 
 /** Heads that stay, newest first. A publisher that slept through this many commits must not think that it won. */
 export const HEADS_KEPT = 1000;
@@ -52,13 +53,8 @@ export class Heads {
   }
 
   async read(version: number): Promise<Step | undefined> {
-    let text: string;
-    try {
-      text = await readFile(this.path(version), 'utf8');
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+    const text = await lookAgain(this.path(version), () => readFile(this.path(version), 'utf8'));
+    if (text === undefined) return undefined;
     if (text === '') return { version, committed: undefined };
     const end = text.indexOf('\n');
     try {
@@ -102,4 +98,10 @@ export class Heads {
     for (const version of versions.slice(0, -HEADS_KEPT)) await rm(this.path(version), { force: true });
     await removeUnfinished(this.#folder);
   }
+}
+
+export function latestOf(step: Step | undefined): Latest | undefined {
+  return step?.committed
+    ? { head: { ...step.committed.head, version: String(step.version) }, release: step.committed.release }
+    : undefined;
 }

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isMissing } from './durable.ts';
+import { isMissing } from './errors.ts';
 
 /** File systems whose changes by other machines no kernel event tells; numbers of statfs(2) and linux/magic.h. */
 const REMOTE = new Set([

@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeRelease, encodeRelease, type Release } from '@quorate/model';
 import { recordError } from '../format.ts';
-import { createFile, isMissing, makeFolder, namesIn, removeUnfinished } from './durable.ts';
+import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished } from './durable.ts';
 import type { Heads } from './heads.ts';
 
 /** The records of a bundle's releases, for history: copies of what the heads committed. */
@@ -31,11 +31,8 @@ export class Releases {
 
   async read(number: number): Promise<Release | undefined> {
     const path = join(this.#folder, String(number));
-    let text: string;
-    try {
-      text = await readFile(path, 'utf8');
-    } catch (error) {
-      if (!isMissing(error)) throw error;
+    const text = await lookAgain(path, () => readFile(path, 'utf8'));
+    if (text === undefined) {
       const newest = (await this.#heads.current())?.committed?.release;
       return newest?.number === number ? newest : undefined;
     }

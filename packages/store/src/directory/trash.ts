@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isMissing, makeFolder, namesIn } from './durable.ts';
+import { lookAgain, makeFolder, namesIn } from './durable.ts';
+import { codeOf, isMissing } from './errors.ts';
 
 /** Looks for a file that others may be moving around, before it counts as gone. */
 const LOOKS = 3;
+
+export const isHash = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
+
+/** Folders of runs; other names are leavings of a file system or a person. */
+const isRun = (name: string): boolean => /^[0-9a-f-]{36}$/.test(name);
 
 /**
  * Blobs that collectors have set aside and not yet deleted, below `trash/`. Each run of a collector has folders of its own, and only
@@ -21,11 +27,9 @@ export class Trash {
   async read(hash: string): Promise<Buffer | undefined> {
     for (let look = 0; look < LOOKS; look++) {
       for (const folder of await this.#folders()) {
-        try {
-          return await readFile(join(folder, hash));
-        } catch (error) {
-          if (!isMissing(error)) throw error; // not in this one
-        }
+        const path = join(folder, hash);
+        const bytes = await lookAgain(path, () => readFile(path));
+        if (bytes) return bytes;
       }
     }
     return undefined;
@@ -51,7 +55,7 @@ export class Trash {
   }
 
   async #folders(): Promise<string[]> {
-    return (await namesIn(this.#folder)).map((name) => join(this.#folder, name));
+    return (await namesIn(this.#folder)).filter(isRun).map((name) => join(this.#folder, name));
   }
 }
 
@@ -82,7 +86,7 @@ export class TrashRun {
     const deleted = { blobs: 0, bytes: 0 };
     for (const folder of [this.#folder, ...this.#taken]) {
       for (const name of await namesIn(folder)) {
-        if (used.has(name)) continue;
+        if (!isHash(name) || used.has(name)) continue;
         try {
           const { size } = await stat(join(folder, name));
           await rm(join(folder, name));
@@ -102,7 +106,7 @@ async function removeEmpty(folder: string): Promise<void> {
   try {
     await rmdir(folder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = codeOf(error);
     // never made, or taken over; or it holds what is used, which the next run brings back
     if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
   }

@@ -27,6 +27,8 @@ export interface EnsembleOptions {
   certificates?: Certificates;
   /** Further `-D` properties. */
   properties?: Record<string, string>;
+  /** The folder of the server's jars; those of the newest version unless told otherwise. */
+  jars?: string;
   /** Further lines of zoo.cfg. */
   config?: string[];
   /** MB of Java heap; 128 unless told otherwise. */
@@ -114,7 +116,14 @@ export class Member {
     const defines = Object.entries(properties).map(([name, value]) => `-D${name}=${value}`);
     const heap = [`-Xmx${this.#options.heap ?? 128}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
     const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
-    const parameters = [...heap, ...defines, '-cp', `${JARS}/*`, main, join(this.folder, 'zoo.cfg')];
+    const parameters = [
+      ...heap,
+      ...defines,
+      '-cp',
+      `${this.#options.jars ?? JARS}/*`,
+      main,
+      join(this.folder, 'zoo.cfg'),
+    ];
     this.#process = spawn('java', parameters, { stdio: ['ignore', log, log] });
   }
 

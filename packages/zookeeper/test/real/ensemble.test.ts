@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type State, ZooKeeper } from '@quorate/zookeeper';
+import { type State, type WatchEvent, ZooKeeper } from '@quorate/zookeeper';
+import { TcpProxy } from '../proxy.ts';
 import { Ensemble, type Member, reasonToSkip } from '../server.ts';
 import { until, within } from '../until.ts';
 
@@ -125,6 +126,31 @@ describe('an ensemble of three real members', { skip: reasonToSkip }, () => {
     await Promise.all(clients.map((client) => client.close()));
   });
 
+  test('a session that moved to another server is refused on the first one: nothing of it is applied there, and both see who has it', {
+    timeout: 60_000,
+  }, async () => {
+    const [first, second] = ensemble.members as [Member, Member];
+    await using proxy = await TcpProxy.start(first.ports.client);
+    const old = await ZooKeeper.connect(proxy.address, { sessionTimeout: 20_000 });
+    await old.create('/moved', 'before');
+    await old.create('/moved/e', '', { mode: 'ephemeral' });
+    proxy.hold('both');
+    const late = old.set('/moved', 'by the old connection');
+    await using heir = await ZooKeeper.connect(second.address, { sessionTimeout: 20_000, session: old.session });
+    await heir.set('/moved', 'by the heir');
+    proxy.refuse();
+    proxy.release();
+    await assert.rejects(within('the refusal', late), ({ code, ambiguous }) => {
+      return code === 'SESSION_MOVED' || (code === 'CONNECTION_LOSS' && ambiguous);
+    });
+    await heir.sync('/moved');
+    assert.equal((await heir.get('/moved')).data.toString(), 'by the heir');
+    assert.equal((await heir.exists('/moved/e'))?.ephemeralOwner, heir.session.id);
+    await until('the old one has noticed', () => old.state === 'connecting');
+    await old.close();
+    assert.equal((await heir.exists('/moved/e'))?.ephemeralOwner, heir.session.id);
+  });
+
   test('members join and leave by reconfig; a client that follows the configuration moves along', {
     timeout: 90_000,
   }, async () => {
@@ -133,6 +159,9 @@ describe('an ensemble of three real members', { skip: reasonToSkip }, () => {
     await using follower = await ZooKeeper.connect(first.address, { followConfig: true, sessionTimeout: 20_000 });
     const { id } = follower.session;
     await until('it knows all three', () => follower.servers.length === 3);
+    const told: WatchEvent[] = [];
+    await using inner = await ZooKeeper.connect(`${ensemble.servers}/a/chroot`);
+    assert.equal((await inner.getConfig({ watch: (event) => told.push(event) })).members.length, 3);
 
     const joiner = await ensemble.add();
     joiner.configure([...ensemble.members.slice(0, 3).map((member) => member.line()), joiner.line('observer')]);
@@ -149,6 +178,8 @@ describe('an ensemble of three real members', { skip: reasonToSkip }, () => {
     assert.ok(after.version > version);
     await assert.rejects(zk.reconfig({ leaving: [4], fromConfig: version }), { code: 'BAD_VERSION' });
     await joiner.serving(['observer']);
+    await until('a listener is told, whatever its chroot', () => told.length === 1);
+    assert.deepEqual([told[0]!.type, told[0]!.path], ['changed', '/zookeeper/config']);
     await until('the follower knows the observer', () => follower.servers.includes(joiner.address));
 
     const states: State[] = [];

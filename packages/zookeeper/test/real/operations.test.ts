@@ -320,6 +320,10 @@ describe('operations on a real server', { skip: reasonToSkip }, () => {
     assert.equal(path, '/n-0000000000');
     assert.equal((await zk.get(`${parent}/deep/root/n-0000000000`)).data.toString(), '1');
     assert.deepEqual((await inner.children('/')).children, ['n-0000000000']);
+    // Servers compare the mere text, by which this one would belong to it.
+    await inner.sync();
+    await using outer = await ZooKeeper.connect({ servers: ensemble.servers, session: inner.session });
+    await outer.create(`${parent}/deep/root-and-more`, '', { mode: 'ephemeral' });
     assert.deepEqual(await inner.getEphemerals('/'), ['/n-0000000000']);
     assert.equal((await events.next()).value?.path, '/n-0000000000');
     const [created] = await inner.multi([op.create('/m')]);
@@ -369,12 +373,20 @@ describe('operations on a real server', { skip: reasonToSkip }, () => {
       zk.create('/a', 7 as unknown as string),
       zk.create('/a', '', { mode: 'odd' as 'ephemeral' }),
       zk.multi([op.set('/a', '', 0.5)]),
+      zk.set('/a', '', { version: Number.NaN }),
+      zk.set('/a', '', { version: 2 ** 32 }),
+      zk.delete('/a', { version: '0' as unknown as number }),
+      zk.setAcl('/a', OPEN, { version: 0.5 }),
+      zk.addAuth(undefined as unknown as string, 'a:b'),
+      zk.addAuth('digest', 7 as unknown as string),
       ZooKeeper.connect('', {}),
       ZooKeeper.connect('h:1', { sessionTimeout: -1 }),
       ZooKeeper.connect({ servers: [] }),
     ];
     for (const call of refused) await assert.rejects(call, { code: 'BAD_ARGUMENTS' });
     assert.throws(() => zk.watch('relative'), { code: 'BAD_ARGUMENTS' });
+    await assert.rejects(zk.get('relative', { watch: () => {} }), { code: 'BAD_ARGUMENTS' });
+    assert.equal(zk.state, 'connected');
   });
 
   test('reconfig fails with its own codes: no right, a stale version, arguments that contradict each other', async () => {

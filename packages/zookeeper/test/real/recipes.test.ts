@@ -77,6 +77,22 @@ describe('recipes on a real server', { skip: reasonToSkip }, () => {
     await until('the line is empty', async () => (await zk.children(path)).children.length === 0);
   });
 
+  test('a wait that is given up without a connection ends at once, and leaves the line when there is one', async () => {
+    await using held = await new Lock(other, path).acquire();
+    const stop = new AbortController();
+    const waiting = new Lock(zk, path).acquire({ signal: stop.signal });
+    await until('it waits', async () => (await other.children(path)).children.length === 2);
+    proxy.refuse();
+    proxy.cut();
+    await until('the loss is noticed', () => zk.state === 'connecting');
+    stop.abort();
+    await assert.rejects(within('its end', waiting, 500), { code: 'ABORTED' });
+    proxy.accept();
+    await until('it has left', async () => (await other.children(path)).children.length === 1);
+    assert.equal(zk.state, 'connected');
+    assert.equal(held.signal.aborted, false);
+  });
+
   test('a holder whose connection is lost is told before the lock can be given to another', async () => {
     const held = await new Lock(zk, path).acquire();
     const waiting = new Lock(other, path).acquire();

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { op, type State, ZooKeeper } from '@quorate/zookeeper';
 import { freePorts } from '../ports.ts';
@@ -236,6 +238,38 @@ describe('sessions with a real server', { skip: reasonToSkip }, () => {
     proxy.trickle(7);
     const { data } = await zk.get(path);
     assert.deepEqual(data, Buffer.alloc(5_000, 3));
+  });
+
+  test('what a session authenticated with is given again on every connection, also what came while there was none', async () => {
+    const auth = (name: string) => ({ scheme: 'digest', auth: `${name}:pw` });
+    await using owner = await ZooKeeper.connect(proxy.address, { auth: [auth('first')], sessionTimeout: TIMEOUT });
+    await owner.addAuth('digest', 'second:pw');
+    proxy.refuse();
+    proxy.cut();
+    await until('the loss is noticed', () => owner.state === 'connecting');
+    const adding = owner.addAuth('digest', 'third:pw');
+    const reading = owner.whoami();
+    proxy.accept();
+    await adding;
+    const users = (await reading).filter(({ scheme }) => scheme === 'digest').map(({ user }) => user);
+    assert.deepEqual(users.sort(), ['first', 'second', 'third']);
+  });
+
+  test('an ensemble that has lost what the client has seen takes no session of it: that is told in time, as expiry', {
+    timeout: 60_000,
+  }, async () => {
+    await using wiped = await Ensemble.start();
+    const [server] = wiped.members as [Member];
+    await using before = await ZooKeeper.connect(wiped.servers, { sessionTimeout: TIMEOUT });
+    for (let write = 0; write < 20; write++) await before.create(`/write-${write}`);
+    await server.kill();
+    rmSync(join(server.folder, 'data/version-2'), { recursive: true });
+    const reading = before.exists('/write-0');
+    await server.start();
+    await assert.rejects(within('its end', reading, 3 * TIMEOUT), { code: 'SESSION_EXPIRED' });
+    assert.match(server.log(), /Refusing session/);
+    await using after = await ZooKeeper.connect(wiped.servers);
+    assert.equal(await after.exists('/write-0'), undefined);
   });
 
   test('an idle session is kept alive by pings far beyond its time-out', async () => {

@@ -151,6 +151,15 @@ describe('watches on a real server', { skip: reasonToSkip }, () => {
     assert.equal(await next(events), `changed ${path}`);
   });
 
+  test('a recursive watch of the root tells of every node there is', async () => {
+    await using events = zk.watch('/', { kind: 'persistent_recursive' });
+    await zk.sync();
+    const path = await node();
+    await other.create(`${path}/a`);
+    assert.equal(await next(events), `created ${path}`);
+    assert.equal(await next(events), `created ${path}/a`);
+  });
+
   test('events and replies come in the order of the server: a read that shows a change comes after its event', async () => {
     const path = await node();
     const order: string[] = [];

@@ -1,8 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
+import type { InstanceStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 import { BundleWorker } from './bundle-worker.ts';
 import { DEFAULT_POLICY, lockState, openBundle } from './disk/index.ts';
@@ -10,8 +9,7 @@ import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import { AgentError } from './errors.ts';
 import { type MemberReport, superviseMember } from './member-supervisor.ts';
 import type { Settings } from './settings.ts';
-import { writeStatus } from './status-file.ts';
-import { VERSION } from './version.ts';
+import { describeInstance, writeStatus } from './status-file.ts';
 
 export type Log = (line: string) => void;
 
@@ -187,18 +185,8 @@ export class Agent {
   }
 
   get #status(): InstanceStatus {
-    const { instance, address, zone } = this.#settings;
-    return {
-      format: STATUS_FORMAT,
-      id: instance,
-      host: hostname(),
-      ...(address ? { address } : {}),
-      ...(zone ? { zone } : {}),
-      version: VERSION,
-      ...(this.#member?.mode ? { member: this.#member.mode } : {}),
-      bundles: Object.fromEntries([...this.#workers].map(([name, worker]) => [name, worker.status])),
-      ...(this.#clock ? { clock: this.#clock } : {}),
-    };
+    const bundles = Object.fromEntries([...this.#workers].map(([name, worker]) => [name, worker.status]));
+    return describeInstance(this.#settings, bundles, { member: this.#member?.mode, clock: this.#clock });
   }
 
   /** Writes the status here and shows it to the fleet, one at a time, always the newest. */

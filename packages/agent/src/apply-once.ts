@@ -4,7 +4,9 @@ import { openStore, type Store } from '@quorate/store';
 import { bundlePlace, type Log, managedBundles } from './agent.ts';
 import { BundleWorker } from './bundle-worker.ts';
 import { lockState, openBundle } from './disk/index.ts';
+import { identify } from './ensemble/process.ts';
 import type { Settings } from './settings.ts';
+import { describeInstance, readStatus, writeStatus } from './status-file.ts';
 
 export interface AppliedOnce {
   readonly bundles: Readonly<Record<string, BundleStatus>>;
@@ -12,15 +14,22 @@ export interface AppliedOnce {
   readonly unreachable?: Error;
 }
 
+export interface ApplyOnceOptions {
+  /** one that is open already; else that of the settings is opened */
+  readonly store?: Store;
+  /** these bundles; the instance's own unless given */
+  readonly only?: readonly string[];
+  /** ms until a store that does not answer is given up */
+  readonly connectTimeout?: number | undefined;
+  readonly signal?: AbortSignal;
+  readonly log?: Log;
+}
+
 /**
  * Puts in place what was applied last, then what the heads say, and ends: for baking images and for boot.
- * @param only these bundles; the instance's own otherwise
  * @throws AgentError LOCKED when an agent runs on this state folder
  */
-export async function applyOnce(
-  settings: Settings,
-  options: { store?: Store; only?: readonly string[]; signal?: AbortSignal; log?: Log } = {},
-): Promise<AppliedOnce> {
+export async function applyOnce(settings: Settings, options: ApplyOnceOptions = {}): Promise<AppliedOnce> {
   const { state } = settings;
   const signal = options.signal ?? new AbortController().signal;
   const only = options.only ?? settings.bundles;
@@ -36,28 +45,48 @@ export async function applyOnce(
   let unreachable: Error | undefined;
   try {
     for (const name of await managedBundles(state)) if (!only || only.includes(name)) await worker(name).recover();
-    unreachable = await converge(settings, options.store, signal, async (store) => {
+    unreachable = await converge(settings, options, signal, async (store) => {
       const names = new Set([...(only ?? (await store.bundles({ signal }))), ...workers.keys()]);
       for (const name of names) await worker(name).converge(store, signal);
     });
   } finally {
     for (const opened of workers.values()) opened.close();
   }
-  return {
-    bundles: Object.fromEntries([...workers].map(([name, { status }]) => [name, status])),
-    ...(unreachable ? { unreachable } : {}),
-  };
+  const bundles = Object.fromEntries([...workers].map(([name, { status }]) => [name, status]));
+  await note(settings, bundles, unreachable, options.log);
+  return { bundles, ...(unreachable ? { unreachable } : {}) };
+}
+
+/** For `quorate status`: how these bundles stand now, and those that were not asked for as they stood. */
+async function note(
+  settings: Settings,
+  bundles: Readonly<Record<string, BundleStatus>>,
+  unreachable: Error | undefined,
+  log: Log | undefined,
+): Promise<void> {
+  const before = await readStatus(settings.state).catch(() => undefined); // one that cannot be read is written anew
+  const instance = describeInstance(settings, { ...before?.instance.bundles, ...bundles });
+  const detail = unreachable ? { detail: unreachable.message } : {};
+  const store = { url: settings.store ?? '', reachable: unreachable === undefined, ...detail };
+  try {
+    await writeStatus(settings.state, { instance, store, agent: (await identify(process.pid))! });
+  } catch (error) {
+    // a full disk: what was applied counts, not the note of it
+    log?.(`warn  the status could not be written: ${(error as Error).message}`);
+  }
 }
 
 async function converge(
   settings: Settings,
-  given: Store | undefined,
+  { store: given, connectTimeout }: ApplyOnceOptions,
   signal: AbortSignal,
   work: (store: Store) => Promise<void>,
 ): Promise<Error | undefined> {
   let store: Store | undefined;
   try {
-    store = given ?? (await openStore(settings.store!, { signal, ...(settings.tls ? { tls: settings.tls } : {}) }));
+    const tls = settings.tls ? { tls: settings.tls } : {};
+    store =
+      given ?? (await openStore(settings.store!, { signal, ...tls, ...(connectTimeout ? { connectTimeout } : {}) }));
     await work(store);
     return undefined;
   } catch (error) {

@@ -4,6 +4,13 @@ export * from './disk/index.ts';
 export * from './ensemble/index.ts';
 export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
-export { readSettings, SETTINGS_FILE, type Settings, type SettingsFlags } from './settings.ts';
+export {
+  type MemberSettings,
+  parseSettings,
+  readSettings,
+  SETTINGS_FILE,
+  type Settings,
+  type SettingsFlags,
+} from './settings.ts';
 export { type LocalStatus, type MemberState, readStatus } from './status-file.ts';
 export { VERSION } from './version.ts';

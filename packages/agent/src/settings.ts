@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { describeFaults } from '@quorate/model';
 import * as v from 'valibot';
 import { AgentError } from './errors.ts';
 
@@ -53,6 +54,11 @@ export interface SettingsFlags {
   readonly bundles?: string;
 }
 
+const MISSING = new Map<string | undefined, string>([
+  ['ENOENT', 'is not there'],
+  ['EISDIR', 'is a folder'],
+  ['EACCES', 'may not be read by this user'],
+]);
 export const SETTINGS_FILE = '/etc/quorate/quorate.yaml';
 const STATE_FOLDER = '/var/lib/quorate';
 
@@ -91,11 +97,12 @@ type FileSettings = v.InferOutput<typeof FileSchema>;
  * @throws AgentError BAD_SETTINGS that names each wrong key and where it came from
  */
 export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.ProcessEnv = process.env): Promise<Settings> {
-  const path = flags.config ?? env.QUORATE_CONFIG ?? SETTINGS_FILE;
-  const asked = flags.config !== undefined || env.QUORATE_CONFIG !== undefined;
-  const file = await readSettingsFile(path, asked);
+  const asked = flags.config || env.QUORATE_CONFIG;
+  const path = asked || SETTINGS_FILE;
+  const file = await readSettingsFile(path, Boolean(asked));
+  // an empty variable says nothing, as in a script that sets it only sometimes
   const given = (name: keyof SettingsFlags & keyof FileSettings): string | undefined =>
-    flags[name] ?? env[`QUORATE_${name.toUpperCase()}`] ?? (file?.[name] as string | undefined);
+    flags[name] || env[`QUORATE_${name.toUpperCase()}`] || (file?.[name] as string | undefined);
   const root = resolve(given('root') ?? '/');
   const bundles = flags.bundles ?? env.QUORATE_BUNDLES;
   const settings: Settings = {
@@ -130,21 +137,26 @@ async function readSettingsFile(path: string, mustExist: boolean): Promise<FileS
   } catch (cause) {
     // without a file there are flags and variables: only a file that was asked for must be there
     if (!mustExist && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new AgentError('BAD_SETTINGS', `the settings file ${path} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
+    const why = MISSING.get((cause as NodeJS.ErrnoException).code) ?? `cannot be read: ${(cause as Error).message}`;
+    throw new AgentError('BAD_SETTINGS', `the settings file ${path} ${why}`, { cause });
   }
+  return parseSettings(source, path);
+}
+
+/** @throws AgentError BAD_SETTINGS that names each wrong key */
+export async function parseSettings(source: string, path: string): Promise<FileSettings> {
   const { parse } = await import('yaml');
   let value: unknown;
   try {
-    value = parse(source) ?? {};
+    value = parse(source, { logLevel: 'error' }) ?? {};
   } catch (cause) {
-    throw new AgentError('BAD_SETTINGS', `the settings file ${path} is not YAML: ${(cause as Error).message}`, {
-      cause,
-    });
+    // the first line tells what and where, the others draw it
+    const fault = (cause as Error).message.split('\n')[0]!.replace(/:$/, '');
+    throw new AgentError('BAD_SETTINGS', `the settings file ${path} is not YAML: ${fault}`, { cause });
   }
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new AgentError('BAD_SETTINGS', `the settings file ${path} is no mapping: write lines like \`store: URL\``);
   const result = v.safeParse(FileSchema, value);
   if (result.success) return result.output;
-  const faults = result.issues.map((issue) => `${v.getDotPath(issue) ?? 'the file'}: ${issue.message}`);
-  throw new AgentError('BAD_SETTINGS', `the settings file ${path}: ${faults.join('; ')}`);
+  throw new AgentError('BAD_SETTINGS', `the settings file ${path}: ${describeFaults(result.issues)}`);
 }

@@ -1,7 +1,10 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { decodeStatus, type InstanceStatus } from '@quorate/model';
+import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
+import type { Settings } from './settings.ts';
+import { VERSION } from './version.ts';
 
 /** What the agent says on this machine, for those who ask without a network. */
 export interface LocalStatus {
@@ -13,6 +16,25 @@ export interface LocalStatus {
 }
 
 export type MemberState = 'starting' | 'serving' | 'down';
+
+/** What an instance says of itself. */
+export function describeInstance(
+  { instance, address, zone }: Settings,
+  bundles: Readonly<Record<string, BundleStatus>>,
+  more: Pick<InstanceStatus, 'member' | 'clock'> = {},
+): InstanceStatus {
+  return {
+    format: STATUS_FORMAT,
+    id: instance,
+    host: hostname(),
+    ...(address ? { address } : {}),
+    ...(zone ? { zone } : {}),
+    version: VERSION,
+    ...(more.member ? { member: more.member } : {}),
+    bundles,
+    ...(more.clock ? { clock: more.clock } : {}),
+  };
+}
 
 const statusFile = (state: string): string => join(state, 'status.json');
 

@@ -36,11 +36,35 @@ export function checkShape<const S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  const faults = result.issues.slice(0, 5).map((issue) => {
+  throw new ModelError(code, `${what}: ${describeFaults(result.issues)}`);
+}
+
+const FAULTS_SHOWN = 5;
+
+/** What is wrong with a value, each fault on its place: `reload.timeout: >=0.1 is wanted, not 0`. */
+export function describeFaults(issues: readonly v.BaseIssue<unknown>[]): string {
+  const faults = issues.slice(0, FAULTS_SHOWN).map((issue) => {
     const place = v.getDotPath(issue);
-    return place ? `${place}: ${issue.message}` : issue.message;
+    return `${place ? `${place}: ` : ''}${describeFault(issue)}`;
   });
-  throw new ModelError(code, `${what}: ${faults.join('; ')}`);
+  const more = issues.length - FAULTS_SHOWN;
+  return `${faults.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  Object: 'a mapping',
+  Array: 'a list',
+  string: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+};
+
+function describeFault({ type, expected, received, message }: v.BaseIssue<unknown>): string {
+  if (expected === 'never') return 'there is no such key';
+  if (type === 'strict_object' && received === 'undefined') return 'is missing';
+  // the schema's own words where it has some, else what the library knows
+  const wanted = message.startsWith('Invalid ') ? (WORDS[expected ?? ''] ?? expected) : message;
+  return `${wanted} is wanted${type === 'non_empty' ? '' : `, not ${received}`}`;
 }
 
 /** JSON with a newline, as people and foreign clients like to read it. */

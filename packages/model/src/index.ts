@@ -1,3 +1,4 @@
+export { describeFaults } from './codec.ts';
 export {
   type BundleDefinition,
   DEFAULT_HOOK_SECONDS,

@@ -16,7 +16,7 @@ test('each wrong key is named', () => {
   const cases: [unknown, RegExp][] = [
     [undefined, /mapping with at least `root:`/],
     ['/etc/nginx', /mapping/],
-    [{}, /root/],
+    [{}, /root: is missing/],
     [{ root: 'etc' }, /root: an absolute path/],
     [{ root: '/' }, /root: an absolute path below \//],
     [{ root: '//' }, /root: an absolute path below \//],
@@ -24,8 +24,10 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a\0' }, /root: valid UTF-8/],
     [{ root: '/etc/a', link: 'hard' }, /link: one of directory, files, copy/],
     [{ root: '/etc/a', reload: { command: '' } }, /reload\.command: a command/],
-    [{ root: '/etc/a', reload: { command: 'x', timeout: 0 } }, /reload\.timeout/],
-    [{ root: '/etc/a', relaod: { command: 'x' } }, /relaod/],
+    [{ root: '/etc/a', reload: { command: 'x', timeout: 0 } }, /reload\.timeout: >=0\.1 is wanted, not 0/],
+    [{ root: '/etc/a', reload: 'x' }, /reload: a mapping is wanted, not "x"/],
+    [{ root: '/etc/a', ignore: 'x' }, /ignore: a list is wanted, not "x"/],
+    [{ root: '/etc/a', relaod: { command: 'x' } }, /relaod: there is no such key/],
     [{ root: '/etc/a', links: ['usr'] }, /links\.0/],
   ];
   for (const [value, message] of cases)

@@ -1,6 +1,6 @@
 export { type ApplyResult, Bundle, type BundleOptions, type Fetch, openBundle } from './bundle.ts';
 export { exchangeHelper } from './exchange.ts';
 export { isLocked, lockState } from './lock.ts';
-export { DEFAULT_POLICY, type Policy } from './policy.ts';
+export { checkPolicy, DEFAULT_POLICY, type Policy, resolveNativeRoot } from './policy.ts';
 export { type Scanned, type ScanOptions, scanTree } from './scan.ts';
 export type { Drift } from './tree.ts';

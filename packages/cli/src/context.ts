@@ -1,4 +1,6 @@
+import { stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { readSettings, type Settings, type SettingsFlags } from '@quorate/agent';
 import type { FileEntry, Manifest, Release } from '@quorate/model';
 import { openStore, readManifest, type Store } from '@quorate/store';
@@ -26,7 +28,7 @@ export class Context implements AsyncDisposable {
     this.settings = settings;
     this.json = flags.json ?? false;
     this.yes = flags.yes ?? false;
-    this.#connectTimeout = flags.connectTimeout;
+    this.#connectTimeout = milliseconds(flags);
   }
 
   static async open(flags: GlobalFlags): Promise<Context> {
@@ -34,20 +36,8 @@ export class Context implements AsyncDisposable {
   }
 
   store(): Promise<Store> {
-    this.#store ??= this.#open();
+    this.#store ??= openNamed(this.settings, this.#connectTimeout);
     return this.#store;
-  }
-
-  async #open(): Promise<Store> {
-    const { store, tls } = this.settings;
-    if (!store)
-      throw new CliError(
-        EXIT.usage,
-        'no store is named',
-        'give --store URL, set QUORATE_STORE, or write `store:` into /etc/quorate/quorate.yaml (quorate init does)',
-      );
-    const connectTimeout = this.#connectTimeout === undefined ? {} : { connectTimeout: this.#connectTimeout * 1000 };
-    return openStore(store, { ...connectTimeout, ...(tls ? { tls } : {}) });
   }
 
   /** Results for programs, or lines for people. */
@@ -66,9 +56,58 @@ export class Context implements AsyncDisposable {
   }
 }
 
+/** @throws CliError usage when no store is named anywhere */
+export function namedStore({ store }: Settings): string {
+  if (store) return store;
+  throw new CliError(
+    EXIT.usage,
+    'no store is named',
+    'give --store URL, set QUORATE_STORE, or write `store:` into /etc/quorate/quorate.yaml (quorate init does)',
+  );
+}
+
+export function milliseconds({ connectTimeout }: GlobalFlags): number | undefined {
+  return connectTimeout === undefined ? undefined : connectTimeout * 1000;
+}
+
+/** The store of the settings. @param connectTimeout ms until one that does not answer is given up */
+export async function openNamed(settings: Settings, connectTimeout: number | undefined): Promise<Store> {
+  const url = namedStore(settings);
+  if (url.startsWith('dir:')) await checkFolder(url);
+  return openStore(url, {
+    ...(connectTimeout === undefined ? {} : { connectTimeout }),
+    ...(settings.tls ? { tls: settings.tls } : {}),
+  });
+}
+
+/** A folder that is not there yet is an empty store; but where the folder above is missing too, a share is not mounted. */
+async function checkFolder(url: string): Promise<void> {
+  const folder = resolve(url.slice('dir:'.length));
+  const kind = async (path: string): Promise<string> => {
+    const stats = await stat(path).catch(() => undefined); // absence is an answer here
+    return stats ? (stats.isDirectory() ? 'folder' : 'file') : 'nothing';
+  };
+  if ((await kind(folder)) === 'file') throw new CliError(EXIT.usage, `the store ${url} is a file`, 'name a folder');
+  if ((await kind(folder)) === 'nothing' && (await kind(dirname(folder))) !== 'folder')
+    throw new CliError(
+      EXIT.unreachable,
+      `the store ${url} is not there: ${dirname(folder)} is no folder`,
+      'mount the share, or make the folder; the first `quorate import` makes the store in it',
+    );
+}
+
 /** Who publishes: what was said, else the person behind sudo, else the user, at this host. */
 export function authorOf(flag: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
-  return flag ?? env.QUORATE_AUTHOR ?? `${env.SUDO_USER ?? userInfo().username}@${hostname()}`;
+  return flag || env.QUORATE_AUTHOR || `${env.SUDO_USER ?? userName()}@${hostname()}`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // a user without an entry in /etc/passwd, as in containers
+    return `uid-${process.getuid?.()}`;
+  }
 }
 
 /** A release as one side of a diff. */
@@ -88,6 +127,10 @@ export const nothing: DiffSide = { name: '0', manifest: [] satisfies Manifest, r
 export function wholeNumber(what: string, text: string, least = 1): number {
   const number = Number(text);
   if (!/^\d+$/.test(text) || number < least)
-    throw new CliError(EXIT.usage, `${what} is a whole number from ${least}, not ${JSON.stringify(text)}`);
+    throw new CliError(
+      EXIT.usage,
+      `${what} is a whole number from ${least}, not ${JSON.stringify(text)}`,
+      'give it in digits, like 12',
+    );
   return number;
 }

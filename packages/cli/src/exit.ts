@@ -14,6 +14,10 @@ export class CliError extends Error {
   }
 }
 
+const STORE_HINT = 'check what --store names; `quorate doctor` looks closer';
+const SETTINGS_HINT = 'settings come from flags, QUORATE_* variables and /etc/quorate/quorate.yaml (or --config FILE)';
+
+/** Exit code and advice by the stable code of an error; where the error itself says what to do, that is left out. */
 const BY_CODE: Record<string, { exit: number; hint?: string }> = {
   CONFLICT: {
     exit: EXIT.conflict,
@@ -28,24 +32,45 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     hint: 'look at `quorate history` when the store is back: it may have been published',
   },
   NOT_ALLOWED: { exit: EXIT.failed, hint: 'check the permissions of the store for this user' },
-  NOT_FOUND: { exit: EXIT.failed, hint: '`quorate history` and `quorate fleet` show what there is' },
-  UNCHANGED: { exit: EXIT.done },
-  BAD_URL: { exit: EXIT.usage },
-  BAD_SETTINGS: { exit: EXIT.usage },
-  BAD_PATH: { exit: EXIT.usage },
-  BAD_DEFINITION: { exit: EXIT.usage },
-  LIMIT: { exit: EXIT.failed, hint: 'split it into several bundles, or leave files out with --ignore' },
-  NEWER_FORMAT: { exit: EXIT.failed, hint: 'upgrade Quorate on this machine' },
-  CORRUPT: { exit: EXIT.failed },
-  IMPORT_REFUSED: {
+  NOT_FOUND: {
     exit: EXIT.failed,
-    hint: 'leave them out with --ignore GLOB, or allow links with --allow-links-to FOLDER',
+    hint: '`quorate fleet` lists the bundles, `quorate history NAME` the releases of one',
   },
-  OUTSIDE_ROOTS: { exit: EXIT.refused },
-  REFUSED: { exit: EXIT.refused },
-  BAD_MANIFEST: { exit: EXIT.refused },
+  UNSUITABLE: { exit: EXIT.failed, hint: STORE_HINT },
+  UNCHANGED: { exit: EXIT.done },
+  BAD_URL: { exit: EXIT.usage, hint: SETTINGS_HINT },
+  BAD_SETTINGS: { exit: EXIT.usage, hint: SETTINGS_HINT },
+  BAD_ARGUMENTS: { exit: EXIT.usage, hint: STORE_HINT },
+  BAD_PATH: {
+    exit: EXIT.usage,
+    hint: 'names are like web, mail-in or edge.1; `quorate fleet` lists the bundles there are',
+  },
+  BAD_DEFINITION: {
+    exit: EXIT.usage,
+    hint: 'a definition has root, link, reload, health, ignore and links, of which only root must be there',
+  },
+  BAD_RECORD: { exit: EXIT.failed, hint: STORE_HINT },
+  BAD_MANIFEST: { exit: EXIT.refused, hint: STORE_HINT },
+  LIMIT: { exit: EXIT.failed, hint: 'split it into several bundles, or leave files out' },
+  NEWER_FORMAT: { exit: EXIT.failed, hint: 'upgrade Quorate on this machine' },
+  CORRUPT: { exit: EXIT.failed, hint: 'the store was changed by something else: bring its files back from a backup' },
+  IMPORT_REFUSED: { exit: EXIT.failed, hint: 'move them away, or leave them out by `ignore:` in the definition' },
+  OUTSIDE_ROOTS: {
+    exit: EXIT.refused,
+    hint: 'bundles live below /etc, /opt, /srv, /usr/local/etc, or what `roots:` in the settings lists',
+  },
+  REFUSED: { exit: EXIT.refused, hint: 'change what it names' },
+  REPLACED: { exit: EXIT.refused, hint: 'put things right there, then try again' },
+  MISSING_PARENT: { exit: EXIT.refused, hint: 'make the folder, then try again' },
+  DISK_FULL: { exit: EXIT.failed, hint: 'free some room, then try again: nothing was lost' },
+  READ_ONLY: { exit: EXIT.failed, hint: 'mount it for writing, or choose another --state and --root' },
   NOT_PERMITTED: { exit: EXIT.failed, hint: 'run it as root, or choose another --state and --root' },
-  LOCKED: { exit: EXIT.failed },
+  LOCKED: { exit: EXIT.failed, hint: 'one agent keeps a machine; `quorate status` tells what it does' },
+  // of Node itself, for files that a command reads or writes
+  EACCES: { exit: EXIT.failed, hint: 'run it as root, or choose a place that this user may use' },
+  EPERM: { exit: EXIT.failed, hint: 'run it as root, or choose a place that this user may use' },
+  ENOSPC: { exit: EXIT.failed, hint: 'free some room, then try again' },
+  NO_JAVA: { exit: EXIT.failed, hint: '`quorate doctor` tells what is missing' },
 };
 
 /** What an error means for whoever called the command. */
@@ -55,5 +80,5 @@ export function describeError(error: unknown): { exit: number; message: string; 
   const { code, message } = error as Error & { code?: string };
   const known = code === undefined ? undefined : BY_CODE[code];
   if (known) return { message, ...known };
-  return { exit: EXIT.failed, message: message || String(error) };
+  return { exit: EXIT.failed, message: message || String(error), hint: 'add --verbose to see where it comes from' };
 }

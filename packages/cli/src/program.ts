@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { GlobalFlags } from './context.ts';
+import { paint } from './output/style.ts';
 
 /** Runs a command and gives its exit code to whoever waits. */
 export type Finish = (work: Promise<number>) => void;
@@ -8,8 +9,19 @@ const collect = (value: string, before: string[] = []): string[] => [...before, 
 
 function seconds(text: string): number {
   const number = Number(text);
-  if (!(number > 0)) throw new InvalidArgumentError('a number of seconds');
+  if (!(number > 0)) throw new InvalidArgumentError('Give a number of seconds above 0.');
   return number;
+}
+
+/** A mistake on the command line: what it is, and where help is. */
+function tellUsage(command: Command, help: string): Command {
+  return command
+    .exitOverride()
+    .configureOutput({
+      writeErr: (text) => process.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error:/, paint('red', 'quorate:'))),
+    })
+    .showHelpAfterError(`→ ${help}`);
 }
 
 /** The command tree. Each command's code is loaded when it runs. */
@@ -23,6 +35,7 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--instance <id>', "this machine's name in the fleet; the host name unless said")
     .option('--zone <zone>', 'where it stands')
     .option('--address <address>', 'how others reach it')
+    .option('--bundles <names>', 'the bundles of this machine, with commas between; all of the store unless said')
     .option('--config <file>', 'instead of /etc/quorate/quorate.yaml')
     .option('--json', 'results for programs')
     .option('-y, --yes', 'go ahead without asking')
@@ -31,14 +44,17 @@ export function makeProgram(version: string, finish: Finish): Command {
     .addOption(
       new Option('--connect-timeout <seconds>', 'until a store that does not answer is given up').argParser(seconds),
     )
-    .showHelpAfterError('→ quorate --help, or quorate COMMAND --help')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 usage, 3 conflict, 4 refused, 5 store unreachable\nExample:    quorate import web /etc/nginx --reload "systemctl reload nginx"',
     );
+  tellUsage(program, 'quorate --help lists the commands');
   const globals = (command: Command): GlobalFlags => command.optsWithGlobals();
   const add = (name: string, summary: string, example: string): Command =>
-    program.command(name).summary(summary).description(summary).addHelpText('after', `\nExample: ${example}`);
+    tellUsage(program.command(name), `quorate ${name.split(' ')[0]} --help`)
+      .summary(summary)
+      .description(summary)
+      .addHelpText('after', `\nExample: ${example}`);
 
   add('init', "writes this machine's settings", 'quorate init --members 10.0.0.1,10.0.0.2,10.0.0.3')
     .option('--members <addresses>', 'the machines that run ZooKeeper members, the same list on each')
@@ -111,6 +127,7 @@ export function makeProgram(version: string, finish: Finish): Command {
 
   add('fleet', 'every instance and what it runs', 'quorate fleet --watch')
     .option('--watch', 'again and again')
+    .option('--forget <instance>', 'take away what an instance that is gone has left in a directory store')
     .action((_, command: Command) =>
       finish(import('./commands/status.ts').then(({ fleet }) => fleet(globals(command)))),
     );

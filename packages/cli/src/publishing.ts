@@ -19,7 +19,7 @@ import {
   type Store,
   StoreError,
 } from '@quorate/store';
-import { authorOf, type Context, nothing, releaseSide } from './context.ts';
+import { authorOf, type Context, releaseSide } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { confirm } from './output/ask.ts';
 import { renderDiff, summarize } from './output/diff.ts';
@@ -32,6 +32,8 @@ export interface Working {
   readonly manifest: Manifest;
   readonly definition: BundleDefinition;
   read(sha256: string): Promise<Uint8Array>;
+  /** told of the release that holds exactly this set */
+  settle?(release: Release): Promise<void>;
 }
 
 export interface PublishFlags {
@@ -45,18 +47,17 @@ export interface PublishFlags {
 /** Shows what would change, asks, publishes, and waits where asked to. @returns the exit code */
 export async function publishWorking(
   context: Context,
-  bundle: string,
-  base: Release | undefined,
+  base: Release,
   working: Working,
   flags: PublishFlags,
 ): Promise<number> {
   const store = await context.store();
-  const head = base ? await mustLatest(store, bundle) : undefined;
-  const ready =
-    head && base && head.release.number !== base.number
-      ? await rebased(store, base, head, working, flags.rebase ?? false)
-      : working;
-  const before = head ? await releaseSide(store, head.release) : nothing;
+  const { bundle } = base;
+  const head = await mustLatest(store, bundle);
+  const moved = head.release.number !== base.number;
+  if (moved && (await isUnchanged(store, base, working))) return nothingToPublish(context, base);
+  const ready = moved ? await rebased(store, base, head, working, flags.rebase ?? false) : working;
+  const before = await releaseSide(store, head.release);
   const after = {
     name: 'new',
     manifest: ready.manifest,
@@ -64,48 +65,51 @@ export async function publishWorking(
     read: (file: FileEntry) => ready.read(file.sha256),
   };
   const diff = await renderDiff(before, after);
-  if (diff === '') {
-    context.print(
-      { bundle, release: head?.release.number, published: false },
-      () => `nothing to publish: this is what release ${head?.release.number} of ${bundle} holds already`,
-    );
-    return EXIT.done;
-  }
+  if (diff === '') return nothingToPublish(context, head.release);
   if (!context.json) process.stdout.write(`${diff}\n`);
-  if (
-    !(await confirm(
-      `Publish this as the next release of ${bundle} (${summarize(before.manifest, after.manifest) || 'definition'})?`,
-      context.yes,
-    ))
-  ) {
+  const what = summarize(before.manifest, after.manifest) || 'definition';
+  if (!(await confirm(`Publish this as the next release of ${bundle} (${what})?`, context.yes))) {
     context.say('nothing was published');
     return EXIT.failed;
   }
-  const latest = await commit(store, bundle, head, ready, flags);
+  const latest = await commit(store, head, ready, flags);
+  await ready.settle?.(latest.release);
   return announce(context, store, bundle, latest, flags.wait);
 }
 
-async function commit(
-  store: Store,
-  bundle: string,
-  head: Latest | undefined,
-  working: Working,
-  flags: PublishFlags,
-): Promise<Latest> {
+async function isUnchanged(store: Store, base: Release, { manifest, definition }: Working): Promise<boolean> {
+  return (
+    JSON.stringify(definition) === JSON.stringify(base.definition) &&
+    diffManifests(await readManifest(store, base), manifest).length === 0
+  );
+}
+
+/** @returns the exit code: it is as it was wanted */
+export function nothingToPublish(context: Context, { bundle, number }: Release): number {
+  context.print(
+    { bundle, release: number, published: false },
+    () => `nothing to publish: this is what release ${number} of ${bundle} holds already`,
+  );
+  return EXIT.done;
+}
+
+async function commit(store: Store, head: Latest, working: Working, flags: PublishFlags): Promise<Latest> {
   const progress = uploadProgress();
+  const { bundle } = head.release;
   try {
     const { definition, manifest } = working;
     const what = {
       bundle,
+      base: head,
       definition,
       manifest,
       read: (hash: string) => working.read(hash),
       author: authorOf(flags.author),
       message: flags.message ?? '',
     };
-    return await publishManifest(store, { ...what, ...(head ? { base: head } : {}) }, { progress });
+    return await publishManifest(store, what, { progress });
   } catch (error) {
-    if (error instanceof StoreError && error.code === 'CONFLICT' && head)
+    if (error instanceof StoreError && error.code === 'CONFLICT')
       throw await conflict(store, bundle, head.release, error);
     throw error;
   } finally {

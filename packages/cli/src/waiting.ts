@@ -4,8 +4,10 @@ import type { Store } from '@quorate/store';
 import type { Context } from './context.ts';
 import { EXIT } from './exit.ts';
 import { paint } from './output/style.ts';
+import { indented } from './output/table.ts';
 
-const LOOK_MS = 150;
+/** ms between looks: close ones first, since a release usually arrives at once */
+const LOOK_MS = { first: 20, later: 150, from: 500 };
 const REFUSED = new Set(['rolled-back', 'refused', 'disk-full', 'read-only', 'missing-parent', 'replaced', 'failed']);
 
 type Outcome = 'applied' | 'refused' | 'waiting';
@@ -31,7 +33,7 @@ export async function waitForFleet(
       context.say(
         outcome === 'applied'
           ? `${paint('green', '✓')} ${instance.id}  applied after ${ms}`
-          : `${paint('red', '✖')} ${instance.id}  ${state}: ${detail ?? ''}`,
+          : `${paint('red', '✖')} ${instance.id}  ${state}: ${indented(detail ?? '')}`,
       );
     }
     const outcomes = instances.map((instance) => outcomeOf(instance, bundle, release));
@@ -46,7 +48,7 @@ export async function waitForFleet(
       context.say(`${paint('yellow', '!')} not within ${seconds} s: ${late.join(', ')}`);
       return { instances, exit: EXIT.failed };
     }
-    await delay(LOOK_MS);
+    await delay(performance.now() - from < LOOK_MS.from ? LOOK_MS.first : LOOK_MS.later);
   }
 }
 

@@ -1,6 +1,8 @@
 import { Agent, applyOnce, readSettings } from '@quorate/agent';
-import type { GlobalFlags } from '../context.ts';
-import { CliError, EXIT } from '../exit.ts';
+import { type GlobalFlags, milliseconds, namedStore } from '../context.ts';
+import { EXIT } from '../exit.ts';
+import { indented } from '../output/table.ts';
+import { whenUnread } from '../output/unread.ts';
 
 export interface AgentFlags extends GlobalFlags {
   readonly once?: boolean;
@@ -10,13 +12,10 @@ export interface AgentFlags extends GlobalFlags {
 /** The daemon; or, once, what the heads say. */
 export async function agent(flags: AgentFlags): Promise<number> {
   const settings = { ...(await readSettings(flags)), ...(flags.hooks === false ? { hooks: false } : {}) };
-  if (!settings.store)
-    throw new CliError(
-      EXIT.usage,
-      'no store is named',
-      'give --store URL, set QUORATE_STORE, or write `store:` into /etc/quorate/quorate.yaml (quorate init does)',
-    );
-  const log = (line: string): void => console.log(line);
+  namedStore(settings);
+  // a log that nobody reads any more is no reason to stop
+  whenUnread(() => undefined);
+  const log = (line: string): void => (flags.json ? console.error : console.log)(line);
   const stop = new AbortController();
   let asked = 0;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -36,11 +35,11 @@ async function once(
   flags: AgentFlags,
   log: (line: string) => void,
 ): Promise<number> {
-  const { bundles, unreachable } = await applyOnce(settings, { log });
+  const { bundles, unreachable } = await applyOnce(settings, { log, connectTimeout: milliseconds(flags) });
   for (const [name, { state, applied, target, detail }] of Object.entries(bundles)) {
     if (!flags.json)
       log(
-        `${name}: ${state}, release ${applied}${applied === target ? '' : `, asked for ${target}`}${detail ? `: ${detail}` : ''}`,
+        `${name}: ${state}, release ${applied}${applied === target ? '' : `, asked for ${target}`}${detail ? `: ${indented(detail)}` : ''}`,
       );
   }
   if (flags.json)

@@ -4,9 +4,8 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { exchangeHelper, findJars, findJava, parseServer, readStatus, type Settings } from '@quorate/agent';
-import { openStore } from '@quorate/store';
-import { Context, type GlobalFlags } from '../context.ts';
-import { EXIT } from '../exit.ts';
+import { Context, type GlobalFlags, openNamed } from '../context.ts';
+import { type CliError, EXIT } from '../exit.ts';
 import { paint } from '../output/style.ts';
 import { describeClock } from './status.ts';
 
@@ -57,13 +56,12 @@ function nodeVersion(): Check {
 }
 
 function settingsFile({ file, store }: Settings): Check {
-  if (file) return { name: 'settings', result: 'ok', detail: file };
-  if (store) return { name: 'settings', result: 'ok', detail: 'from flags and variables' };
+  if (store) return { name: 'settings', result: 'ok', detail: file ?? 'from flags and variables' };
   return {
     name: 'settings',
     result: 'fail',
-    detail: 'no settings file and no store',
-    advice: 'quorate init writes one',
+    detail: `${file ?? 'no settings file'}: no store is named`,
+    advice: 'quorate init writes the settings file',
   };
 }
 
@@ -278,10 +276,11 @@ async function lockHelper(): Promise<Check> {
   };
 }
 
-async function storeReachable({ store, tls }: Settings): Promise<Check[]> {
+async function storeReachable(settings: Settings): Promise<Check[]> {
+  const { store } = settings;
   if (!store) return [];
   try {
-    await using opened = await openStore(store, { connectTimeout: CONNECT_MS, ...(tls ? { tls } : {}) });
+    await using opened = await openNamed(settings, CONNECT_MS);
     const bundles = await opened.bundles();
     return [
       {
@@ -296,7 +295,7 @@ async function storeReachable({ store, tls }: Settings): Promise<Check[]> {
         name: 'store',
         result: 'fail',
         detail: (error as Error).message,
-        advice: 'check the address, the network, and that a majority of the members runs',
+        advice: (error as CliError).hint ?? 'check the address, the network, and that a majority of the members runs',
       },
     ];
   }

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { type FileEntry, liesIn, type Manifest, manifestOf, sha256 } from '@quorate/model';
 import { type Latest, readManifest, type Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { nativePath } from '../native-path.ts';
 import { type PublishFlags, publishWorking } from '../publishing.ts';
 import { waitSeconds } from './publish.ts';
 
@@ -17,20 +18,24 @@ export interface EditFlags extends GlobalFlags, Omit<PublishFlags, 'wait'> {
 export async function edit(path: string, flags: EditFlags): Promise<number> {
   await using context = await Context.open(flags);
   const store = await context.store();
-  const native = resolve('/', path);
-  const { latest, manifest, entry } = await find(store, native);
+  const native = nativePath(context.settings.root, path);
+  const { latest, manifest, entry } = await find(store, native, context.settings.bundles);
   const before = await store.blob(entry);
   const folder = await mkdtemp(join(tmpdir(), 'quorate-edit-'));
   const copy = join(folder, basename(native));
   await writeFile(copy, before, { mode: 0o600 });
-  openEditor(copy);
-  const after = await readFile(copy);
-  if (after.equals(before)) {
+  const failed = openEditor(copy);
+  const after = await readFile(copy).catch(() => undefined); // an editor may have taken the file away
+  if (!after || after.equals(before)) {
     await rm(folder, { recursive: true });
-    context.say('nothing was changed');
+    if (failed) throw failed;
+    const { bundle, number } = latest.release;
+    context.print({ bundle, release: number, published: false }, () => 'nothing was changed');
     return EXIT.done;
   }
+  const kept = `your edit is kept as ${copy}\n`;
   try {
+    if (failed) throw failed;
     const edited: FileEntry = { ...entry, size: after.byteLength, sha256: sha256(after) };
     const working = {
       manifest: manifestOf(manifest.map((one) => (one.path === entry.path ? edited : one))),
@@ -40,20 +45,24 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
     const message = flags.message ?? `edit ${native}`;
     // whoever else changed other places of the file meanwhile is merged with: that is what an editor on a shared file cannot do
     const options = { author: flags.author, message, rebase: true, ...waitSeconds(flags.wait) };
-    const exit = await publishWorking(context, latest.release.bundle, latest.release, working, options);
+    const exit = await publishWorking(context, latest.release, working, options);
     if (exit === EXIT.done) await rm(folder, { recursive: true });
-    else context.say(`your edit is kept as ${copy}`);
+    else process.stderr.write(kept);
     return exit;
   } catch (error) {
-    context.say(`your edit is kept as ${copy}`);
+    process.stderr.write(kept);
     throw error;
   }
 }
 
 /** The bundle that has a native file. */
-async function find(store: Store, native: string): Promise<{ latest: Latest; manifest: Manifest; entry: FileEntry }> {
+async function find(
+  store: Store,
+  native: string,
+  bundles: readonly string[] | undefined,
+): Promise<{ latest: Latest; manifest: Manifest; entry: FileEntry }> {
   const roots: string[] = [];
-  for (const bundle of await store.bundles()) {
+  for (const bundle of bundles ?? (await store.bundles())) {
     const latest = await store.latest(bundle);
     if (!latest) continue;
     const { root } = latest.release.definition;
@@ -62,7 +71,12 @@ async function find(store: Store, native: string): Promise<{ latest: Latest; man
     const manifest = await readManifest(store, latest.release);
     const entry = manifest.find(({ path }) => path === native.slice(root.length + 1));
     if (entry?.kind === 'file') return { latest, manifest, entry };
-    if (entry) throw new CliError(EXIT.usage, `${native} is a ${entry.kind}, no file`);
+    if (entry)
+      throw new CliError(
+        EXIT.usage,
+        `${native} is a ${entry.kind === 'directory' ? 'folder' : `symlink to ${entry.target}`}, no file`,
+        entry.kind === 'directory' ? 'name a file in it' : 'name the file that it leads to',
+      );
   }
   const known = roots.length > 0 ? `the bundles are ${roots.join(', ')}` : 'the store has no bundles';
   throw new CliError(
@@ -72,18 +86,20 @@ async function find(store: Store, native: string): Promise<{ latest: Latest; man
   );
 }
 
-function openEditor(file: string): void {
+/** @returns what went wrong with the editor, if anything */
+function openEditor(file: string): CliError | undefined {
   const editor =
     process.env.VISUAL ||
     process.env.EDITOR ||
     ['sensible-editor', 'nano', 'vi'].find((name) => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0);
-  if (!editor) throw new CliError(EXIT.usage, 'no editor was found', 'set EDITOR');
+  if (!editor) return new CliError(EXIT.usage, 'no editor was found', 'set EDITOR, for example EDITOR=nano');
   // as git does: the variable may hold flags
-  const { status, error } = spawnSync('/bin/sh', ['-c', `${editor} "$1"`, editor, file], { stdio: 'inherit' });
-  if (error || status !== 0)
-    throw new CliError(
-      EXIT.failed,
-      `the editor (${editor}) ended with ${error?.message ?? `exit code ${status}`}; nothing was published`,
-      `your edit is kept as ${file}`,
-    );
+  const { status, signal, error } = spawnSync('/bin/sh', ['-c', `${editor} "$1"`, editor, file], { stdio: 'inherit' });
+  if (!error && status === 0) return undefined;
+  const how = error?.message ?? (signal ? `signal ${signal}` : `exit code ${status}`);
+  return new CliError(
+    EXIT.failed,
+    `the editor (${editor}) ended with ${how}; nothing was published`,
+    'set EDITOR to another one, or try again',
+  );
 }

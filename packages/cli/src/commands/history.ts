@@ -1,7 +1,8 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { scanTree } from '@quorate/agent';
-import type { Entry, Release } from '@quorate/model';
+import type { Entry, Manifest, Release } from '@quorate/model';
+import { textOf } from '@quorate/model/text';
 import { mustLatest, mustRelease, readManifest, rollback as rollbackTo, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -9,8 +10,8 @@ import { confirm } from '../output/ask.ts';
 import { type DiffSide, renderDiff, summarize } from '../output/diff.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
-import { announce } from '../publishing.ts';
-import { waitSeconds } from './publish.ts';
+import { announce, nothingToPublish } from '../publishing.ts';
+import { waitSeconds, writeCheckout } from './publish.ts';
 
 export interface HistoryFlags extends GlobalFlags {
   readonly number?: string;
@@ -69,17 +70,15 @@ export async function show(bundle: string, what: string | undefined, flags: Show
       ? (await mustLatest(store, bundle)).release
       : await mustRelease(store, bundle, wholeNumber('a release', numberText));
   const manifest = await readManifest(store, release);
-  if (path !== undefined)
-    return await showFile(
-      store,
-      release,
-      manifest.find((entry) => entry.path === path),
-      path,
-    );
+  if (path !== undefined && flags.to !== undefined)
+    throw new CliError(EXIT.usage, '--to writes a whole release, not one file', 'leave out either the path or --to');
+  if (path !== undefined) return await showFile(context, release, manifest, path);
   if (flags.to !== undefined) {
     await checkOut(store, release, manifest, flags.to);
-    context.say(
-      `${bundle} release ${release.number} is in ${flags.to}; after your changes: quorate publish ${bundle} ${flags.to}`,
+    context.print(
+      { bundle, release: release.number, folder: flags.to },
+      () =>
+        `${bundle} release ${release.number} is in ${flags.to}; after your changes: quorate publish ${bundle} ${flags.to}`,
     );
     return EXIT.done;
   }
@@ -95,16 +94,22 @@ function splitOnce(text: string, by: string): [string, string | undefined] {
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + by.length)];
 }
 
-async function showFile(store: Store, release: Release, entry: Entry | undefined, path: string): Promise<number> {
-  if (!entry)
-    throw new CliError(
-      EXIT.failed,
-      `release ${release.number} of ${release.bundle} has no ${path}`,
-      `\`quorate show ${release.bundle} ${release.number}\` lists what it has`,
-    );
-  if (entry.kind === 'directory') throw new CliError(EXIT.usage, `${path} is a folder`);
-  process.stdout.write(entry.kind === 'symlink' ? `-> ${entry.target}\n` : await store.blob(entry));
+async function showFile(context: Context, release: Release, manifest: Manifest, path: string): Promise<number> {
+  const entry = manifest.find((one) => one.path === path);
+  const list = `\`quorate show ${release.bundle} ${release.number}\` lists what it has`;
+  if (path === '') throw new CliError(EXIT.usage, 'the path after the colon is missing', list);
+  if (!entry) throw new CliError(EXIT.failed, `release ${release.number} of ${release.bundle} has no ${path}`, list);
+  if (entry.kind === 'directory') throw new CliError(EXIT.usage, `${path} is a folder`, list);
+  const bytes = entry.kind === 'file' ? await (await context.store()).blob(entry) : Buffer.from(`-> ${entry.target}\n`);
+  if (!context.json) process.stdout.write(bytes);
+  else context.print({ ...entry, ...(entry.kind === 'file' ? content(bytes) : {}) }, () => '');
   return EXIT.done;
+}
+
+/** Bytes for JSON. */
+function content(bytes: Buffer): { text: string } | { base64: string } {
+  const text = textOf(bytes);
+  return text === undefined ? { base64: bytes.toString('base64') } : { text };
 }
 
 function describeRelease(release: Release): string {
@@ -135,7 +140,7 @@ function describeEntry(entry: Entry): string[] {
 async function checkOut(store: Store, release: Release, manifest: readonly Entry[], folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0)
-    throw new CliError(EXIT.usage, `${folder} is not empty`, 'name a new folder: nothing is overwritten');
+    throw new CliError(EXIT.failed, `${folder} is not empty`, 'name a new folder: nothing is overwritten');
   for (const entry of manifest) {
     const path = join(folder, entry.path);
     await mkdir(entry.kind === 'directory' ? path : dirname(path), { recursive: true });
@@ -143,10 +148,7 @@ async function checkOut(store: Store, release: Release, manifest: readonly Entry
     if (entry.kind === 'file')
       await writeFile(path, await store.blob(entry), { mode: Number.parseInt(entry.mode, 8) & 0o777 });
   }
-  await writeFile(
-    join(folder, '.quorate.json'),
-    `${JSON.stringify({ bundle: release.bundle, base: release.number })}\n`,
-  );
+  await writeCheckout(folder, release);
 }
 
 /** `A..B`, or `A` against the head; either may be `native`: the files on this machine. */
@@ -162,12 +164,22 @@ export async function diff(
   const [a, b] = splitOnce(range, '..');
   const before = await side(context, store, head, a);
   const after = await side(context, store, head, b === undefined || b === '' ? String(head.number) : b);
+  if (path !== undefined && ![before, after].some(({ manifest }) => has(manifest, path)))
+    throw new CliError(
+      EXIT.failed,
+      `neither ${before.name} nor ${after.name} of ${bundle} has ${path}`,
+      'paths are relative to the root of the bundle; `quorate show` lists them',
+    );
   const text = await renderDiff(before, after, path);
   context.print(
     { from: before.name, to: after.name, summary: summarize(before.manifest, after.manifest), diff: text },
     () => text,
   );
   return EXIT.done;
+}
+
+function has(manifest: Manifest, path: string): boolean {
+  return manifest.some((entry) => entry.path === path || entry.path.startsWith(`${path}/`));
 }
 
 async function side(context: Context, store: Store, head: Release, name: string): Promise<DiffSide> {
@@ -198,15 +210,18 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
   const store = await context.store();
   const base = await mustLatest(store, bundle);
   const to = flags.to === undefined ? base.release.number - 1 : wholeNumber('--to', flags.to);
-  if (to < 1) throw new CliError(EXIT.usage, `${bundle} is at its first release: there is nothing to go back to`);
+  if (to < 1)
+    throw new CliError(
+      EXIT.failed,
+      `${bundle} is at its first release: there is nothing to go back to`,
+      `\`quorate unmanage ${bundle} --original\` brings back what was there before Quorate, on one machine`,
+    );
   const old = await mustRelease(store, bundle, to);
   const [before, after] = [await releaseSide(store, base.release), await releaseSide(store, old)];
   const text = await renderDiff(before, after);
-  if (text !== '' && !context.json) process.stdout.write(`${text}\n`);
-  if (
-    text !== '' &&
-    !(await confirm(`Bring back release ${to} of ${bundle} as release ${base.release.number + 1}?`, context.yes))
-  ) {
+  if (text === '') return nothingToPublish(context, base.release);
+  if (!context.json) process.stdout.write(`${text}\n`);
+  if (!(await confirm(`Bring back release ${to} of ${bundle} as release ${base.release.number + 1}?`, context.yes))) {
     context.say('nothing was published');
     return EXIT.failed;
   }

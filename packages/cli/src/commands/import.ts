@@ -1,14 +1,36 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { applyOnce, isLocked, readStatus, type Settings, scanTree } from '@quorate/agent';
-import { type BundleDefinition, type BundleStatus, checkBundleName, definitionOf, type LinkMode } from '@quorate/model';
+import {
+  AgentError,
+  applyOnce,
+  bundlePlace,
+  checkPolicy,
+  isLocked,
+  readStatus,
+  resolveNativeRoot,
+  type Scanned,
+  type Settings,
+  scanTree,
+} from '@quorate/agent';
+import {
+  type BundleDefinition,
+  type BundleStatus,
+  checkBundleName,
+  definitionOf,
+  type LinkMode,
+  liesIn,
+  type Manifest,
+} from '@quorate/model';
 import { publishManifest, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags } from '../context.ts';
 import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { nativePath } from '../native-path.ts';
 import { uploadProgress } from '../output/progress.ts';
 import { paint } from '../output/style.ts';
+import { indented } from '../output/table.ts';
 
 export interface ImportFlags extends GlobalFlags {
   readonly link?: LinkMode;
@@ -37,12 +59,8 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
       `the bundle ${bundle} exists already, at release ${existing.release.number}`,
       `change it with \`quorate publish ${bundle} FOLDER\`, or import under another name`,
     );
-  const scanned = await scanTree(join(settings.root, definition.root), {
-    definition,
-    owners: 'native',
-    root: settings.root,
-    ...(only ? { only } : {}),
-  });
+  const scanned = await scan(settings, definition, only);
+  checkAdoption(settings, definition, scanned.manifest);
   const progress = uploadProgress();
   const message = flags.message ?? `import of ${path} from ${settings.instance}`;
   const latest = await publishManifest(
@@ -64,12 +82,50 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
   return status.state === 'applied' ? EXIT.done : EXIT.refused;
 }
 
+async function scan(settings: Settings, definition: BundleDefinition, only: string[] | undefined): Promise<Scanned> {
+  const native = join(settings.root, definition.root);
+  try {
+    return await scanTree(native, {
+      definition,
+      owners: 'native',
+      root: settings.root,
+      ...(only ? { only } : {}),
+    });
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'IMPORT_REFUSED') throw error;
+    throw new CliError(
+      EXIT.failed,
+      error.message,
+      'leave out what is not configuration by --ignore GLOB; links may lead to what --allow-links-to FOLDER names',
+      { cause: error },
+    );
+  }
+}
+
+/** What this machine would refuse to adopt is not published either. @throws AgentError, CliError refused */
+function checkAdoption(settings: Settings, definition: BundleDefinition, manifest: Manifest): void {
+  const { state, root } = settings;
+  const native = join(root, definition.root);
+  const real = realpathSync(native);
+  if (existsSync(state) && liesIn(realpathSync(state), real)) {
+    const [owner] = real.slice(realpathSync(state).length + 1).split('/');
+    throw new CliError(
+      EXIT.refused,
+      `${definition.root} is managed already, by the bundle ${owner}`,
+      `change it with \`quorate publish ${owner}\`, or leave it first: \`quorate unmanage ${owner}\``,
+    );
+  }
+  const { policy } = bundlePlace(settings, '');
+  checkPolicy(policy, definition, manifest);
+  resolveNativeRoot(policy, root, state, definition);
+}
+
 async function define(
   settings: Settings,
   path: string,
   flags: ImportFlags,
 ): Promise<{ definition: BundleDefinition; only?: string[] }> {
-  const native = resolve('/', path);
+  const native = nativePath(settings.root, path);
   const there = await stat(join(settings.root, native)).catch(() => undefined); // told in the next line
   if (!there)
     throw new CliError(
@@ -89,6 +145,12 @@ async function define(
     ...(flags.ignore ? { ignore: flags.ignore } : {}),
     ...(flags.allowLinksTo ? { links: flags.allowLinksTo } : {}),
   });
+  if (definition.root !== (single ? dirname(native) : native))
+    throw new CliError(
+      EXIT.usage,
+      `the definition is for ${definition.root}, not for ${native}`,
+      'name the folder that its `root:` names, or mend it',
+    );
   if (single && definition.link === 'directory')
     throw new CliError(
       EXIT.usage,
@@ -117,7 +179,7 @@ async function adopt(settings: Settings, store: Store, bundle: string): Promise<
 }
 
 function describe({ root, link }: BundleDefinition, { state, detail }: BundleStatus): string {
-  if (state !== 'applied') return `${paint('red', '✖')} not adopted here: ${state}: ${detail ?? ''}`;
+  if (state !== 'applied') return `${paint('red', '✖')} not adopted here: ${state}: ${indented(detail ?? '')}`;
   const how =
     link === 'copy'
       ? 'its files are kept the same from now on'

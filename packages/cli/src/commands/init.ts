@@ -1,7 +1,14 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
-import { dirname, join } from 'node:path';
-import { parseServer, SETTINGS_FILE } from '@quorate/agent';
+import { dirname, join, resolve } from 'node:path';
+import {
+  AgentError,
+  type MemberSettings,
+  parseServer,
+  parseSettings,
+  SETTINGS_FILE,
+  type Server,
+} from '@quorate/agent';
 import { stringify } from 'yaml';
 import type { GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -11,71 +18,139 @@ export interface InitFlags extends GlobalFlags {
   readonly print?: boolean;
 }
 
+/** More voters make every publish slower and survive nothing that five do not. */
+const MEMBERS_MOST = 7;
+const HEADER = '# Settings of Quorate on this machine. Flags and QUORATE_* variables of the same names go first.\n';
+
 /** Writes this machine's settings. */
-export async function init(flags: InitFlags): Promise<number> {
-  const settings = flags.members === undefined ? forStore(flags) : forMembers(flags.members, flags);
-  const text = `# Settings of Quorate on this machine. Flags and QUORATE_* variables of the same names go first.\n${stringify(settings)}`;
-  if (flags.print) {
-    process.stdout.write(text);
-    return EXIT.done;
-  }
-  const path = flags.config ?? join(flags.root ?? '/', SETTINGS_FILE);
+export async function init(flags: InitFlags, env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  const said = (name: 'store' | 'instance' | 'address' | 'zone' | 'config' | 'root'): string | undefined =>
+    flags[name] || env[`QUORATE_${name.toUpperCase()}`] || undefined;
+  const own = { instance: said('instance') ?? hostname(), ...(said('zone') ? { zone: said('zone') } : {}) };
+  const address = said('address');
+  const { store, ...rest } =
+    flags.members === undefined
+      ? { store: storeUrl(said('store')), ...(address ? { address } : {}) }
+      : ensemble(flags.members, address, said('store'));
+  const text = `${HEADER}${stringify({ store, ...own, ...rest })}`;
+  const path = said('config') ?? join(said('root') ?? '/', SETTINGS_FILE);
+  await parseSettings(text, path);
+  if (flags.print) process.stdout.write(text);
+  else await write(path, text, flags.yes ?? false);
+  return EXIT.done;
+}
+
+async function write(path: string, text: string, anew: boolean): Promise<void> {
   const there = await stat(path).catch(() => undefined); // the usual case: nothing there yet
-  if (there && !flags.yes)
+  if (there && !anew)
     throw new CliError(
       EXIT.failed,
       `${path} is there already`,
       'look at it; add --yes to write it anew, or --print to see what would be written',
     );
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text, { mode: 0o644 });
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text, { mode: 0o644 });
+  } catch (cause) {
+    throw new CliError(
+      EXIT.failed,
+      `${path} cannot be written: ${(cause as Error).message}`,
+      'run it as root, or name another file with --config FILE',
+      { cause },
+    );
+  }
   console.log(
     `${path} is written\n→ next: quorate doctor, then quorate agent (best as a service), then quorate import NAME PATH on one machine`,
   );
-  return EXIT.done;
 }
 
-function forStore({ store, instance }: InitFlags): object {
+/** A folder by its whole path: the agent stands elsewhere. */
+function storeUrl(store: string | undefined): string {
   if (!store)
     throw new CliError(
       EXIT.usage,
       'init needs to know where releases live',
-      'quorate init --members 10.0.0.1,10.0.0.2,10.0.0.3 for an ensemble on these machines, or --store dir:/mnt/shared for a shared folder',
+      'quorate init --members 10.0.0.1,10.0.0.2,10.0.0.3 for an ensemble on these machines, or --store dir:/mnt/shared/quorate for a shared folder',
     );
-  return { store, instance: instance ?? hostname() };
+  if (/^dir:./.test(store)) return `dir:${resolve(store.slice('dir:'.length))}`;
+  if (/^zk(\+tls)?:\/\/[^/]/.test(store)) return store;
+  throw new CliError(
+    EXIT.usage,
+    `${JSON.stringify(store)} is no store`,
+    'write dir:/mnt/shared/quorate or zk://10.0.0.1:2181,10.0.0.2:2181/quorate',
+  );
 }
 
-function forMembers(members: string, flags: InitFlags): object {
-  const servers = members.split(',').map((text, at) => parseServer(at + 1, text.trim()));
-  if (servers.length % 2 === 0) {
-    throw new CliError(
-      EXIT.usage,
-      `${servers.length} members: an even number survives no more losses than one fewer`,
-      'name 1, 3 or 5 of the machines; the others run `quorate init --store` with the same store',
-    );
-  }
-  const mine = flags.address ?? ownAddress(servers.map(({ address }) => address));
-  const own = servers.find(({ address }) => address === mine);
+interface Ensemble {
+  readonly store: string;
+  readonly address: string;
+  readonly member: Pick<MemberSettings, 'id' | 'servers'>;
+}
+
+function ensemble(members: string, address: string | undefined, store: string | undefined): Ensemble {
+  const texts = members.split(',').map((text) => text.trim());
+  const servers = texts.map((text, at) => parseMember(at + 1, text));
+  checkMembers(servers);
+  const own = ownServer(servers, address);
   if (!own)
     throw new CliError(
       EXIT.usage,
-      `none of ${members} is an address of this machine`,
-      'name its own with --address; it must be one of the members',
+      address ? `${address} is none of ${members}` : `none of ${members} is an address of this machine`,
+      'name this machine by --address, as the list has it',
     );
-  const store = `zk://${servers.map(({ address, clientPort }) => `${address}:${clientPort}`).join(',')}/quorate`;
+  const url = `zk://${servers.map((server) => `${server.address}:${server.clientPort}`).join(',')}/quorate`;
   return {
-    store: flags.store ?? store,
-    instance: flags.instance ?? hostname(),
-    address: mine,
-    ...(flags.zone ? { zone: flags.zone } : {}),
-    member: {
-      id: own.id,
-      servers: Object.fromEntries(servers.map(({ id }, at) => [id, members.split(',')[at]!.trim()])),
-    },
+    store: store ? storeUrl(store) : url,
+    address: own.address,
+    member: { id: own.id, servers: Object.fromEntries(servers.map(({ id }, at) => [id, texts[at]!])) },
   };
 }
 
-function ownAddress(addresses: readonly string[]): string | undefined {
-  const own = new Set(Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []));
-  return addresses.find((address) => own.has(address) || address === hostname());
+function parseMember(id: number, text: string): Server {
+  try {
+    return parseServer(id, text);
+  } catch (cause) {
+    if (!(cause instanceof AgentError)) throw cause;
+    throw new CliError(
+      EXIT.usage,
+      cause.message.replace(/^member\.servers\.\d+/, '--members'),
+      'write addresses with commas between, IPv6 in brackets: 10.0.0.1,10.0.0.2,10.0.0.3',
+      { cause },
+    );
+  }
+}
+
+function checkMembers(servers: readonly Server[]): void {
+  const refuse = (what: string, hint: string): never => {
+    throw new CliError(EXIT.usage, what, hint);
+  };
+  const places = servers.map(({ address, clientPort }) => `${address}:${clientPort}`);
+  const twice = places.find((place, at) => places.indexOf(place) !== at);
+  if (twice) refuse(`--members has ${twice} twice`, 'name each machine once');
+  const local = servers.filter(({ address }) => LOOPBACK.test(address));
+  if (local.length > 0 && local.length < servers.length)
+    refuse(
+      `--members has ${local[0]!.address}, which the other machines cannot reach`,
+      'name this machine by the address that the others know',
+    );
+  if (servers.length % 2 === 0)
+    refuse(
+      `${servers.length} members: an even number survives no more losses than one fewer`,
+      'name 1, 3 or 5 of the machines; the others run `quorate init --store` with the same store',
+    );
+  if (servers.length > MEMBERS_MOST)
+    refuse(
+      `${servers.length} members: more than ${MEMBERS_MOST} only make publishing slower`,
+      'name 3 or 5 of the machines; the others run `quorate init --store` with the same store',
+    );
+}
+
+const LOOPBACK = /^(127\.|localhost$|\[::1\]$)/;
+
+/** The member that runs here: the one that was said, else the one with an address of this machine. */
+function ownServer(servers: readonly Server[], address: string | undefined): Server | undefined {
+  const bare = (text: string): string => text.replace(/^\[|\]$/g, '');
+  if (address) return servers.find((server) => bare(server.address) === bare(address));
+  const own = new Set(Object.values(networkInterfaces()).flatMap((list) => list?.map((one) => one.address) ?? []));
+  return servers.find((server) => own.has(bare(server.address)) || server.address === hostname());
 }

@@ -1,7 +1,7 @@
 import { readlinkSync } from 'node:fs';
-import { lstat, readFile, stat } from 'node:fs/promises';
+import { lstat, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Bundle, bundlePlace, openBundle, readStatus, scanTree } from '@quorate/agent';
+import { managedBundles, readStatus, scanTree } from '@quorate/agent';
 import { type BundleDefinition, definitionOf, type Release } from '@quorate/model';
 import { readManifest } from '@quorate/store';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
@@ -31,58 +31,77 @@ export function waitSeconds(flag: string | true | undefined): { wait?: number } 
 
 export async function publish(bundle: string, folder: string | undefined, flags: PublishCommandFlags): Promise<number> {
   await using context = await Context.open(flags);
-  const store = await context.store();
   const asked = flags.base === undefined ? undefined : wholeNumber('--base', flags.base);
-  const number =
-    asked ?? (folder === undefined ? await appliedHere(context, bundle) : await checkoutBase(folder, bundle));
-  const base = await baseRelease(store, bundle, number);
+  const wait = waitSeconds(flags.wait);
+  const checkout = folder === undefined ? undefined : await readCheckout(folder, bundle);
+  const store = await context.store();
+  const base = await baseRelease(
+    store,
+    bundle,
+    asked ?? (folder === undefined ? await appliedHere(context, bundle) : checkout?.base),
+  );
   const definition = flags.definition === undefined ? base.definition : await readDefinition(flags.definition);
   const working =
     folder === undefined
       ? await nativeFiles(context, definition, base)
       : await folderFiles(context, folder, definition, base, flags);
+  const settle = (release: Release): Promise<void> => writeCheckout(folder!, release);
   const { author, message, rebase } = flags;
-  return await publishWorking(context, bundle, base, working, { author, message, rebase, ...waitSeconds(flags.wait) });
+  const options = { author, message, rebase, ...wait };
+  return await publishWorking(context, base, { ...working, ...(checkout ? { settle } : {}) }, options);
 }
 
-async function checkoutBase(folder: string, bundle: string): Promise<number | undefined> {
+const CHECKOUT = '.quorate.json';
+
+/** Notes in a folder which release it holds. */
+export async function writeCheckout(folder: string, { bundle, number }: Release): Promise<void> {
+  const checkout: Checkout = { bundle, base: number };
+  await writeFile(join(folder, CHECKOUT), `${JSON.stringify(checkout)}\n`);
+}
+
+/** @returns undefined for an ordinary folder */
+async function readCheckout(folder: string, bundle: string): Promise<Checkout | undefined> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory())
     throw new CliError(
       EXIT.usage,
       `${folder} is no folder`,
       'name the folder that holds the files of the bundle, as they lie below its root',
     );
-  const text = await readFile(join(folder, '.quorate.json'), 'utf8').catch(() => undefined); // an ordinary folder
+  const path = join(folder, CHECKOUT);
+  const text = await readFile(path, 'utf8').catch(() => undefined); // an ordinary folder
   if (text === undefined) return undefined;
-  const checkout = JSON.parse(text) as Checkout;
+  const checkout = parseCheckout(text);
+  if (!checkout)
+    throw new CliError(EXIT.failed, `${path} is not as Quorate wrote it`, 'remove it, and name the release by --base');
   if (checkout.bundle !== bundle)
     throw new CliError(
       EXIT.usage,
       `${folder} was taken from the bundle ${checkout.bundle}, not ${bundle}`,
-      `publish it as ${checkout.bundle}, or remove .quorate.json there`,
+      `publish it as ${checkout.bundle}, or remove ${CHECKOUT} there`,
     );
-  return checkout.base;
+  return checkout;
+}
+
+function parseCheckout(text: string): Checkout | undefined {
+  try {
+    const { bundle, base } = JSON.parse(text) as Partial<Checkout>;
+    return typeof bundle === 'string' && Number.isSafeInteger(base) ? { bundle, base: base! } : undefined;
+  } catch {
+    // not JSON: not ours as it is
+    return undefined;
+  }
 }
 
 /** Files edited in place build on what is applied here, which need not be the head. */
-async function appliedHere(context: Context, bundle: string): Promise<number> {
-  const applied =
-    (await readStatus(context.settings.state))?.instance.bundles[bundle]?.applied ??
-    (await appliedOnDisk(context, bundle));
-  if (!applied)
-    throw new CliError(
-      EXIT.failed,
-      `no release of ${bundle} is applied on this machine`,
-      'name the folder that holds its files: quorate publish NAME FOLDER',
-    );
-  return applied;
-}
-
-async function appliedOnDisk(context: Context, bundle: string): Promise<number | undefined> {
-  const state = await stat(join(context.settings.state, bundle)).catch(() => undefined); // never managed here
-  if (!state) return undefined;
-  const opened: Bundle = await openBundle(bundlePlace(context.settings, bundle));
-  return opened.applied?.release.number;
+async function appliedHere({ settings: { state } }: Context, bundle: string): Promise<number> {
+  const managed = await managedBundles(state).catch((): string[] => []); // no state folder: nothing is managed
+  const applied = managed.includes(bundle) ? (await readStatus(state))?.instance.bundles[bundle]?.applied : undefined;
+  if (applied) return applied;
+  throw new CliError(
+    EXIT.failed,
+    `no release of ${bundle} is applied on this machine`,
+    `name the folder that holds its files: quorate publish ${bundle} FOLDER`,
+  );
 }
 
 /** The native files as they are now. A native file that still is our link counts as what it leads to, one put there by hand as itself. */

@@ -1,20 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { readStatus } from '@quorate/agent';
+import { managedBundles, readStatus } from '@quorate/agent';
 import type { BundleStatus, InstanceStatus } from '@quorate/model';
+import type { Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { paint } from '../output/style.ts';
-import { table } from '../output/table.ts';
+import { indented, table } from '../output/table.ts';
 
 /** This machine, from what its agent wrote down: no network is asked. */
 export async function status(flags: GlobalFlags): Promise<number> {
   await using context = await Context.open(flags);
-  const local = await readStatus(context.settings.state);
+  const local = await localStatus(context.settings.state);
   if (!local)
     throw new CliError(
       EXIT.failed,
-      `no agent has ever run with the state folder ${context.settings.state}`,
-      'start one with `quorate agent`, or name its folder with --state',
+      `no agent has ever run here (${context.settings.state})`,
+      'start one with `quorate agent`, or name its state folder with --state',
     );
   const { instance, store, member, agent, running } = local;
   context.print(local, () => {
@@ -33,15 +34,30 @@ export async function status(flags: GlobalFlags): Promise<number> {
   return Object.values(instance.bundles).every(({ state }) => state === 'applied') && running ? EXIT.done : EXIT.failed;
 }
 
+/** What the agent wrote last; after its end without the bundles that were left since. */
+async function localStatus(state: string): ReturnType<typeof readStatus> {
+  const status = await readStatus(state);
+  if (!status || status.running) return status;
+  const managed = await managedBundles(state);
+  const bundles = Object.entries(status.instance.bundles).filter(
+    ([name, { applied }]) => applied === 0 || managed.includes(name),
+  );
+  return { ...status, instance: { ...status.instance, bundles: Object.fromEntries(bundles) } };
+}
+
 function bundleTable(instance: InstanceStatus): string {
   const rows = Object.entries(instance.bundles).map(([name, bundle]) => [
     name,
     String(bundle.applied),
     String(bundle.target),
     paintState(bundle),
-    bundle.detail ?? '',
+    bundle.detail?.split('\n')[0] ?? '',
   ]);
-  return rows.length === 0 ? 'no bundles yet' : table(['bundle', 'applied', 'target', 'state', ''], rows);
+  if (rows.length === 0) return 'no bundles yet';
+  const outputs = Object.entries(instance.bundles).flatMap(([name, { detail = '' }]) =>
+    detail.includes('\n') ? [`\n${name}: ${indented(detail)}`] : [],
+  );
+  return [table(['bundle', 'applied', 'target', 'state', ''], rows), ...outputs].join('\n');
 }
 
 function paintState({ state, applied, target }: BundleStatus): string {
@@ -54,6 +70,7 @@ export const describeClock = ({ offset, error }: { offset: number; error: number
 
 export interface FleetFlags extends GlobalFlags {
   readonly watch?: boolean;
+  readonly forget?: string;
 }
 
 const REDRAW_MS = 500;
@@ -62,21 +79,66 @@ const REDRAW_MS = 500;
 export async function fleet(flags: FleetFlags): Promise<number> {
   await using context = await Context.open(flags);
   const store = await context.store();
+  if (flags.forget !== undefined) return await forget(context, store, flags.forget);
+  if (flags.watch) return await watchFleet(context, store);
+  const look = await lookAtFleet(store);
+  context.print(look, () => fleetTable(look));
+  return EXIT.done;
+}
+
+/** A store without sessions keeps the status of a machine that is gone. One that is not shows itself again with its next change. */
+async function forget(context: Context, store: Store, id: string): Promise<number> {
+  const known = (await store.instances()).map((instance) => instance.id);
+  if (!known.includes(id))
+    throw new CliError(
+      EXIT.failed,
+      `no instance ${id} shows itself in ${store.url}`,
+      known.length > 0 ? `these do: ${known.join(', ')}` : 'none does',
+    );
+  await store.forget(id);
+  context.print({ forgotten: id }, () => `${paint('green', '✓')} ${id} is forgotten`);
+  return EXIT.done;
+}
+
+interface Look {
+  readonly heads: Readonly<Record<string, number>>;
+  readonly instances: readonly InstanceStatus[];
+}
+
+async function lookAtFleet(store: Store): Promise<Look> {
+  const heads: Record<string, number> = {};
+  for (const bundle of await store.bundles()) heads[bundle] = (await store.latest(bundle))?.release.number ?? 0;
+  return { heads, instances: await store.instances() };
+}
+
+/** Again and again until a signal ends us; as JSON one line for each look. A store that goes away is told and looked for again. */
+async function watchFleet(context: Context, store: Store): Promise<never> {
+  let drawn = '';
   for (;;) {
-    const heads: Record<string, number> = {};
-    for (const bundle of await store.bundles()) heads[bundle] = (await store.latest(bundle))?.release.number ?? 0;
-    const instances = await store.instances();
-    const text = fleetTable(instances, heads);
-    if (!flags.watch) {
-      context.print({ heads, instances }, () => text);
-      return EXIT.done;
+    try {
+      const look = await lookAtFleet(store);
+      drawn = context.json ? JSON.stringify(look) : fleetTable(look);
+      redraw(drawn);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'UNREACHABLE') throw error;
+      if (context.json) process.stderr.write(`${(error as Error).message}\n`);
+      else redraw(`${drawn}\n\n${paint('yellow', `! ${(error as Error).message}`)}`);
     }
-    process.stdout.write(`${process.stdout.isTTY ? '\x1b[H\x1b[2J' : ''}${text}\n`);
     await delay(REDRAW_MS);
   }
 }
 
-function fleetTable(instances: readonly InstanceStatus[], heads: Readonly<Record<string, number>>): string {
+/** Over what was there, line by line, so that nothing flickers; elsewhere one after the other. */
+function redraw(text: string): void {
+  const { isTTY, rows = 24 } = process.stdout;
+  if (!isTTY) process.stdout.write(`${text}\n`);
+  else {
+    const lines = text.split('\n').slice(0, rows - 1);
+    process.stdout.write(`\x1b[H${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
+  }
+}
+
+function fleetTable({ heads, instances }: Look): string {
   const head = Object.entries(heads).map(([name, number]) => `${name} ${number}`);
   const title = head.length > 0 ? `head  ${head.join(', ')}` : 'no bundles yet';
   if (instances.length === 0) return `${title}\n\nno instance shows itself: is an agent running?`;

@@ -57,6 +57,21 @@ export class DemoFleet implements AsyncDisposable {
     return roots;
   }
 
+  /** What a second terminal sources: the command, and this fleet as the first machine sees it. */
+  async writeEnvironment(): Promise<void> {
+    const bin = join(this.folder, 'bin');
+    await mkdir(bin);
+    const command = `#!/bin/sh\nexec '${process.execPath}' '${COMMAND}' "$@"\n`;
+    await writeFile(join(bin, 'quorate'), command, { mode: 0o755 });
+    const machines = this.instances.map(({ id, root }) => `${id.replace('-', '_')}='${root}'`);
+    const lines = [
+      `export PATH='${bin}':"$PATH"`,
+      `export QUORATE_STORE='${this.store}' QUORATE_ROOT='${this.instances[0]!.root}' QUORATE_CONFIG=/dev/null`,
+      ...machines,
+    ];
+    await writeFile(join(this.folder, 'env'), `${lines.join('\n')}\n`);
+  }
+
   async startAgent(root: string): Promise<void> {
     const id = root.slice(root.lastIndexOf('/') + 1);
     const state = join(root, 'var/lib/quorate');

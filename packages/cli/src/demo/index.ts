@@ -1,5 +1,6 @@
 import { fetchJars, findJars, findJava } from '@quorate/agent';
 import { openStore } from '@quorate/store';
+import { whenUnread } from '../output/unread.ts';
 import { DemoFleet } from './fleet.ts';
 import { play } from './play.ts';
 import { Publisher } from './publisher.ts';
@@ -14,11 +15,13 @@ export async function demo({ once }: DemoOptions): Promise<number> {
   const stop = new AbortController();
   const end = (): void => stop.abort();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  whenUnread(end); // the terminal went away
   try {
     await using fleet = await DemoFleet.create();
     await raise(fleet, stop.signal);
+    await fleet.writeEnvironment();
     await using store = await openStore(fleet.store, { signal: stop.signal });
-    const publisher = new Publisher(store, fleet);
+    const publisher = new Publisher(store, fleet, stop.signal);
     await publisher.importExample();
     if (once) {
       const took = await publisher.publishNext();

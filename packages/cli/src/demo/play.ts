@@ -3,15 +3,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '@quorate/store';
 import type { DemoFleet } from './fleet.ts';
 import { BUNDLE, type Publisher } from './publisher.ts';
-import { type DemoView, drawFleet, hints } from './screen.ts';
+import { type DemoView, drawFleet, hints, plain } from './screen.ts';
 
 const AUTOMATIC_MS = 3000;
 const REDRAW_MS = 250;
+/** A look that takes longer is shown as an ensemble that does not answer. */
+const ANSWER_MS = 1500;
 
 /** Shows the fleet live and publishes when a key asks for it; without a terminal it prints what to try and waits. */
 export async function play(fleet: DemoFleet, store: Store, publisher: Publisher, stop: AbortController): Promise<void> {
   if (!process.stdout.isTTY || !process.stdin.isTTY) {
-    console.log(hints({ store: fleet.store, folder: fleet.folder }).join('\n'));
+    console.log(plain(hints(fleet.folder)));
     await ended(stop.signal);
     return;
   }
@@ -29,6 +31,7 @@ class Desk {
   #publishing: Promise<void> | undefined;
   #lastMs: number | undefined;
   #notice = '';
+  #seen: Pick<DemoView, 'release' | 'instances'> | undefined;
   #drawn = 0;
 
   constructor(fleet: DemoFleet, store: Store, publisher: Publisher, stop: AbortController) {
@@ -43,6 +46,7 @@ class Desk {
     emitKeypressEvents(stdin);
     const pressed = (_: string, key: Key): void => this.#key(key);
     stdin.setRawMode(true).on('keypress', pressed).resume();
+    process.stdout.on('resize', this.#resized);
     try {
       let publishedAt = 0;
       while (!this.#stop.signal.aborted) {
@@ -55,6 +59,7 @@ class Desk {
       }
       await this.#publishing;
     } finally {
+      process.stdout.off('resize', this.#resized);
       stdin.setRawMode(false).off('keypress', pressed).pause();
     }
   }
@@ -81,34 +86,34 @@ class Desk {
   }
 
   async #look(): Promise<DemoView> {
-    const { store, folder } = this.#fleet;
+    const { folder } = this.#fleet;
+    const view = { folder, lastMs: this.#lastMs, automatic: this.#automatic };
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(ANSWER_MS)]);
     try {
-      const [latest, instances] = await Promise.all([this.#store.latest(BUNDLE), this.#store.instances()]);
-      const view = {
-        store,
-        folder,
-        release: latest?.release,
-        lastMs: this.#lastMs,
-        automatic: this.#automatic,
-        notice: this.#notice,
-      };
-      return { ...view, instances: instances.sort((a, b) => a.id.localeCompare(b.id)) };
+      const [latest, instances] = await Promise.all([
+        this.#store.latest(BUNDLE, { signal }),
+        this.#store.instances({ signal }),
+      ]);
+      const sorted = instances.sort((a, b) => a.id.localeCompare(b.id));
+      this.#seen = { release: latest?.release, instances: sorted };
+      return { ...view, ...this.#seen, notice: this.#notice };
     } catch (error) {
       // the visitor may have killed members: say so and look again
-      return {
-        store,
-        folder,
-        release: undefined,
-        lastMs: undefined,
-        automatic: this.#automatic,
-        notice: (error as Error).message,
-        instances: [],
-      };
+      const silent = signal.aborted && !this.#stop.signal.aborted;
+      const notice = silent ? 'the ensemble does not answer: two of three members must run' : (error as Error).message;
+      return { ...view, release: this.#seen?.release, notice, instances: this.#seen?.instances ?? [] };
     }
   }
 
+  /** The terminal has broken our lines anew: nobody knows where they are. */
+  readonly #resized = (): void => {
+    process.stdout.write('\x1b[H\x1b[2J');
+    this.#drawn = 0;
+  };
+
   #draw(view: DemoView): void {
-    const lines = drawFleet(view);
+    const { columns = 80, rows = 24 } = process.stdout;
+    const lines = drawFleet(view, columns).slice(0, rows - 1);
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : '';
     process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[0J`);
     this.#drawn = lines.length;

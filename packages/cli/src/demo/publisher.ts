@@ -15,10 +15,12 @@ const REACH_WITHIN_MS = 60_000;
 export class Publisher {
   readonly #store: Store;
   readonly #fleet: DemoFleet;
+  readonly #signal: AbortSignal;
 
-  constructor(store: Store, fleet: DemoFleet) {
+  constructor(store: Store, fleet: DemoFleet, signal: AbortSignal) {
     this.#store = store;
     this.#fleet = fleet;
+    this.#signal = signal;
   }
 
   async importExample(): Promise<void> {
@@ -39,22 +41,25 @@ export class Publisher {
 
   /** Changes one line, publishes it, and waits until the native path of every instance has it. */
   async publishNext(): Promise<{ release: number; ms: number }> {
-    const base = (await this.#store.latest(BUNDLE))!;
-    const manifest = await readManifest(this.#store, base.release);
+    const options = { signal: this.#signal };
+    const base = (await this.#store.latest(BUNDLE, options))!;
+    const manifest = await readManifest(this.#store, base.release, options);
+    const number = base.release.number + 1;
     const content = Buffer.from(
-      `# release ${base.release.number + 1}\nmap $host $greeting {\n    default "hello for the ${base.release.number + 1}. time";\n}\n`,
+      `# release ${number}\nmap $host $greeting {\n    default "hello, release ${number}";\n}\n`,
     );
     const next = replaceFile(manifest, GREETING, content);
     const from = performance.now();
-    const latest = await publishManifest(this.#store, {
+    const what = {
       bundle: BUNDLE,
       base,
       definition: base.release.definition,
       manifest: next,
       read: async () => content,
       author: 'demo',
-      message: `greet for the ${base.release.number + 1}. time`,
-    });
+      message: `say hello, release ${number}`,
+    };
+    const latest = await publishManifest(this.#store, what, options);
     await this.#reached(content.toString());
     return { release: latest.release.number, ms: performance.now() - from };
   }
@@ -63,6 +68,7 @@ export class Publisher {
     const until = performance.now() + REACH_WITHIN_MS;
     const paths = this.#fleet.instances.map(({ root }) => join(root, 'etc/nginx', GREETING));
     while (!paths.every((path) => existsSync(path) && readFileSync(path, 'utf8') === content)) {
+      this.#signal.throwIfAborted();
       if (performance.now() > until)
         throw new Error(
           `not every instance had the release within ${REACH_WITHIN_MS / 1000} s: see ${this.#fleet.folder}/web-*.log`,

@@ -1,10 +1,8 @@
-import { relative } from 'node:path';
-import { styleText } from 'node:util';
 import type { InstanceStatus, Release } from '@quorate/model';
+import { paint } from '../output/style.ts';
 
 /** Everything that the live page shows. */
 export interface DemoView {
-  readonly store: string;
   readonly folder: string;
   readonly instances: readonly InstanceStatus[];
   readonly release: Release | undefined;
@@ -13,48 +11,69 @@ export interface DemoView {
   readonly notice: string;
 }
 
-const bold = (text: string): string => styleText('bold', text);
-const dim = (text: string): string => styleText('dim', text);
+/** A piece of a line; cut to the width of the terminal before it is painted. */
+type Piece = string | readonly [style: Parameters<typeof paint>[0], text: string];
 
-/** The live table as lines. */
-export function drawFleet(view: DemoView): string[] {
-  const { release } = view;
-  const head = release
-    ? `release ${release.number}  ${release.digest.slice(0, 12)}  ${release.message}`
-    : 'nothing published yet';
-  const rows = view.instances.map((instance) => {
-    const bundle = instance.bundles.web;
-    const applied = bundle ? String(bundle.applied) : '-';
-    const good = bundle?.state === 'applied' && bundle.applied === release?.number;
-    const state = bundle?.state ?? 'starting';
-    return `  ${instance.id.padEnd(12)}${applied.padStart(7)}   ${styleText(good ? 'green' : 'yellow', state.padEnd(12))} ${dim(bundle?.detail?.split('\n')[0] ?? '')}`;
-  });
-  const last = view.lastMs === undefined ? '' : `   ${dim(`on all three after ${view.lastMs.toFixed(0)} ms`)}`;
+/** The live page as lines that fit `columns`. */
+export function drawFleet(view: DemoView, columns: number): string[] {
+  const { release, instances, lastMs, automatic, notice } = view;
+  const lines: Piece[][] = [
+    [['bold', 'Quorate demo'], '  three machines on this one'],
+    [],
+    release
+      ? ['  head  ', ['bold', `release ${release.number}`], `  ${release.digest.slice(0, 12)}  ${release.message}`]
+      : ['  head  nothing published yet'],
+    lastMs === undefined ? [] : [['dim', `        on all three ${lastMs.toFixed(0)} ms after its publish began`]],
+    [],
+    [['dim', '  instance    applied   state']],
+    ...instances.map((instance) => row(instance, release)),
+    [],
+    ['  ', ['bold', 'Enter'], '       publish a change'],
+    ['  ', ['bold', 'a'], '           publish every 3 s: ', automatic ? ['green', 'on'] : 'off'],
+    ['  ', ['bold', 'q'], ' or ', ['bold', 'Ctrl-C'], ' end'],
+    ...(notice === '' ? [] : [[['yellow', `  ! ${notice}`] satisfies Piece]]),
+    [],
+    ...hints(view.folder),
+  ];
+  return lines.map((line) => fit(line, columns));
+}
+
+function row({ id, bundles: { web } }: InstanceStatus, release: Release | undefined): Piece[] {
+  const good = web?.state === 'applied' && web.applied === release?.number;
   return [
-    `${bold('Quorate demo')}  three machines in ${view.folder}`,
-    '',
-    `  head  ${head}${last}`,
-    '',
-    dim('  instance    applied   state'),
-    ...rows,
-    '',
-    `  ${bold('Enter')} publish   ${bold('a')} publish every 3 s: ${view.automatic ? styleText('green', 'on') : 'off'}   ${bold('q')} or Ctrl-C end   ${view.notice}`,
-    '',
-    ...hints(view),
+    `  ${id.padEnd(12)}${String(web?.applied ?? '-').padStart(7)}   `,
+    [good ? 'green' : 'yellow', (web?.state ?? 'starting').padEnd(12)],
+    ['dim', ` ${web?.detail?.split('\n')[0] ?? ''}`],
   ];
 }
 
-/** What to try in a second terminal, in the folder of the checkout. */
-export function hints({ store, folder }: Pick<DemoView, 'store' | 'folder'>): string[] {
-  const file = `${folder}/web-2/etc/nginx/conf.d/greeting.conf`;
+/** What to try in a second terminal, in any folder. */
+export function hints(folder: string): Piece[][] {
+  const command = (text: string, what: string): Piece[] => [`    ${text.padEnd(36)}`, ['dim', what]];
   return [
-    dim('  in a second terminal, in the same folder:'),
-    `    export QUORATE_STORE=${store}`,
-    '    npx quorate fleet                          every instance and what it runs',
-    '    npx quorate history web                    who changed what, when and why',
-    '    npx quorate diff web 1..2                  what a release changed',
-    '    npx quorate rollback web --yes             one step back, as a new release',
-    `    npx quorate --root ${folder}/web-1 edit /etc/nginx/nginx.conf`,
-    `    watch -n 0.2 cat ${relative(process.cwd(), file).startsWith('..') ? file : relative(process.cwd(), file)}`,
+    [['dim', '  in a second terminal:']],
+    command(`. ${folder}/env`, 'this fleet, as web-1 sees it'),
+    command('quorate fleet --watch', 'every instance and what it runs'),
+    command('quorate history web', 'who changed what, when and why'),
+    command('quorate diff web 1', 'what has changed since release 1'),
+    command('quorate edit /etc/nginx/nginx.conf', 'your editor, the diff, a question'),
+    command('quorate rollback web', 'one step back, as a new release'),
+    command('cat $web_2/etc/nginx/nginx.conf', 'the file on the second machine'),
   ];
+}
+
+/** Lines for where there is no terminal. */
+export function plain(lines: readonly Piece[][]): string {
+  return lines.map((line) => fit(line, Number.POSITIVE_INFINITY)).join('\n');
+}
+
+function fit(line: readonly Piece[], columns: number): string {
+  let left = columns;
+  return line
+    .map((piece) => {
+      const text = (typeof piece === 'string' ? piece : piece[1]).slice(0, left);
+      left -= text.length;
+      return typeof piece === 'string' ? text : paint(piece[0], text);
+    })
+    .join('');
 }

@@ -10,6 +10,10 @@ export async function confirm(question: string, yes: boolean): Promise<boolean> 
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return /^(y|yes)$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') throw error;
+    process.stdout.write('\n'); // Ctrl-C or Ctrl-D: a no
+    return false;
   } finally {
     terminal.close();
   }

@@ -12,3 +12,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       .trimEnd();
   return [paint('dim', line(head)), ...rows.map(line)].join('\n');
 }
+
+/** A command's output below the line that tells of it. */
+export function indented(text: string): string {
+  return text.replace(/\n/g, '\n    ');
+}

@@ -1,18 +1,25 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LoopbackEnsemble } from '@quorate/agent';
+import { onExit } from './exit.ts';
 
 /** Real ZooKeeper members on this machine for one measurement, in a folder that goes with them. */
 export class BenchEnsemble implements AsyncDisposable {
   readonly folder: string;
   readonly servers: string;
   readonly #ensemble: LoopbackEnsemble;
+  readonly #guard: Disposable;
 
   private constructor(folder: string, ensemble: LoopbackEnsemble) {
     this.folder = folder;
     this.servers = ensemble.servers;
     this.#ensemble = ensemble;
+    this.#guard = onExit(() => {
+      for (const { pid } of ensemble.members) if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    });
   }
 
   static async start(count: number, heap = 96): Promise<BenchEnsemble> {
@@ -22,6 +29,7 @@ export class BenchEnsemble implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#ensemble[Symbol.asyncDispose]();
+    this.#guard[Symbol.dispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

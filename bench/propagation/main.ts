@@ -10,6 +10,7 @@ import { definitionOf, type Entry, manifestOf, sha256 } from '@quorate/model';
 import { openStore, publishManifest, type Store } from '@quorate/store';
 import { ZooKeeper } from '@quorate/zookeeper';
 import { BenchEnsemble } from '../ensemble.ts';
+import { onExit } from '../exit.ts';
 import { median, quantile, table } from '../statistics.ts';
 import { Flips } from './flips.ts';
 
@@ -34,6 +35,7 @@ export async function benchPropagation(fleets: readonly number[] = [10, 50]): Pr
 async function measureFleet(agents: number): Promise<string[][]> {
   await using ensemble = await BenchEnsemble.start(3);
   const children: ChildProcess[] = [];
+  using _guard = onExit(() => children.forEach((child) => void child.kill('SIGKILL')));
   try {
     const folders = Array.from({ length: agents }, (_, at) => join(ensemble.folder, `agent-${at}`));
     const floorFolders = Array.from({ length: agents }, (_, at) => join(ensemble.folder, `floor-${at}`));

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import fc from 'fast-check';
 import { definitionOf } from '../src/index.ts';
+import { accepts } from './json-schema.ts';
 
 test('a definition gets its defaults and is read again as it is', () => {
   const definition = definitionOf({ root: '/etc//nginx/', reload: { command: 'systemctl reload nginx' } });
@@ -32,4 +35,62 @@ test('each wrong key is named', () => {
   ];
   for (const [value, message] of cases)
     assert.throws(() => definitionOf(value), { code: 'BAD_DEFINITION', message }, JSON.stringify(value));
+});
+
+const SCHEMA = JSON.parse(readFileSync(new URL('../definition.schema.json', import.meta.url), 'utf8'));
+
+/** Mostly what is right. */
+const rather = <T>(right: readonly T[], wrong: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...right) }, { weight: 1, arbitrary: fc.constantFrom(...wrong) });
+const path = rather(
+  ['/etc/nginx', '//etc//nginx/', '/a/..b', '/a/.b/', '/ü\n文'],
+  ['/', '//', '/etc/../x', '/a/.', 'etc', '', '/a\0'],
+);
+const timeout = rather<unknown>([0.1, 30, 3600], [3601, 0, 0.05, '30', null]);
+const hook = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ command: fc.constant('true'), timeout }, { requiredKeys: ['command'] }) },
+  { weight: 1, arbitrary: fc.record({ command: fc.constantFrom('', 1), other: fc.constant(1) }, { requiredKeys: [] }) },
+);
+const GOOD = {
+  root: path,
+  link: rather<unknown>(['directory', 'files', 'copy'], ['hard', 0]),
+  reload: hook,
+  health: hook,
+  ignore: fc.array(rather<unknown>(['*.bak', 'x', 'y'], ['', 1]), { maxLength: 3 }),
+  links: fc.array(path, { maxLength: 2 }),
+};
+const anything = fc.oneof(fc.constantFrom<unknown>('/etc/nginx', 1, null, true, {}, []), ...Object.values(GOOD));
+/** Definitions, most of them with something wrong in one place or another. */
+const definition = fc.oneof(
+  { weight: 1, arbitrary: anything },
+  { weight: 2, arbitrary: fc.dictionary(fc.constantFrom(...Object.keys(GOOD), 'relaod', '__proto__'), anything) },
+  { weight: 6, arbitrary: fc.record(GOOD, { requiredKeys: ['root'] }) },
+  { weight: 6, arbitrary: fc.record({ ...GOOD, root: fc.constant('/etc/web') }, { requiredKeys: ['root'] }) },
+);
+
+test('the published JSON Schema accepts and refuses what Quorate does', () => {
+  let accepted = 0;
+  fc.assert(
+    fc.property(definition, (value) => {
+      let taken = true;
+      try {
+        definitionOf(value);
+      } catch {
+        taken = false; // which is what is compared
+      }
+      if (taken) accepted++;
+      assert.equal(accepts(SCHEMA, value), taken);
+    }),
+    { numRuns: 3000 },
+  );
+  assert.ok(accepted > 100, `${accepted} were accepted`);
+});
+
+test('the JSON Schema describes every key, and its examples are definitions', () => {
+  for (const [key, { description, examples = [] }] of Object.entries<{ description: string; examples?: unknown[] }>(
+    SCHEMA.properties,
+  )) {
+    assert.ok(description, key);
+    for (const example of examples) definitionOf({ root: '/etc/web', [key]: example });
+  }
 });

@@ -146,6 +146,8 @@ function readHeader(path: string): { header: PackHeader; end: number } | undefin
   if (size < PREFIX) return undefined;
   const [magic, length, hash] = readAt(path, 0, PREFIX).toString('latin1').trimEnd().split(' ');
   const end = PREFIX + Number(length);
+  if (/^QPACK\d+$/.test(magic!) && magic !== 'QPACK1')
+    throw new AgentError('FAILED', `${path} was written by a newer Quorate (${magic}): upgrade this one`);
   if (magic !== 'QPACK1' || !(end <= size)) return undefined;
   const head = readAt(path, PREFIX, Number(length));
   if (sha256(head) !== hash) return undefined;

@@ -285,6 +285,25 @@ test('after a start of the machine torn files are put right from the pack, and w
   assert.match(disk.lines.join('\n'), /put right/);
 });
 
+test('a pack or a journal of a newer Quorate is refused and kept, and what is live stays', async () => {
+  using disk = new Disk();
+  const one = makeRelease(define('directory'), ONE);
+  await (await disk.open()).apply(one.release, one.fetch);
+  for (const [name, newer] of [
+    ['packs/9.pack', `QPACK2 ${'x'.repeat(100)}`],
+    ['state.json', '{"format":2}'],
+  ] as const) {
+    const path = join(disk.state, 'web', name);
+    const before = existsSync(path) ? readFileSync(path) : undefined;
+    writeFileSync(path, newer);
+    await assert.rejects(disk.open(), { message: /newer Quorate.*upgrade this one/ });
+    assert.equal(readFileSync(path, 'utf8'), newer);
+    assert.deepEqual(disk.read('etc/nginx'), ONE);
+    rmSync(path);
+    if (before) writeFileSync(path, before);
+  }
+});
+
 test('an owner that this machine does not know is refused before anything is written', {
   skip: !RUNNING_AS_ROOT && 'owners are only set by root',
 }, async () => {

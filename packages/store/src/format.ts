@@ -1,4 +1,4 @@
-import { ModelError } from '@quorate/model';
+import { ModelError, type Release } from '@quorate/model';
 import { StoreError } from './errors.ts';
 
 /** The layout of a store, in its `format`: raised when an older Quorate could no longer read or write it rightly. */
@@ -29,6 +29,18 @@ function notOurs(url: string, cause?: unknown): StoreError {
   return new StoreError('CORRUPT', `the record \`format\` of ${url} cannot be read: is this a store of Quorate?`, {
     cause,
   });
+}
+
+/** @throws StoreError CORRUPT when a release's record is not the one that its place, or its head, names */
+export function checkNamed(
+  where: string,
+  release: Release,
+  named: { bundle: string; number: number; digest?: string },
+): void {
+  const { bundle, number, digest } = release;
+  if (bundle === named.bundle && number === named.number && digest === (named.digest ?? digest)) return;
+  const message = `${where} holds release ${number} of ${bundle} (${digest}) in the place of release ${named.number} of ${named.bundle}`;
+  throw new StoreError('CORRUPT', `${message}: somebody wrote to the store by hand`);
 }
 
 /** Faults of stored records as what they mean for a store; undefined for other errors. */

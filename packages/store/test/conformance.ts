@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { blobsOf, type InstanceStatus, manifestOf, sha256 } from '@quorate/model';
+import { blobsOf, manifestOf, sha256 } from '@quorate/model';
 import { until } from '../../zookeeper/test/until.ts';
 import { type Latest, readManifest, rollback, type Store, type StoreChange } from '../src/index.ts';
+import { records, statusOf } from './conformance-records.ts';
 import { file, publicationOf, publishFiles, publishTree, readFiles, readTexts, Tree } from './publishing.ts';
 import { type Promising, type SuiteOptions, suite } from './suite.ts';
 
@@ -9,6 +10,7 @@ import { type Promising, type SuiteOptions, suite } from './suite.ts';
 export function conformance(name: string, options: SuiteOptions): void {
   suite(`${name}: releases`, options, releases);
   suite(`${name}: content`, options, content);
+  suite(`${name}: records of others`, options, records);
   suite(`${name}: watchers and instances`, options, watchers);
 }
 
@@ -293,14 +295,6 @@ function watchers(promise: Promising): void {
     assert.deepEqual(await ids(other), ['web/2 ü']);
   });
 }
-
-const statusOf = (id: string, applied: number): InstanceStatus => ({
-  format: 1,
-  id,
-  host: 'h',
-  version: '0',
-  bundles: { web: { applied, digest: '', target: 1, state: 'applied' } },
-});
 
 /** What a store's stream of changes tells. */
 class Watcher implements AsyncDisposable {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type Store } from '../src/index.ts';
-import type { Subject } from './suite.ts';
+import type { StoredRecord, Subject } from './suite.ts';
 
 /** A folder for a store, gone when disposed. */
 export class DirectoryPlace implements Subject {
@@ -35,6 +35,18 @@ export class DirectoryPlace implements Subject {
   async damage(hash: string): Promise<void> {
     const bytes = await readFile(this.blobPath(hash));
     await writeFile(this.blobPath(hash), bytes.fill('~', Math.floor(bytes.length / 2)));
+  }
+
+  async rewrite(record: StoredRecord, change: (text: string) => string): Promise<void> {
+    const heads = join(this.folder, 'bundles/web/heads');
+    const path = {
+      format: () => join(this.folder, 'format'),
+      head: async () => join(heads, (await readdir(heads)).sort().at(-1)!),
+      release: () => join(this.folder, 'bundles/web/releases/1'),
+      status: () => join(this.folder, 'instances/i'),
+    }[record]();
+    const [first, ...rest] = (await readFile(await path, 'utf8')).split('\n');
+    await writeFile(await path, [change(first!), ...rest].join('\n'));
   }
 
   async storedBlobs(): Promise<string[]> {

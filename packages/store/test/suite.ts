@@ -1,12 +1,16 @@
 import { describe, test } from 'node:test';
 import type { Store } from '../src/index.ts';
 
+export type StoredRecord = 'format' | 'head' | 'release' | 'status';
+
 /** What a suite needs of an adapter. */
 export interface Subject extends AsyncDisposable {
   /** one more store on the same place, as another process would open it; the suite closes it */
   open(): Promise<Store>;
   /** changes the stored bytes of a blob behind the store's back, not their number */
   damage(hash: string): Promise<void>;
+  /** changes a record behind the store's back: the head of the bundle `web`, its first release, the status of the instance `i` */
+  rewrite(record: StoredRecord, change: (text: string) => string): Promise<void>;
   /** blobs that are stored now */
   storedBlobs(): Promise<string[]>;
   /** takes the place away from whoever has it open, as a network does, and gives it back when disposed */

@@ -1,13 +1,16 @@
 import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { decodeHead, decodeRelease, encodeHead, encodeRelease, type Head, type Release } from '@quorate/model';
-import { recordError } from '../format.ts';
+import { StoreError } from '../errors.ts';
+import { checkNamed, recordError } from '../format.ts';
 import type { Latest } from '../store.ts';
 import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
 
 /** Heads that stay, newest first. A publisher that slept through this many commits must not think that it won. */
 export const HEADS_KEPT = 1000;
 const DIGITS = 12;
+/** Looks at the newest step, which others may be removing, before the folder counts as damaged. */
+const LOOKS = 100;
 
 /** One step of a bundle's line: the head as it was from then on, and the release that it names. */
 export interface Step {
@@ -22,8 +25,10 @@ export interface Step {
  */
 export class Heads {
   readonly #folder: string;
+  readonly #bundle: string;
 
   constructor(root: string, bundle: string) {
+    this.#bundle = bundle;
     this.#folder = join(root, 'bundles', bundle, 'heads');
   }
 
@@ -38,32 +43,43 @@ export class Heads {
   /** @returns ascending; empty when the bundle is not there */
   async versions(): Promise<number[]> {
     return (await namesIn(this.#folder))
-      .filter((name) => /^\d{12,}$/.test(name))
+      .filter((name) => /^\d{12}$/.test(name))
       .map(Number)
       .sort((a, b) => a - b);
   }
 
   async current(): Promise<Step | undefined> {
-    for (;;) {
-      const version = (await this.versions()).at(-1);
-      if (version === undefined) return undefined;
-      const step = await this.read(version);
-      if (step) return step; // else it was pruned since: there are newer ones
-    }
+    const newest = await this.#newest();
+    return newest && this.#decode(newest.version, newest.text);
   }
 
-  async read(version: number): Promise<Step | undefined> {
-    const text = await lookAgain(this.path(version), () => readFile(this.path(version), 'utf8'));
-    if (text === undefined) return undefined;
+  /** Whether a release was ever committed. What its records say does not matter. */
+  async begun(): Promise<boolean> {
+    return ((await this.#newest())?.text ?? '') !== '';
+  }
+
+  async #newest(): Promise<{ version: number; text: string } | undefined> {
+    for (let look = 0; look < LOOKS; look++) {
+      const version = (await this.versions()).at(-1);
+      if (version === undefined) return undefined;
+      const path = this.path(version);
+      const text = await lookAgain(path, () => readFile(path, 'utf8'));
+      if (text !== undefined) return { version, text }; // else it was pruned since: there are newer ones
+    }
+    throw new StoreError('CORRUPT', `the newest file of ${this.#folder} is listed and cannot be opened`);
+  }
+
+  #decode(version: number, text: string): Step {
     if (text === '') return { version, committed: undefined };
     const end = text.indexOf('\n');
+    const place = this.path(version);
     try {
-      return {
-        version,
-        committed: { head: decodeHead(text.slice(0, end)), release: decodeRelease(text.slice(end + 1)) },
-      };
+      const head = decodeHead(text.slice(0, end));
+      const release = decodeRelease(text.slice(end + 1));
+      checkNamed(place, release, { bundle: this.#bundle, number: head.release, digest: head.digest });
+      return { version, committed: { head, release } };
     } catch (error) {
-      throw recordError(this.path(version), error) ?? error;
+      throw recordError(place, error) ?? error;
     }
   }
 

@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeRelease, encodeRelease, type Release } from '@quorate/model';
-import { recordError } from '../format.ts';
+import { checkNamed, recordError } from '../format.ts';
 import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished } from './durable.ts';
 import type { Heads } from './heads.ts';
 
@@ -9,10 +9,12 @@ import type { Heads } from './heads.ts';
 export class Releases {
   readonly #folder: string;
   readonly #heads: Heads;
+  readonly #bundle: string;
 
   constructor(root: string, bundle: string, heads: Heads) {
     this.#folder = join(root, 'bundles', bundle, 'releases');
     this.#heads = heads;
+    this.#bundle = bundle;
   }
 
   async add(release: Release): Promise<void> {
@@ -37,7 +39,9 @@ export class Releases {
       return newest?.number === number ? newest : undefined;
     }
     try {
-      return decodeRelease(text);
+      const release = decodeRelease(text);
+      checkNamed(path, release, { bundle: this.#bundle, number });
+      return release;
     } catch (error) {
       throw recordError(path, error) ?? error;
     }
@@ -58,7 +62,7 @@ export class Releases {
   }
 
   async #there(): Promise<number[]> {
-    return (await namesIn(this.#folder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+    return (await namesIn(this.#folder)).filter((name) => /^[1-9]\d{0,11}$/.test(name)).map(Number);
   }
 
   /** Removes records below `first`, oldest first, so that what stays is always one line without gaps. @returns how many there were */

@@ -52,8 +52,7 @@ export class DirectoryStore implements Store {
   async bundles({ signal }: CallOptions = {}): Promise<string[]> {
     return this.#call(signal, async () => {
       const found: string[] = [];
-      for (const bundle of await this.#bundleNames())
-        if ((await this.#line(bundle).heads.current())?.committed) found.push(bundle);
+      for (const bundle of await this.#bundleNames()) if (await this.#line(bundle).heads.begun()) found.push(bundle);
       if (found.length === 0) await this.#root.checkThere();
       return found;
     });

@@ -1,6 +1,7 @@
 import { checkBundleName, decodeHead, decodeRelease, type Release } from '@quorate/model';
 import type { Stat, ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
+import { checkNamed, recordError } from '../format.ts';
 import type { Latest, VersionedHead } from '../store.ts';
 import { childrenOf, orUndefined } from './missing.ts';
 import { headPath, releasePath, releasesPath } from './paths.ts';
@@ -38,6 +39,8 @@ export class Lines {
     for (let head = await reading; head; ) {
       const release = await this.#releaseOf(zk, bundle, head, known, guess, signal);
       if (release) {
+        const { release: number, digest } = head;
+        checkNamed(headPath(bundle), release, { bundle, number, digest });
         this.remember(release);
         return { head, release };
       }
@@ -53,7 +56,8 @@ export class Lines {
 
   async #head(zk: ZooKeeper, bundle: string, signal?: AbortSignal): Promise<VersionedHead | undefined> {
     const read = await orUndefined(zk.get(headPath(bundle), { signal }));
-    return read ? { ...decodeHead(read.data), version: versionOf(read.stat) } : undefined;
+    if (!read) return undefined;
+    return { ...this.#decode(headPath(bundle), () => decodeHead(read.data)), version: versionOf(read.stat) };
   }
 
   #releaseOf(
@@ -72,14 +76,27 @@ export class Lines {
   async release(zk: ZooKeeper, bundle: string, number: number, signal?: AbortSignal): Promise<Release | undefined> {
     checkBundleName(bundle);
     const read = await orUndefined(zk.get(releasePath(bundle, number), { signal }));
-    return read ? decodeRelease(read.data) : undefined;
+    if (!read) return undefined;
+    return this.#decode(releasePath(bundle, number), () => {
+      const release = decodeRelease(read.data);
+      checkNamed(releasePath(bundle, number), release, { bundle, number });
+      return release;
+    });
+  }
+
+  #decode<T>(path: string, decode: () => T): T {
+    try {
+      return decode();
+    } catch (error) {
+      throw recordError(`${this.#url}${path}`, error) ?? error;
+    }
   }
 
   async numbers(zk: ZooKeeper, bundle: string): Promise<number[]> {
     checkBundleName(bundle);
     const names = await childrenOf(zk, releasesPath(bundle));
     return names
-      .filter((name) => /^[1-9]\d*$/.test(name))
+      .filter((name) => /^[1-9]\d{0,11}$/.test(name))
       .map(Number)
       .sort((a, b) => a - b);
   }

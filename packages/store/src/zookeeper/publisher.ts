@@ -125,7 +125,7 @@ export class Publisher {
     if (!lost && !raced) throw error;
     this.#tree.forget();
     const { release, expected } = publication;
-    const { latest, there } = await this.#findOut(release, error);
+    const { latest, there } = await this.#findOut(release, lost ? error : undefined);
     if (latest?.release.id === release.id) return latest;
     if (there?.id === release.id) return { head: headOf(release, OVERTAKEN), release };
     // somebody else may hold the number, or built upon ours until it was collected
@@ -135,8 +135,12 @@ export class Publisher {
     return undefined;
   }
 
-  /** The release's own id tells whether it stands. @throws StoreError UNKNOWN_OUTCOME */
-  async #findOut(release: Release, cause: unknown): Promise<Standing> {
+  /**
+   * The release's own id tells whether it stands.
+   * @param lost why that is not known; undefined where it is known that the step did not take
+   * @throws StoreError UNKNOWN_OUTCOME when it is not known and cannot be found out
+   */
+  async #findOut(release: Release, lost: unknown): Promise<Standing> {
     const until = performance.now() + FIND_OUT_MS;
     for (;;) {
       try {
@@ -144,7 +148,7 @@ export class Publisher {
       } catch (error) {
         const gone = isCode(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED', 'CONNECT_TIMEOUT', 'CLOSED');
         if (gone && performance.now() < until) continue;
-        throw unknownOutcome(release, gone ? cause : error);
+        throw lost === undefined ? error : unknownOutcome(release, gone ? lost : error);
       }
     }
   }

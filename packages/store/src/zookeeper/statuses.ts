@@ -1,5 +1,6 @@
 import { comparePaths, decodeStatus, encodeStatus, type InstanceStatus } from '@quorate/model';
 import type { ZooKeeper } from '@quorate/zookeeper';
+import { recordError } from '../format.ts';
 import { isCode } from './errors.ts';
 import { childrenOf, ignoreMissing, orUndefined } from './missing.ts';
 import { INSTANCES, instancePath } from './paths.ts';
@@ -48,9 +49,18 @@ export class Statuses {
 
   async all(zk: ZooKeeper): Promise<InstanceStatus[]> {
     const names = await childrenOf(zk, INSTANCES);
-    const reads = await Promise.all(names.map((name) => orUndefined(zk.get(`${INSTANCES}/${name}`))));
-    const found = reads.filter((read) => read !== undefined).map(({ data }) => decodeStatus(data));
+    const reads = await Promise.all(names.map((name) => this.#read(zk, `${INSTANCES}/${name}`)));
+    const found = reads.filter((status) => status !== undefined); // else it went away in between
     return found.sort((a, b) => comparePaths(a.id, b.id));
+  }
+
+  async #read(zk: ZooKeeper, path: string): Promise<InstanceStatus | undefined> {
+    const read = await orUndefined(zk.get(path));
+    try {
+      return read && decodeStatus(read.data);
+    } catch (error) {
+      throw recordError(path, error) ?? error;
+    }
   }
 
   async forget(zk: ZooKeeper, instance: string): Promise<void> {

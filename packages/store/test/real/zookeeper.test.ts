@@ -38,6 +38,16 @@ async function make(): Promise<Subject> {
       const { data } = await zk.get(last!);
       await zk.set(last!, data.fill('~', Math.floor(data.length / 2)));
     },
+    rewrite: async (record, change) => {
+      const node = {
+        format: '/format',
+        head: '/bundles/web/head',
+        release: '/bundles/web/releases/1',
+        status: '/instances/i',
+      };
+      const { data } = await zk.get(chroot + node[record]);
+      await zk.set(chroot + node[record], change(data.toString()));
+    },
     storedBlobs: async () => {
       const shards = await zk.children(`${chroot}/blobs`);
       const names = await Promise.all(shards.children.map((shard) => zk.children(`${chroot}/blobs/${shard}`)));

@@ -10,8 +10,7 @@ export function completion(program: Command, shell: string): string {
   const global = flagsOf(program);
   const names = commands.map(({ name }) => name).join(' ');
   if (shell === 'bash') return bash(names, global, commands);
-  if (shell === 'zsh')
-    return `#compdef quorate\nautoload -Uz bashcompinit && bashcompinit\n${bash(names, global, commands)}`;
+  if (shell === 'zsh') return zsh(global, commands);
   if (shell === 'fish') return fish(global, commands);
   throw new CliError(EXIT.usage, `no completion for ${shell}`, 'choose bash, zsh or fish');
 }
@@ -52,6 +51,32 @@ ${cases}
   fi
 }
 complete -o filenames -F _quorate quorate
+`;
+}
+
+function zsh(global: readonly string[], commands: readonly Completed[]): string {
+  const names = commands.map(({ name }) => name);
+  const cases = commands
+    .map(({ name, flags }) => `    ${name}) flags=(${[...flags, ...global].join(' ')}) ;;`)
+    .join('\n');
+  return `#compdef quorate
+# quorate completion: source <(quorate completion zsh), or this as a file _quorate in a folder of $fpath
+_quorate() {
+  local command="" word
+  local -a flags
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    case "$word" in ${names.join('|')}) command="$word"; break ;; esac
+  done
+  case "$command" in
+    "") flags=(${global.join(' ')}) ;;
+${cases}
+  esac
+  if [[ "$PREFIX" == -* ]]; then compadd -- $flags; return; fi
+  if [[ -z "$command" ]]; then compadd -- ${names.join(' ')}; return; fi
+  case "$command" in ${BUNDLE_FIRST.join('|')}) compadd -- \${(f)"$(quorate _bundles 2>/dev/null)"} ;; esac
+  _files
+}
+if [[ "$funcstack[1]" == _quorate ]]; then _quorate "$@"; else compdef _quorate quorate; fi
 `;
 }
 

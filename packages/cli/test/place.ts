@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const COMMAND = fileURLToPath(new URL('../bin/quorate.js', import.meta.url));
+export const EXAMPLE = fileURLToPath(new URL('../example/nginx', import.meta.url));
+
+export interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  readonly uid?: number;
+}
+
+/** Variables of the person who runs the tests must not lead the command elsewhere. */
+const CLEAN = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(QUORATE_|SUDO_USER$|VISUAL$|EDITOR$|PWD$|NO_COLOR$)/.test(name)),
+);
+
+/** A folder with machines (`a`, `b` …) as roots and a directory store, in which the real command runs as a process. */
+export class Place implements Disposable {
+  readonly folder: string;
+
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'quorate-cli-'));
+  }
+
+  path(...names: string[]): string {
+    return join(this.folder, ...names);
+  }
+
+  /** Makes machines with an empty /etc; the first gets the example's nginx tree in its native place. */
+  machines(...names: string[]): void {
+    for (const name of names) mkdirSync(this.path(name, 'etc'), { recursive: true });
+    this.example(`${names[0]}/etc/nginx`);
+  }
+
+  /** The example's nginx tree as an ordinary folder. */
+  example(path: string): void {
+    this.copy(EXAMPLE, path);
+  }
+
+  copy(from: string, path: string): void {
+    cpSync(from, this.path(path), { recursive: true, verbatimSymlinks: true });
+  }
+
+  write(path: string, content: string | Uint8Array): void {
+    mkdirSync(dirname(this.path(path)), { recursive: true });
+    writeFileSync(this.path(path), content);
+  }
+
+  read(path: string): string {
+    return readFileSync(this.path(path), 'utf8');
+  }
+
+  replace(path: string, before: string, after: string): void {
+    const text = this.read(path);
+    if (!text.includes(before)) throw new Error(`${path} has no ${before}`);
+    this.write(path, text.replace(before, after));
+  }
+
+  /** Runs the command on this place's store, without a terminal. */
+  quorate(args: readonly string[], options: RunOptions = {}): Promise<Result> {
+    return run([COMMAND, '--config', '/dev/null', '--store', 'dir:store', ...args], { cwd: this.folder, ...options });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export function run(args: readonly string[], { env, cwd, uid }: RunOptions = {}): Promise<Result> {
+  const identity = uid === undefined ? {} : { uid, gid: uid };
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...CLEAN, QUORATE_AUTHOR: 'tester', ...env },
+      ...(cwd ? { cwd } : {}),
+      ...identity,
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}

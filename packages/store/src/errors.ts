@@ -8,6 +8,7 @@ export type StoreErrorCode =
   | 'NOT_FOUND' // no such bundle, release or blob
   | 'CORRUPT' // bytes that do not match their hash, or a record that cannot be read
   | 'NEWER_FORMAT' // the store was made by a newer Quorate
+  | 'TAKEN' // another instance shows itself under this id
   | 'UNCHANGED' // a publish that would change nothing
   | 'UNKNOWN_OUTCOME' // the connection broke around the commit, and whether it happened could not be found out in time
   | 'UNSUITABLE' // what is there cannot serve as a store (no link(2), read-only, a full disk …)
@@ -30,5 +31,12 @@ export function conflict(bundle: string, expected: number | undefined, stands: R
   return new StoreError(
     'CONFLICT',
     `${bundle} has moved on: it was at ${was} when this was begun and is at ${is} now; nothing was published`,
+  );
+}
+
+export function taken(id: string): StoreError {
+  return new StoreError(
+    'TAKEN',
+    `another instance shows itself as ${id} since: give each an id of its own (\`--instance\`), or stop the other one; its status was left alone`,
   );
 }

@@ -100,8 +100,10 @@ export interface Store extends AsyncDisposable {
   changes(options?: CallOptions): AsyncIterable<StoreChange>;
 
   /**
-   * Shows this instance's status to the fleet until the store is closed (or, without sessions, for good). Repeatable.
+   * Shows this instance's status to the fleet until the store is closed (or, without sessions, for good). Repeatable. The first call takes
+   * over from whoever showed itself under this id before, as an instance that starts again must.
    * @returns this machine's clock minus the store's and the bound of the error, in ms, where the store tells its time
+   * @throws StoreError TAKEN when somebody else has taken over since: its status was left alone
    */
   report(status: InstanceStatus, options?: CallOptions): Promise<{ offset: number; error: number } | undefined>;
 

@@ -282,6 +282,25 @@ function watchers(promise: Promising): void {
     },
   );
 
+  promise(
+    'of two instances under one id the later is shown, and the other is told instead of overwriting it',
+    async (subject, store) => {
+      await using later = await subject.open();
+      await store.report(statusOf('i', 1));
+      await later.report(statusOf('i', 2));
+      await later.report(statusOf('i', 3)); // as an instance that was started again: nothing is wrong
+      await assert.rejects(store.report(statusOf('i', 4)), {
+        code: 'TAKEN',
+        message: /another instance shows itself as i/,
+      });
+      await assert.rejects(store.report(statusOf('i', 5)), { code: 'TAKEN' });
+      assert.deepEqual(await store.instances(), [statusOf('i', 3)]);
+      await later.forget('i');
+      await store.report(statusOf('i', 6));
+      assert.deepEqual(await later.instances(), [statusOf('i', 6)]);
+    },
+  );
+
   promise('instances show themselves, change, and are forgotten', async (subject, store) => {
     await using other = await subject.open();
     const ids = async (on: Store): Promise<string[]> => (await on.instances()).map(({ id }) => id);

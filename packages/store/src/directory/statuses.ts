@@ -1,20 +1,30 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { comparePaths, decodeStatus, encodeStatus, type InstanceStatus } from '@quorate/model';
+import { taken } from '../errors.ts';
 import { recordError } from '../format.ts';
 import { lookAgain, makeFolder, namesIn, removeUnfinished, replaceFile } from './durable.ts';
 
 /** What instances tell about themselves: files that stay until they are forgotten. */
 export class Statuses {
   readonly #folder: string;
+  /** what this process wrote last, by id */
+  readonly #shown = new Map<string, Buffer>();
 
   constructor(root: string) {
     this.#folder = join(root, 'instances');
   }
 
+  /** @throws StoreError TAKEN */
   async show(status: InstanceStatus): Promise<void> {
     await makeFolder(this.#folder);
-    await replaceFile(this.#path(status.id), encodeStatus(status));
+    const path = this.#path(status.id);
+    const before = this.#shown.get(status.id);
+    const there = before && (await lookAgain(path, () => readFile(path)));
+    if (there && !there.equals(before)) throw taken(status.id);
+    const bytes = encodeStatus(status);
+    await replaceFile(path, bytes);
+    this.#shown.set(status.id, bytes);
   }
 
   async all(): Promise<InstanceStatus[]> {
@@ -28,6 +38,7 @@ export class Statuses {
   }
 
   forget(instance: string): Promise<void> {
+    this.#shown.delete(instance);
     return rm(this.#path(instance), { force: true });
   }
 

@@ -15,6 +15,7 @@ const MEANING: Partial<Record<ZooKeeperError['code'], StoreErrorCode>> = {
   NO_AUTH: 'NOT_ALLOWED',
   AUTH_FAILED: 'NOT_ALLOWED',
   QUOTA_EXCEEDED: 'UNSUITABLE',
+  TOO_LARGE: 'UNSUITABLE',
   NO_NODE: 'UNSUITABLE',
 };
 

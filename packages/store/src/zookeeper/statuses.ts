@@ -1,5 +1,6 @@
 import { comparePaths, decodeStatus, encodeStatus, type InstanceStatus } from '@quorate/model';
 import type { ZooKeeper } from '@quorate/zookeeper';
+import { taken } from '../errors.ts';
 import { recordError } from '../format.ts';
 import { isCode } from './errors.ts';
 import { childrenOf, ignoreMissing, orUndefined } from './missing.ts';
@@ -9,7 +10,8 @@ import type { Tree } from './tree.ts';
 /** What instances tell about themselves: ephemeral nodes, which go with the session that showed them. */
 export class Statuses {
   readonly #tree: Tree;
-  #own: InstanceStatus | undefined;
+  /** what is shown, and the session that it goes with */
+  #own: { readonly status: InstanceStatus; readonly session: bigint } | undefined;
 
   constructor(tree: Tree) {
     this.#tree = tree;
@@ -18,33 +20,44 @@ export class Statuses {
   /**
    * The reply carries the leader's time.
    * @returns this clock minus the leader's and the bound of the error, in ms
+   * @throws StoreError TAKEN
    */
   async show(zk: ZooKeeper, status: InstanceStatus): Promise<{ offset: number; error: number }> {
     const path = instancePath(status.id);
     const data = encodeStatus(status);
     for (;;) {
-      const [sent, from] = [Date.now(), performance.now()];
       try {
+        const there = await zk.exists(path);
+        if (!there) await this.#create(zk, path, data);
+        else if (there.ephemeralOwner !== zk.session.id) await this.#takeOver(zk, path, status.id);
+        const [sent, from] = [Date.now(), performance.now()];
         const stat = await zk.set(path, data);
         const trip = performance.now() - from;
-        if (stat.ephemeralOwner === zk.session.id) {
-          this.#own = status;
-          // the leader's clock is told in whole ms, and so is ours
-          return { offset: sent + trip / 2 - stat.mtime, error: trip / 2 + 1 };
-        }
-        await zk.delete(path).catch(ignoreMissing); // of a session before ours, which would take it along
+        if (stat.ephemeralOwner !== zk.session.id) continue; // somebody took over in this instant
+        this.#own = { status, session: zk.session.id };
+        // the leader's clock is told in whole ms, and so is ours
+        return { offset: sent + trip / 2 - stat.mtime, error: trip / 2 + 1 };
       } catch (error) {
-        if (isCode(error, 'CONNECTION_LOSS')) continue; // setting the same again does no harm
-        if (!isCode(error, 'NO_NODE')) throw error;
-        await this.#tree.prepareInstances(zk);
-        await zk.create(path, data, { mode: 'ephemeral', ...this.#tree.acl }).catch(ignoreExisting);
+        // the same again does no harm
+        if (!isCode(error, 'CONNECTION_LOSS', 'NO_NODE', 'NODE_EXISTS')) throw error;
       }
     }
   }
 
+  async #create(zk: ZooKeeper, path: string, data: Buffer): Promise<void> {
+    await this.#tree.prepareInstances(zk);
+    await zk.create(path, data, { mode: 'ephemeral', ...this.#tree.acl });
+  }
+
+  /** A node of a session before ours would go with it. One that replaced ours while our session lived is another instance's. */
+  async #takeOver(zk: ZooKeeper, path: string, id: string): Promise<void> {
+    if (this.#own?.status.id === id && this.#own.session === zk.session.id) throw taken(id);
+    await zk.delete(path);
+  }
+
   /** A session ended and took the status along: the next one shows it again. */
   async showAgain(zk: ZooKeeper): Promise<void> {
-    if (this.#own) await this.show(zk, this.#own);
+    if (this.#own) await this.show(zk, this.#own.status);
   }
 
   async all(zk: ZooKeeper): Promise<InstanceStatus[]> {
@@ -64,11 +77,7 @@ export class Statuses {
   }
 
   async forget(zk: ZooKeeper, instance: string): Promise<void> {
-    if (this.#own?.id === instance) this.#own = undefined;
+    if (this.#own?.status.id === instance) this.#own = undefined;
     await zk.delete(instancePath(instance)).catch(ignoreMissing);
   }
-}
-
-function ignoreExisting(error: unknown): void {
-  if (!isCode(error, 'NODE_EXISTS')) throw error;
 }

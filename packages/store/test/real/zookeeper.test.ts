@@ -92,6 +92,22 @@ test('a user with rights in the chroot alone is enough, and others can neither r
   await assert.rejects(publishFiles(elsewhere, undefined, { a: '1' }), { code: 'NOT_ALLOWED' });
 });
 
+test('a report tells how far this clock is from the leader, within the error that it names', { skip }, async () => {
+  await using store = await openStore(`zk://${ensemble.servers}/clock/${++number}`);
+  const status = { format: 1, id: 'w', host: 'h', version: '0', bundles: {} };
+  const now = Date.now;
+  try {
+    for (const ahead of [0, 3_600_000, -86_400_000]) {
+      Date.now = () => now() + ahead;
+      const clock = (await store.report(status))!;
+      assert.ok(Math.abs(clock.offset - ahead) <= clock.error, JSON.stringify({ ahead, clock }));
+      assert.ok(clock.error >= 1 && clock.error < 1000, `${clock.error}`);
+    }
+  } finally {
+    Date.now = now;
+  }
+});
+
 test('no server: the store says within its time that a majority is missing', { skip }, async () => {
   await assert.rejects(openStore('zk://127.0.0.1:1/none', { connectTimeout: 1500 }), {
     code: 'UNREACHABLE',

@@ -27,6 +27,15 @@ export function decodeRecord<const S extends v.GenericSchema>(
   return checkShape('BAD_RECORD', what, schema, value);
 }
 
+/** An object with these keys and no other, `constructor` and the like included, which `v.strictObject` alone takes for known ones. */
+export function exactly<const E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, undefined> {
+  return v.strictObject(Object.assign(Object.create(null), entries) as E);
+}
+
+/** A count that JavaScript holds exactly. */
+export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+
 /** @throws ModelError with each fault on its place, as `reload.timeout: …` */
 export function checkShape<const S extends v.GenericSchema>(
   code: 'BAD_RECORD' | 'BAD_DEFINITION' | 'BAD_MANIFEST',
@@ -40,16 +49,20 @@ export function checkShape<const S extends v.GenericSchema>(
 }
 
 const FAULTS_SHOWN = 5;
+/** Characters of one fault that are told: what is wrong may be as long as the record. */
+const FAULT_MOST = 200;
 
 /** What is wrong with a value, each fault on its place: `reload.timeout: >=0.1 is wanted, not 0`. */
 export function describeFaults(issues: readonly v.BaseIssue<unknown>[]): string {
   const faults = issues.slice(0, FAULTS_SHOWN).map((issue) => {
     const place = v.getDotPath(issue);
-    return `${place ? `${place}: ` : ''}${describeFault(issue)}`;
+    return shortened(`${place ? `${place}: ` : ''}${describeFault(issue)}`);
   });
   const more = issues.length - FAULTS_SHOWN;
   return `${faults.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
 }
+
+const shortened = (text: string): string => (text.length > FAULT_MOST ? `${text.slice(0, FAULT_MOST)}…` : text);
 
 const WORDS: Readonly<Record<string, string>> = {
   Object: 'a mapping',

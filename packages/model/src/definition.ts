@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { checkShape } from './codec.ts';
+import { checkShape, exactly } from './codec.ts';
 import { ModelError } from './errors.ts';
 
 /** How native paths reach the release: the whole root is one link, each file is a link, or files are copied in place. */
@@ -49,12 +49,12 @@ const absolute = v.pipe(
   v.check((path) => path.isWellFormed() && !path.includes('\0'), 'valid UTF-8'),
   v.transform((path) => path.replace(/\/+/g, '/').replace(/\/$/, '')),
 );
-const HookSchema = v.strictObject({
+const HookSchema = exactly({
   command: v.pipe(v.string(), v.nonEmpty('a command')),
   timeout: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3600))),
 });
 
-export const DefinitionSchema = v.strictObject({
+export const DefinitionSchema = exactly({
   root: absolute,
   link: v.optional(v.picklist(['directory', 'files', 'copy'], 'one of directory, files, copy'), 'directory'),
   reload: v.optional(HookSchema),

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { decodeRecord, encodeRecord } from './codec.ts';
+import { count, decodeRecord, encodeRecord } from './codec.ts';
 
 export const STATUS_FORMAT = 1;
 
@@ -48,7 +48,6 @@ export interface InstanceStatus {
   readonly clock?: { readonly offset: number; readonly error: number };
 }
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const StatusSchema = v.object({
   format: v.number(),
   id: v.string(),

@@ -12,6 +12,8 @@ export const LIMITS = {
   bundleBytes: 64 * 1024 * 1024,
   /** bytes of a path inside a bundle, as in Linux's PATH_MAX */
   pathBytes: 4096,
+  /** bytes of a release's record: with the rest of its transaction it stays far below ZooKeeper's 1 MB */
+  recordBytes: 512 * 1024,
   /** bytes of a release's message */
   messageBytes: 16 * 1024,
 } as const;

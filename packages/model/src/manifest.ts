@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { checkShape } from './codec.ts';
+import { checkShape, count, exactly } from './codec.ts';
 import { type BlobRef, sha256 } from './digest.ts';
 import { ModelError } from './errors.ts';
 import { checkLimits } from './limits.ts';
@@ -44,23 +44,22 @@ export type Manifest = readonly Entry[];
 const mode = v.pipe(v.string(), v.regex(/^[0-7]{4}$/, 'a mode is four octal digits such as 0644'));
 const owner = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,63}$/, 'not a user or group name'));
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 lower-case hexadecimal digits'));
-const size = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-export const BlobRefSchema = v.strictObject({ sha256: hash, size });
+export const BlobRefSchema = exactly({ sha256: hash, size: count });
 
 const EntrySchema = v.variant('kind', [
-  v.strictObject({
+  exactly({
     path: v.string(),
     kind: v.literal('file'),
     mode,
     owner,
     group: owner,
-    size,
+    size: count,
     sha256: hash,
     template: v.optional(v.literal(true)),
   }),
-  v.strictObject({ path: v.string(), kind: v.literal('directory'), mode, owner, group: owner }),
-  v.strictObject({ path: v.string(), kind: v.literal('symlink'), target: v.string(), owner, group: owner }),
+  exactly({ path: v.string(), kind: v.literal('directory'), mode, owner, group: owner }),
+  exactly({ path: v.string(), kind: v.literal('symlink'), target: v.string(), owner, group: owner }),
 ]);
 const EntriesSchema = v.array(EntrySchema);
 
@@ -111,20 +110,24 @@ const PAGE_MOST = 4 * PAGE_ENTRIES;
 /** The manifest as pages, always the same pages for the same entries. */
 export function paginate(manifest: Manifest): ManifestPage[] {
   const pages: ManifestPage[] = [];
-  let lines: string[] = [];
+  let entries: Entry[] = [];
   const finish = (): void => {
-    if (lines.length === 0) return;
-    const bytes = Buffer.from(`[\n${lines.join(',\n')}\n]\n`);
+    if (entries.length === 0) return;
+    const bytes = encodePage(entries);
     pages.push({ sha256: sha256(bytes), size: bytes.byteLength, bytes });
-    lines = [];
+    entries = [];
   };
   for (const entry of manifest) {
-    lines.push(JSON.stringify(canonical(entry)));
-    if (Number.parseInt(sha256(entry.path).slice(0, 8), 16) % PAGE_ENTRIES === 0 || lines.length === PAGE_MOST)
+    entries.push(entry);
+    if (Number.parseInt(sha256(entry.path).slice(0, 8), 16) % PAGE_ENTRIES === 0 || entries.length === PAGE_MOST)
       finish();
   }
   finish();
   return pages;
+}
+
+function encodePage(entries: readonly Entry[]): Buffer {
+  return Buffer.from(`[\n${entries.map((entry) => JSON.stringify(canonical(entry))).join(',\n')}\n]\n`);
 }
 
 function canonical(entry: Entry): Entry {
@@ -136,8 +139,8 @@ function canonical(entry: Entry): Entry {
 }
 
 /**
- * The manifest from its pages, in their order.
- * @throws ModelError BAD_MANIFEST for pages that are not what `paginate` writes
+ * The manifest from its pages, in their order. Entries have one encoding and one order, so that another digest is another manifest.
+ * @throws ModelError BAD_MANIFEST for what `paginate` would write otherwise, but for where pages end
  */
 export function manifestFromPages(pages: readonly Uint8Array[]): Manifest {
   const entries: Entry[] = [];
@@ -148,9 +151,15 @@ export function manifestFromPages(pages: readonly Uint8Array[]): Manifest {
     } catch (cause) {
       throw new ModelError('BAD_MANIFEST', 'a page of the manifest is not JSON', { cause });
     }
-    entries.push(...checkShape('BAD_MANIFEST', 'a page of the manifest', EntriesSchema, value));
+    const read = checkShape('BAD_MANIFEST', 'a page of the manifest', EntriesSchema, value);
+    if (read.length === 0 || !encodePage(read).equals(page))
+      throw new ModelError('BAD_MANIFEST', 'a page of the manifest is oddly written');
+    for (const entry of read) entries.push(entry);
   }
-  return manifestOf(entries);
+  const manifest = manifestOf(entries);
+  if (manifest.some((entry, at) => entry !== entries[at]))
+    throw new ModelError('BAD_MANIFEST', 'the entries of the manifest are not in the order of their paths');
+  return manifest;
 }
 
 /** Each content of a manifest once, in order of first use. */

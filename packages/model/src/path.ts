@@ -110,8 +110,13 @@ export function comparePaths(a: string, b: string): number {
 
 const BUNDLE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
+const NO_BUNDLE_NAMES = ['constructor', 'prototype'];
+
 /** @throws ModelError BAD_PATH: bundle names become folder and node names, so they are kept plain */
 export function checkBundleName(name: string): void {
+  if (NO_BUNDLE_NAMES.includes(name)) {
+    throw new ModelError('BAD_PATH', `${name} is no bundle name: every object of JavaScript has it; use another one`);
+  }
   if (!BUNDLE_NAME.test(name) || name.includes('..')) {
     throw new ModelError(
       'BAD_PATH',

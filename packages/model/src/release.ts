@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { decodeRecord, encodeRecord } from './codec.ts';
+import { count, decodeRecord, encodeRecord, positive } from './codec.ts';
 import { type BundleDefinition, DefinitionSchema, definitionOf } from './definition.ts';
 import { type BlobRef, sha256 } from './digest.ts';
 import { ModelError } from './errors.ts';
@@ -99,6 +99,13 @@ export function draftRelease(draft: ReleaseDraft): DraftedRelease {
     adds: added.slice(0, ADDS_MOST),
     ...(draft.rollbackOf === undefined ? {} : { rollbackOf: draft.rollbackOf }),
   };
+  const { byteLength } = encodeRelease(release);
+  if (byteLength > LIMITS.recordBytes) {
+    throw new ModelError(
+      'LIMIT',
+      `the record of the release has ${byteLength} bytes, more than ${LIMITS.recordBytes}: shorten the definition (its commands, ignore and links) or the author`,
+    );
+  }
   return { release, pages, added };
 }
 
@@ -107,13 +114,12 @@ export function digestOf(definition: BundleDefinition, pages: readonly BlobRef[]
   return sha256(JSON.stringify({ definition: definitionOf(definition), pages: pages.map((page) => page.sha256) }));
 }
 
-const positive = v.pipe(v.number(), v.integer(), v.minValue(1));
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const ReleaseSchema = v.object({
   format: positive,
   bundle: v.string(),
   number: positive,
-  parent: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  parent: count,
   digest: hash,
   id: v.string(),
   author: v.string(),
@@ -121,8 +127,8 @@ const ReleaseSchema = v.object({
   time: v.string(),
   definition: DefinitionSchema,
   pages: v.array(BlobRefSchema),
-  files: v.pipe(v.number(), v.integer(), v.minValue(0)),
-  bytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  files: count,
+  bytes: count,
   adds: v.array(BlobRefSchema),
   rollbackOf: v.optional(positive),
 });

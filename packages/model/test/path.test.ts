@@ -91,6 +91,20 @@ test('parents and containment', () => {
 
 test('bundle names are plain enough for folders and nodes', () => {
   for (const good of ['web', 'a', '0', 'my-app_2.conf', 'a'.repeat(63)]) checkBundleName(good);
-  for (const bad of ['', '.', '..', 'a..b', '-a', 'A', 'a/b', 'ä', 'a b', 'a\n', 'a'.repeat(64)])
+  for (const bad of [
+    '',
+    '.',
+    '..',
+    'a..b',
+    '-a',
+    'A',
+    'a/b',
+    'ä',
+    'a b',
+    'a\n',
+    'a'.repeat(64),
+    'constructor',
+    'prototype',
+  ])
     assert.throws(() => checkBundleName(bad), { code: 'BAD_PATH' }, JSON.stringify(bad));
 });

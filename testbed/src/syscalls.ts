@@ -14,6 +14,9 @@ export const FILE_CHANGES: readonly string[] = [
   ...['chown', 'fchown', 'lchown', 'fchownat', 'utimensat', 'mount', 'umount2'],
 ];
 
+/** A waiting signal cuts these off and the kernel begins them anew: stopped at each try, they would never end. The next call stops instead. */
+const UNSTOPPABLE: readonly string[] = ['copy_file_range', 'sendfile', 'fallocate'];
+
 export interface TraceOptions {
   /** folders (or files): a call counts when it works on a path there. All count unless said. Calls without a path (`wait4`) always do. */
   readonly within?: readonly string[];
@@ -79,13 +82,14 @@ export async function crashAfter(
 
 async function trace(command: readonly string[], options: TraceOptions, limit: number | undefined): Promise<Traced> {
   const { cwd = process.cwd(), timeout = 60_000 } = options;
-  const names = (options.calls ?? FILE_CHANGES).map((name) => `?${name}`).join(','); // ?: not every machine has each
+  const traced = options.calls ?? FILE_CHANGES;
+  const stopped = traced.filter((name) => !UNSTOPPABLE.includes(name));
   const counts = counter(options.within);
   const reader = new TraceReader(realpathSync(cwd));
   const calls: Call[] = [];
   using pipe = await Pipe.create();
-  const flags = ['-f', '-y', '-s', '0', '-q', '-e', `trace=${names}`, '-o', pipe.path];
-  const inject = limit === undefined ? ['-e', 'signal=none'] : ['-e', `inject=${names}:signal=SIGSTOP`];
+  const flags = ['-f', '-y', '-s', '0', '-q', '-e', `trace=${optional(traced)}`, '-o', pipe.path];
+  const inject = limit === undefined ? ['-e', 'signal=none'] : ['-e', `inject=${optional(stopped)}:signal=SIGSTOP`];
   const strace = spawn('strace', [...flags, ...inject, '--', ...command], {
     cwd,
     env: { ...process.env, ...options.env },
@@ -119,6 +123,9 @@ async function trace(command: readonly string[], options: TraceOptions, limit: n
     clearTimeout(timer);
   }
 }
+
+/** Names for strace; with a `?`, since not every machine has each call. */
+const optional = (names: readonly string[]): string => names.map((name) => `?${name}`).join(',');
 
 /** Whether a call changed something that the caller asked for. */
 function counter(within: readonly string[] | undefined): (call: Call) => boolean {

@@ -15,12 +15,15 @@ export type Log = (line: string) => void;
 
 /** States that may end by themselves are tried again after these milliseconds, then each last one. */
 const RETRY_MS = [1000, 2000, 5000, 15_000, 60_000];
-const RETRIED = new Set(['disk-full', 'read-only', 'missing-parent', 'unreachable', 'failed', 'replaced']);
+const RETRIED = new Set(['refused', 'disk-full', 'read-only', 'missing-parent', 'unreachable', 'failed', 'replaced']);
+/** Without any event everything is looked at again after these milliseconds: events may be lost, and native paths change by other hands. */
+const RESYNC_MS = 60_000;
 
 /** The daemon of one machine: keeps each bundle where its head is, whatever events are lost, doubled or late (P4). */
 export class Agent {
   readonly #settings: Settings;
   readonly #log: Log;
+  readonly #resyncMs: number;
   readonly #workers = new Map<string, BundleWorker>();
   readonly #loops = new Map<string, Loop>();
   #store: Store | undefined;
@@ -31,7 +34,7 @@ export class Agent {
   #self: ProcessIdentity | undefined;
   #telling: Promise<void> = Promise.resolve();
 
-  constructor(settings: Settings, options: { log?: Log } = {}) {
+  constructor(settings: Settings, options: { log?: Log; resyncMs?: number } = {}) {
     if (!settings.store)
       throw new AgentError(
         'BAD_SETTINGS',
@@ -39,6 +42,7 @@ export class Agent {
       );
     this.#settings = settings;
     this.#log = options.log ?? (() => undefined);
+    this.#resyncMs = options.resyncMs ?? RESYNC_MS;
   }
 
   /**
@@ -152,8 +156,8 @@ export class Agent {
     loop.wake();
   }
 
-  /** @returns after how many ms to look again by itself, or undefined to wait for a change */
-  async #converge(name: string, attempt: number, signal: AbortSignal): Promise<number | undefined> {
+  /** @returns after how many ms to look again by itself */
+  async #converge(name: string, attempt: number, signal: AbortSignal): Promise<number> {
     const worker = this.#worker(name);
     const before = worker.status;
     const status = await worker.converge(this.#store!, signal);
@@ -162,7 +166,8 @@ export class Agent {
         this.#logBundle(name);
       await this.#tell();
     }
-    return RETRIED.has(status.state) ? RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] : undefined;
+    const retry = RETRIED.has(status.state) ? RETRY_MS[attempt] : undefined;
+    return Math.min(retry ?? this.#resyncMs, this.#resyncMs);
   }
 
   #logBundle(name: string): void {
@@ -237,7 +242,7 @@ class Loop {
   #wanted = false;
   #arrive: () => void = () => undefined;
 
-  constructor(step: (attempt: number) => Promise<number | undefined>, quiet: () => Promise<void>, signal: AbortSignal) {
+  constructor(step: (attempt: number) => Promise<number>, quiet: () => Promise<void>, signal: AbortSignal) {
     this.ended = this.#run(step, quiet, signal);
   }
 
@@ -247,7 +252,7 @@ class Loop {
   }
 
   async #run(
-    step: (attempt: number) => Promise<number | undefined>,
+    step: (attempt: number) => Promise<number>,
     quiet: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {

@@ -1,26 +1,21 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  type BlobRef,
-  type BundleDefinition,
-  type Hook,
-  type Manifest,
-  manifestOf,
-  type Release,
-} from '@quorate/model';
-import { awaitOrphan, runHook } from '../hooks/index.ts';
+import { type BlobRef, type BundleDefinition, type Manifest, manifestOf, type Release } from '@quorate/model';
+import { awaitOrphan } from '../hooks/index.ts';
+import { syncFileSystem } from './durable.ts';
 import { fileError } from './file-errors.ts';
-import { flip, liveTree, settle, settledTree } from './flip.ts';
-import { bootId, type Failure, type Journal, type Moving, readJournal, writeJournal } from './journal.ts';
+import { flip, liveRelease, liveTree, settle, settledTree } from './flip.ts';
+import { bootId, type Failure, type Journal, type Moving, type Place, readJournal, writeJournal } from './journal.ts';
 import { CopyLinking } from './link-copy.ts';
 import { DirectoryLinking } from './link-directory.ts';
 import { FilesLinking } from './link-files.ts';
-import type { Ground, Linking, Move, StagedTree } from './linking.ts';
+import { type Ground, type Linking, type Move, originalOf, type StagedRelease, type StagedTree } from './linking.ts';
 import { Owners } from './owners.ts';
 import { Packs } from './packs.ts';
-import { BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
+import { BundlePaths, ORIGINAL } from './paths.ts';
 import { checkPolicy, type Policy, resolveNativeRoot } from './policy.ts';
+import { hookRecord, reload } from './reload.ts';
 import { compareTree, type Drift, lstatOf, TreeWriter } from './tree.ts';
 import { type Applied, Trees } from './trees.ts';
 
@@ -52,7 +47,8 @@ const LINKINGS = { directory: DirectoryLinking, files: FilesLinking, copy: CopyL
 
 /** Opens a bundle and finishes what a crash cut off: afterwards native paths resolve to exactly one release. */
 export async function openBundle(options: BundleOptions): Promise<Bundle> {
-  const bundle = new Bundle(options);
+  const left = new Bundle(options);
+  const bundle = left.finishUnmanage() ? new Bundle(options) : left;
   await bundle.recover();
   return bundle;
 }
@@ -84,8 +80,8 @@ export class Bundle {
 
   /** What native paths resolve to; undefined before the first release. */
   get applied(): Applied | undefined {
-    const live = liveTree(this.#paths);
-    return live === undefined || live === ORIGINAL ? undefined : this.#trees.release(live);
+    const live = liveRelease(this.#paths);
+    return live === undefined ? undefined : this.#trees.release(live);
   }
 
   /** Whether this machine holds some content already. */
@@ -107,11 +103,11 @@ export class Bundle {
       checkPolicy(this.#options.policy, release.definition, manifest);
       this.#writer.checkOwners(manifest);
       const { number, definition } = release;
-      const to: StagedTree = { name: this.#trees.nameFor(release), number, manifest, definition };
+      const to: StagedRelease = { name: this.#trees.nameFor(release), number, manifest, definition };
       const linking = this.#linking(to.definition);
       if (this.#samePlace(to.definition)) linking.check(this.#moveTo(to));
       await this.#trees.stage(to.name, release, manifest, (ref) => fetch.blob(ref));
-      this.#leaveOldPlace(to.definition);
+      this.#leaveOldPlace(this.#live(), to.definition);
       linking.check(this.#moveTo(to));
       return await this.#move(this.#moveTo(to));
     } catch (error) {
@@ -122,43 +118,65 @@ export class Bundle {
   /** How the disk differs from the applied release. */
   verify(): Drift[] {
     const live = this.#live();
-    if (!live || live.name === ORIGINAL) return [];
+    if (!live) return [];
     const folder = live.definition.link === 'copy' ? this.#ground(live.definition).native : this.#paths.tree(live.name);
     return compareTree(folder, live.manifest, this.#owners, 'full');
   }
 
   /**
    * Leaves plain files at the native paths: those of the applied release, or what was there before the first.
-   * Then Quorate's own folder of the bundle goes. Doing it again is harmless.
+   * Then Quorate's own folder of the bundle goes, but for edits that were kept aside. Doing it again is harmless.
    */
   async unmanage({ original = false }: { original?: boolean } = {}): Promise<void> {
     try {
-      this.#note({ ...this.#journal, unmanaging: { original } });
-      this.#leave(original);
-      rmSync(this.#paths.folder, { recursive: true, force: true });
+      const live = this.#journal.place ? this.#live() : undefined;
+      this.#note({ ...this.#journal, unmanaging: { original, ...(live ? { tree: live.name } : {}) } });
+      this.#endHere();
     } catch (error) {
       throw fileError(`${this.#options.bundle} cannot be left`, error);
     }
   }
 
+  #endHere(): void {
+    const { unmanaging, place } = this.#journal;
+    const { folder, aside, journal } = this.#paths;
+    if (unmanaging?.tree !== undefined && place) {
+      this.#leave(place, this.#trees.staged(unmanaging.tree), unmanaging.original);
+      this.#note({ format: 1, unmanaging: { original: unmanaging.original } });
+    }
+    if (lstatOf(aside)) {
+      const kept = join(this.#options.state, `${this.#options.bundle}~aside`);
+      const place = lstatOf(kept) ? `${kept}-${Date.now()}` : kept;
+      renameSync(aside, place);
+      this.#options.log?.(`edits that were kept aside are in ${place} now`);
+    }
+    // the journal last: a crash must find it as long as anything is left
+    for (const name of readdirSync(folder)) {
+      if (join(folder, name) !== journal) rmSync(join(folder, name), { recursive: true, force: true });
+    }
+    rmSync(folder, { recursive: true, force: true });
+  }
+
   /** Takes what was cut off to its end. */
   async recover(): Promise<void> {
     try {
-      await awaitOrphan(this.#hookRecord);
-      if (this.#journal.unmanaging) {
-        await this.unmanage(this.#journal.unmanaging);
-        mkdirSync(this.#paths.packs, { recursive: true });
-        mkdirSync(this.#paths.releases, { recursive: true, mode: 0o755 });
-        this.#journal = { format: 1 };
-        return;
-      }
+      await awaitOrphan(hookRecord(this.#paths));
+      if (this.#journal.leaving) this.#finishLeaving(this.#journal.leaving);
       if (this.#journal.moving) await this.#resume(this.#journal.moving);
       else await this.#settleFlip();
+      if (!this.#journal.place && liveTree(this.#paths) === undefined) this.#forgetOriginal();
       this.#mend();
       this.#trees.prune();
     } catch (error) {
       throw fileError(`${this.#options.bundle} cannot be recovered`, error);
     }
+  }
+
+  /** Takes an end here that was cut off to its end. @returns whether there was one: the bundle must then be opened anew */
+  finishUnmanage(): boolean {
+    if (!this.#journal.unmanaging) return false;
+    this.#endHere();
+    return true;
   }
 
   /** Work for a quiet moment: clears away, and makes the next apply quick. Never fails: whatever it could not do, the next apply does. */
@@ -177,21 +195,17 @@ export class Bundle {
     this.#trees.prune();
   }
 
-  get #hookRecord(): string {
-    return join(this.#paths.folder, 'hook.json');
-  }
-
   #note(journal: Journal): void {
     if (!isDeepStrictEqual(journal, this.#journal)) writeJournal(this.#paths, journal);
     this.#journal = journal;
   }
 
-  #live(): StagedTree | undefined {
-    const name = liveTree(this.#paths);
-    return name === undefined ? undefined : this.#trees.staged(name, this.#trees.names().at(-1));
+  #live(): StagedRelease | undefined {
+    const tree = liveRelease(this.#paths);
+    return tree === undefined ? undefined : this.#trees.staged(tree);
   }
 
-  #moveTo(to: StagedTree): Move {
+  #moveTo(to: StagedRelease): Move {
     return { from: this.#live(), to, adopted: this.#journal.place !== undefined };
   }
 
@@ -216,132 +230,98 @@ export class Bundle {
   /** Steps, flip, steps, hooks; and back where a hook fails. A move that is more than a flip is noted first. */
   async #move(move: Move, back?: Failure): Promise<ApplyResult> {
     const { from, to } = move;
-    if (back || this.#linking(to.definition).needsSteps(move)) {
-      this.#note({
-        ...this.#journal,
-        moving: {
-          ...(from ? { from: from.name } : {}),
-          to: to.name,
-          like: this.#like(move),
-          ...(back ? { back } : {}),
-        },
-      });
+    const linking = this.#linking(to.definition);
+    if (back || linking.needsSteps(move)) {
+      linking.keep(move);
+      const moving = { ...(from ? { from: from.name } : {}), to: to.name, ...(back ? { back } : {}) };
+      this.#note({ ...this.#journal, moving });
     }
     return this.#finish(move, back);
-  }
-
-  /** The release whose paths tell what of the original counts. */
-  #like({ from, to }: Move): TreeName | undefined {
-    const other = to.name === ORIGINAL ? from?.name : to.name;
-    return other === ORIGINAL ? undefined : other;
   }
 
   async #finish(move: Move, back?: Failure): Promise<ApplyResult> {
     const { from, to } = move;
     const linking = this.#linking(to.definition);
-    const had = linking.before(move);
+    linking.before(move);
     flip(this.#paths, to.name);
     linking.after(move);
     const place = { native: to.definition.root, link: to.definition.link };
-    const original = this.#journal.original || had;
     const fault = await this.#reload(to, from);
     if (fault && !back) {
-      this.#journal = { ...this.#journal, place, original };
+      this.#journal = { ...this.#journal, place };
       return this.#goBack(move, fault);
     }
-    this.#note({ format: 1, place, original, boot: bootId(), ...(back ? { failed: back } : {}) });
+    this.#note({ format: 1, place, boot: bootId(), ...(back ? { failed: back } : {}) });
     settle(this.#paths, to.name);
     if (!back) return { state: 'applied' };
     return { state: 'rolled-back', detail: fault ? `${back.detail}\nand after going back: ${fault}` : back.detail };
   }
 
-  async #goBack(move: Move, fault: string): Promise<ApplyResult> {
-    const { from, to } = move;
+  async #goBack({ from, to }: Move, fault: string): Promise<ApplyResult> {
     const { release } = this.#trees.release(to.name);
     const back: Failure = { detail: `release ${release.number}: ${fault}`, id: release.id };
-    if (from && from.name !== ORIGINAL && from.name !== to.name) {
-      this.#leaveOldPlace(from.definition);
+    if (from && from.name !== to.name) {
+      this.#leaveOldPlace(to, from.definition, from.definition.root !== to.definition.root);
       return this.#move({ from: to, to: from, adopted: this.#journal.place !== undefined }, back);
     }
-    if (this.#journal.original)
-      return this.#move({ from: to, to: { ...to, name: ORIGINAL, number: 0 }, adopted: true }, back);
     this.#note({ ...this.#journal, moving: { from: to.name, to: 'nothing', back } });
     return this.#goToNothing(to, back);
   }
 
-  /** Before the first release there was nothing: there is nothing again. */
-  #goToNothing(from: StagedTree, back: Failure): ApplyResult {
-    this.#linking(from.definition).vanish(from);
+  /** Back to what was native before the first release, as if it had never been tried. */
+  async #goToNothing(from: StagedRelease, back: Failure): Promise<ApplyResult> {
+    const { root, link } = from.definition;
+    const original = this.#hasOriginal ? originalOf(from) : undefined;
+    this.#leave({ native: root, link }, from, true);
     rmSync(this.#paths.current, { force: true });
     rmSync(this.#paths.settled, { force: true });
+    const fault = original && (await this.#reload(original, from));
     this.#note({ format: 1, failed: back });
-    return { state: 'rolled-back', detail: back.detail };
+    this.#forgetOriginal();
+    return { state: 'rolled-back', detail: fault ? `${back.detail}\nand after going back: ${fault}` : back.detail };
+  }
+
+  /** Once it is back in its place. */
+  #forgetOriginal(): void {
+    for (const path of [this.#paths.tree(ORIGINAL), this.#paths.kept]) rmSync(path, { recursive: true, force: true });
+  }
+
+  get #hasOriginal(): boolean {
+    return lstatOf(this.#paths.tree(ORIGINAL)) !== undefined;
   }
 
   /** @returns what failed, in words */
-  async #reload(to: StagedTree, from: StagedTree | undefined): Promise<string | undefined> {
-    if (this.#options.hooks === false) return undefined;
-    const { reload, health } = to.definition;
-    return (await this.#hook('reload', reload, to, from)) ?? (await this.#hook('health', health, to, from));
-  }
-
-  async #hook(
-    name: string,
-    hook: Hook | undefined,
-    to: StagedTree,
-    from: StagedTree | undefined,
-  ): Promise<string | undefined> {
-    if (!hook) return undefined;
-    const { bundle, root, state } = this.#options;
-    const env = {
-      QUORATE_BUNDLE: bundle,
-      QUORATE_RELEASE: String(to.number),
-      QUORATE_PREVIOUS: String(from?.number ?? 0),
-      QUORATE_ROOT: root,
-      QUORATE_STATE: state,
-    };
-    const result = await runHook(hook, {
-      name,
-      env,
-      record: this.#hookRecord,
-      log: join(this.#paths.folder, 'hook.log'),
-    });
-    if (result.ok) return undefined;
-    return `${result.summary} (${hook.command})${result.output ? `\n${result.output}` : ''}`;
+  async #reload(to: StagedTree, from: StagedRelease | undefined): Promise<string | undefined> {
+    const { bundle, root, state, hooks } = this.#options;
+    return hooks === false ? undefined : reload({ paths: this.#paths, bundle, root, state }, to, from);
   }
 
   /** A move that a crash cut off goes on from its beginning; every step of it may be repeated. */
-  async #resume({ from, to, like, back }: Moving): Promise<void> {
-    const origin = from === undefined ? undefined : this.#trees.staged(from, like);
+  async #resume({ from, to, back }: Moving): Promise<void> {
+    const origin = from === undefined ? undefined : this.#trees.staged(from);
     if (to === 'nothing') {
-      if (origin && back) this.#goToNothing(origin, back);
+      if (origin && back) await this.#goToNothing(origin, back);
       return;
     }
-    const target = this.#trees.staged(to, like);
-    if (!target) return;
-    if (to !== ORIGINAL) await this.#trees.complete(to, target.manifest);
+    const target = this.#trees.staged(to);
+    await this.#trees.complete(to, target.manifest);
     await this.#finish({ from: origin, to: target, adopted: this.#journal.place !== undefined }, back);
   }
 
   /** A flip without steps is known by `current` alone: its reload may not have finished. */
   async #settleFlip(): Promise<void> {
-    const live = liveTree(this.#paths);
-    const { place } = this.#journal;
+    const to = this.#live();
     const settled = settledTree(this.#paths);
-    if (live === undefined || live === ORIGINAL || live === settled || !place) return;
-    const to = this.#trees.staged(live, undefined)!;
-    await this.#trees.complete(live, to.manifest);
-    await this.#finish({
-      from: settled === undefined || settled === ORIGINAL ? undefined : this.#trees.staged(settled, undefined),
-      to,
-      adopted: true,
-    });
+    if (!to || to.name === settled || !this.#journal.place) return;
+    await this.#trees.complete(to.name, to.manifest);
+    const from = settled === undefined ? undefined : this.#trees.staged(settled);
+    await this.#finish({ from, to, adopted: true });
   }
 
   /** After a start of the machine, files that were never synced are checked, and made anew from the packs. */
   #mend(): void {
     const live = this.#live();
-    if (!live || live.name === ORIGINAL || !this.#journal.place) return;
+    if (!live || !this.#journal.place) return;
     const restarted = this.#journal.boot !== bootId();
     const all = compareTree(this.#paths.tree(live.name), live.manifest, this.#owners, restarted ? 'full' : 'quick');
     const drift = all.filter(({ what }) => restarted || what === 'missing');
@@ -360,29 +340,38 @@ export class Bundle {
     return !place || (place.native === root && place.link === link);
   }
 
-  /** Where a release has another root or link mode than the one before, the old place becomes plain files first. */
-  #leaveOldPlace(definition: BundleDefinition): void {
+  /** Where the next release has another root or link mode, the place of the one before becomes plain files first. */
+  #leaveOldPlace(live: StagedRelease | undefined, next: BundleDefinition, original = false): void {
     const { place, ...rest } = this.#journal;
-    if (!place || this.#samePlace(definition)) return;
-    const live = this.#live();
-    if (live) this.#linking({ root: place.native, link: place.link }).leave(live);
+    if (!place || !live || this.#samePlace(next)) return;
+    const leaving = { place, tree: live.name, original };
+    this.#note({ ...rest, leaving });
+    this.#finishLeaving(leaving);
+    if (next.root !== place.native) this.#setOriginalAside(live.number);
+  }
+
+  #finishLeaving({ place, tree, original }: NonNullable<Journal['leaving']>): void {
+    this.#leave(place, this.#trees.staged(tree), original);
+    const { leaving: _, ...rest } = this.#journal;
     this.#note(rest);
   }
 
-  #leave(original: boolean): void {
-    const live = this.#live();
-    const { place } = this.#journal;
-    if (!live || !place) return;
-    const linking = this.#linking({ root: place.native, link: place.link });
-    if (!original) linking.leave(live);
-    else if (!this.#journal.original) linking.vanish(live);
-    else {
-      const to: StagedTree = { ...live, name: ORIGINAL, number: 0 };
-      const move = { from: live, to, adopted: true };
-      if (lstatOf(this.#paths.tree(ORIGINAL)) && place.link !== 'directory') linking.before(move);
-      flip(this.#paths, ORIGINAL);
-      linking.after(move);
-      linking.leave(to);
+  /** What was native at a root that the bundle has left is nobody's original any more, and is not lost either. */
+  #setOriginalAside(release: number): void {
+    const aside = join(this.#paths.aside, `before-release-${release}`);
+    for (const path of [this.#paths.tree(ORIGINAL), this.#paths.kept]) {
+      if (!lstatOf(path)) continue;
+      mkdirSync(this.#paths.aside, { recursive: true, mode: 0o700 });
+      if (lstatOf(aside)) rmSync(path, { recursive: true });
+      else renameSync(path, aside);
     }
+  }
+
+  #leave(place: Place, tree: StagedRelease, original: boolean): void {
+    const definition = { root: place.native, link: place.link };
+    const linking = this.#linking(definition);
+    if (original) linking.restore(tree);
+    else linking.leave(tree);
+    syncFileSystem(dirname(this.#ground(definition).native));
   }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync, writevSync } from 'node:fs';
 
 /** Writes a file whole and durable: on Linux's file systems syncing a new file makes its name durable too. */
@@ -38,4 +39,23 @@ export function replaceDurable(path: string, text: string, mode: number): void {
 export function replaceQuick(path: string, text: string, mode: number): void {
   writeFileSync(`${path}.new`, text, { mode });
   renameSync(`${path}.new`, path);
+}
+
+/** A folder's entries made durable: after renames that must be. */
+export function syncFolder(folder: string): void {
+  syncFile(folder);
+}
+
+export function syncFile(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** All that was written to the file system that holds a path: for copies that another program made. */
+export function syncFileSystem(path: string): void {
+  execFileSync('sync', ['-f', '--', path], { stdio: ['ignore', 'ignore', 'pipe'] });
 }

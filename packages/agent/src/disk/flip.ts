@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
-import type { BundlePaths, TreeName } from './paths.ts';
-import { linkAt, lstatOf } from './tree.ts';
+import { renameSync, rmSync, symlinkSync } from 'node:fs';
+import { type BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
+import { linkAt } from './tree.ts';
 
 /** The one step that makes another tree live: a rename over `current`. */
 export function flip(paths: BundlePaths, to: TreeName): void {
@@ -12,6 +10,12 @@ export function flip(paths: BundlePaths, to: TreeName): void {
 /** The tree that `current` leads to; undefined before the first. */
 export function liveTree(paths: BundlePaths): TreeName | undefined {
   return treeAt(paths.current);
+}
+
+/** The release that is live; undefined before the first, also while the first takes its place. */
+export function liveRelease(paths: BundlePaths): TreeName | undefined {
+  const live = liveTree(paths);
+  return live === ORIGINAL ? undefined : live;
 }
 
 /**
@@ -39,14 +43,4 @@ function treeAt(link: string): TreeName | undefined {
   const text = linkAt(link);
   if (text === undefined) return undefined;
   return text.slice(text.lastIndexOf('/') + 1);
-}
-
-/** A faithful copy of what is native, owners, modes and extended attributes included; whole or not there. */
-export function snapshot(from: string, to: string): void {
-  const fresh = `${to}.new`;
-  rmSync(fresh, { recursive: true, force: true });
-  mkdirSync(dirname(to), { recursive: true });
-  execFileSync('cp', ['-a', '--reflink=auto', '--', from, fresh], { stdio: ['ignore', 'ignore', 'pipe'] });
-  if (lstatOf(to)) rmSync(to, { recursive: true });
-  renameSync(fresh, to);
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { LinkMode } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { replaceDurable } from './durable.ts';
+import { replaceDurable, syncFolder } from './durable.ts';
 import { isMissing } from './file-errors.ts';
 import type { BundlePaths, TreeName } from './paths.ts';
 
@@ -14,24 +14,29 @@ export interface Failure {
 /** A move under way: recovery takes it to its end. */
 export interface Moving {
   readonly from?: TreeName;
-  /** `nothing`: back to where no release was applied and nothing was native */
+  /** `nothing`: back to what was native before the first release */
   readonly to: TreeName | 'nothing';
-  /** the release whose paths tell what of the original counts */
-  readonly like?: TreeName;
   /** why it goes back, where it does */
   readonly back?: Failure;
+}
+
+/** Where native paths lead into a bundle, and how. */
+export interface Place {
+  readonly native: string;
+  readonly link: LinkMode;
 }
 
 /** What a restart has to know that the disk itself does not tell. */
 export interface Journal {
   readonly format: 1;
-  /** where native paths lead into this bundle, once they do */
-  readonly place?: { readonly native: string; readonly link: LinkMode };
+  /** once native paths lead here */
+  readonly place?: Place;
   readonly moving?: Moving;
+  /** a place that becomes plain files of a release, or the original again, since the next release has another */
+  readonly leaving?: { readonly place: Place; readonly tree: TreeName; readonly original: boolean };
   readonly failed?: Failure;
-  /** there was something native before the first adoption */
-  readonly original?: boolean;
-  readonly unmanaging?: { readonly original: boolean };
+  /** the bundle's end here; without a tree its native places are plain already */
+  readonly unmanaging?: { readonly original: boolean; readonly tree?: TreeName };
   /** the boot in which the applied tree was last known to be whole */
   readonly boot?: string;
 }
@@ -56,8 +61,10 @@ export function readJournal(paths: BundlePaths): Journal {
   return journal;
 }
 
+/** Steps that are noted before they are taken must find their note after a power loss, also where native paths are on another disk. */
 export function writeJournal(paths: BundlePaths, journal: Journal): void {
   replaceDurable(paths.journal, `${JSON.stringify(journal)}\n`, 0o600);
+  if (journal.moving || journal.leaving || journal.unmanaging) syncFolder(paths.folder);
 }
 
 /** Changes with every start of the machine: what was not synced may be gone since. */

@@ -1,21 +1,27 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Entry } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { snapshot } from './flip.ts';
-import { checkFolders, keepOriginal, makeFolders, pathsOf, removeFolders } from './link-files.ts';
-import type { Ground, Linking, Move, StagedTree } from './linking.ts';
-import { ORIGINAL } from './paths.ts';
+import { copyNative, snapshot } from './copy.ts';
+import { syncFile, syncFolder } from './durable.ts';
+import {
+  type Ground,
+  type Linking,
+  type Move,
+  originalOf,
+  type StagedRelease,
+  type StagedTree,
+  staysInPlace,
+} from './linking.ts';
+import {
+  checkFolders,
+  keepOriginals,
+  makeFolders,
+  ownPaths,
+  pathsOf,
+  removeFolders,
+  restoreRest,
+} from './originals.ts';
 import { besides, compareTree, lstatOf } from './tree.ts';
 
 /** `link: copy`: regular files, replaced one after the other, each atomically; a crash is rolled forward from the journal. */
@@ -42,38 +48,54 @@ export class CopyLinking implements Linking {
     return true;
   }
 
-  before({ from, to }: Move): boolean {
-    const { paths } = this.#ground;
-    const managed = new Set(pathsOf(this.#ground, from));
-    mkdirSync(paths.tree(ORIGINAL), { recursive: true });
-    makeFolders(this.#ground, to);
-    for (const path of pathsOf(this.#ground, to)) {
-      const there = lstatOf(this.#native(path));
-      if (there && !managed.has(path)) keepOriginal(this.#ground, path);
-      const entry = to.manifest.find((entry) => entry.path === path)!;
-      rmSync(besides(this.#native(path)), { force: true });
-      if (to.name !== ORIGINAL && there && this.#same(entry)) continue;
-      if (there && from) this.#keepEdit(path, from, to);
-      this.#replace(path, entry, to);
-    }
-    return readdirSync(paths.tree(ORIGINAL)).length > 0;
+  keep(move: Move): void {
+    const own = ownPaths(this.#ground, move);
+    keepOriginals(this.#ground, move, (path) => own.has(path));
   }
 
-  after({ from, to }: Move): void {
-    const stays = new Set(pathsOf(this.#ground, to));
-    for (const path of pathsOf(this.#ground, from)) {
-      if (stays.has(path)) continue;
-      if (lstatOf(this.#native(path))) this.#keepEdit(path, from!, to);
-      rmSync(this.#native(path), { force: true });
+  before(move: Move): void {
+    const { to } = move;
+    const from = staysInPlace(move) ? move.from : undefined;
+    makeFolders(this.#ground, to);
+    const touched = new Set<string>();
+    for (const entry of to.manifest) {
+      if (entry.kind === 'directory') continue;
+      const native = this.#native(entry.path);
+      rmSync(besides(native), { force: true });
+      if (lstatOf(native) && this.#same(entry)) continue;
+      if (from) this.#keepEdit(entry.path, from, to);
+      this.#replace(entry.path, entry, to);
+      touched.add(dirname(native));
     }
-    if (from) removeFolders(this.#ground, from, to);
+    for (const folder of touched) syncFolder(folder);
+  }
+
+  after(move: Move): void {
+    if (!move.from || !staysInPlace(move)) return;
+    this.#removeOthers(move.from, move.to);
   }
 
   leave(): void {}
 
-  vanish(tree: StagedTree): void {
-    for (const path of pathsOf(this.#ground, tree)) rmSync(this.#native(path), { force: true });
-    removeFolders(this.#ground, tree, undefined);
+  restore(tree: StagedRelease): void {
+    const original = originalOf(tree);
+    for (const path of pathsOf(this.#ground, original)) {
+      rmSync(besides(this.#native(path)), { force: true });
+      this.#keepEdit(path, tree, original);
+      this.#replace(path, undefined, original);
+    }
+    this.#removeOthers(tree, original);
+    restoreRest(this.#ground);
+  }
+
+  #removeOthers(from: StagedTree, to: StagedTree): void {
+    const stays = new Set(pathsOf(this.#ground, to));
+    for (const path of pathsOf(this.#ground, from)) {
+      if (stays.has(path)) continue;
+      this.#keepEdit(path, from, to);
+      rmSync(this.#native(path), { force: true });
+    }
+    removeFolders(this.#ground, from, to);
   }
 
   #native(path: string): string {
@@ -84,32 +106,24 @@ export class CopyLinking implements Linking {
     return compareTree(this.#ground.native, [entry], this.#ground.owners, 'full').length === 0;
   }
 
-  #replace(path: string, entry: Entry, to: StagedTree): void {
+  /** @param entry undefined for an original: it is copied as it is */
+  #replace(path: string, entry: Entry | undefined, to: StagedTree): void {
     const { paths, writer } = this.#ground;
     const [native, fresh, staged] = [this.#native(path), besides(this.#native(path)), join(paths.tree(to.name), path)];
-    if (to.name === ORIGINAL) snapshot(staged, fresh);
-    else if (entry.kind === 'symlink') writer.symlink(fresh, entry);
-    else if (entry.kind === 'file') writer.file(fresh, entry, readFileSync(staged));
-    if (entry.kind === 'file' && lstatOf(fresh)?.isFile()) syncFile(fresh);
+    if (entry?.kind === 'symlink') writer.symlink(fresh, entry);
+    else if (entry?.kind === 'file') writer.file(fresh, entry, readFileSync(staged));
+    else copyNative(staged, fresh);
+    if (lstatOf(fresh)?.isFile()) syncFile(fresh);
     renameSync(fresh, native);
   }
 
   /** A file that is neither what we left there nor what comes was edited by hand: it is kept aside. */
   #keepEdit(path: string, from: StagedTree, to: StagedTree): void {
     const [native, { paths }] = [this.#native(path), this.#ground];
-    const stats = lstatOf(native);
-    const content = (place: string): string | undefined => {
-      const there = lstatOf(place);
-      if (there?.isSymbolicLink()) return `-> ${readlinkSync(place)}`;
-      return there?.isFile() ? readFileSync(place, 'latin1') : undefined;
-    };
-    const now = content(native);
-    if (
-      !stats ||
-      now === content(join(paths.tree(from.name), path)) ||
-      now === content(join(paths.tree(to.name), path))
-    )
-      return;
+    const now = contentOf(native);
+    if (now === undefined) return;
+    const expected = [from, to].map(({ name }) => contentOf(join(paths.tree(name), path)));
+    if (expected.includes(now)) return;
     const aside = join(paths.aside, path);
     mkdirSync(dirname(aside), { recursive: true, mode: 0o700 });
     snapshot(native, aside);
@@ -117,11 +131,8 @@ export class CopyLinking implements Linking {
   }
 }
 
-function syncFile(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+function contentOf(place: string): string | undefined {
+  const there = lstatOf(place);
+  if (there?.isSymbolicLink()) return `-> ${readlinkSync(place)}`;
+  return there?.isFile() ? readFileSync(place, 'latin1') : undefined;
 }

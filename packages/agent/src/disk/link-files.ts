@@ -1,9 +1,27 @@
-import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Entry } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { flip, snapshot } from './flip.ts';
-import type { Ground, Linking, Move, StagedTree } from './linking.ts';
+import { copyNative, snapshot } from './copy.ts';
+import { syncFolder } from './durable.ts';
+import { flip, liveTree } from './flip.ts';
+import {
+  type Ground,
+  type Linking,
+  type Move,
+  originalOf,
+  type StagedRelease,
+  type StagedTree,
+  staysInPlace,
+} from './linking.ts';
+import {
+  checkFolders,
+  keepOriginals,
+  makeFolders,
+  ownPaths,
+  pathsOf,
+  removeFolders,
+  restoreRest,
+} from './originals.ts';
 import { ORIGINAL } from './paths.ts';
 import { besides, linkAt, lstatOf } from './tree.ts';
 
@@ -41,54 +59,80 @@ export class FilesLinking implements Linking {
     return !adopted || before.length !== after.length || after.some((path) => !this.#linked(path));
   }
 
-  before({ from, to, adopted }: Move): boolean {
+  keep(move: Move): void {
+    const own = ownPaths(this.#ground, move);
+    keepOriginals(this.#ground, move, (path) => own.has(path) || this.#linked(path));
+  }
+
+  before(move: Move): void {
     const { paths } = this.#ground;
-    const original = paths.tree(ORIGINAL);
-    if (!adopted) {
-      mkdirSync(original, { recursive: true });
-      if (from === undefined || from.name === ORIGINAL) flip(paths, ORIGINAL);
+    const { from, to, adopted } = move;
+    if (!staysInPlace(move) && liveTree(paths) !== to.name) {
+      flip(paths, ORIGINAL);
+      syncFolder(paths.folder);
     }
     makeFolders(this.#ground, to);
-    for (const path of pathsOf(this.#ground, to)) {
-      const native = this.#native(path);
+    // plain files that another link mode left become links too: those that the release does not have vanish with the flip
+    const plain = adopted ? [] : [...ownPaths(this.#ground, move)].filter((path) => lstatOf(this.#native(path)));
+    const links = new Set([...pathsOf(this.#ground, to), ...plain]);
+    const touched = new Set<string>();
+    for (const path of links) {
       if (this.#linked(path)) continue;
-      if (lstatOf(native)) {
-        keepOriginal(this.#ground, path);
-        // until the flip the link must still show what is there now
-        const live = from && from.name !== ORIGINAL ? join(paths.tree(from.name), path) : undefined;
-        if (live && !lstatOf(live)) {
-          mkdirSync(dirname(live), { recursive: true });
-          snapshot(native, live);
-        }
-      }
-      const fresh = besides(native);
-      rmSync(fresh, { force: true });
-      symlinkSync(this.#text(path), fresh);
-      renameSync(fresh, native);
+      if (from && staysInPlace(move)) this.#showStill(path, from);
+      this.#link(path);
+      touched.add(dirname(this.#native(path)));
     }
-    return readdirSync(original).length > 0;
+    for (const folder of touched) syncFolder(folder);
   }
 
-  after({ from, to }: Move): void {
-    const stays = new Set(pathsOf(this.#ground, to));
-    for (const path of pathsOf(this.#ground, from))
-      if (!stays.has(path) && this.#linked(path)) rmSync(this.#native(path));
-    if (from) removeFolders(this.#ground, from, to);
+  /** Until the flip the link must still show what is there now. */
+  #showStill(path: string, from: StagedRelease): void {
+    const live = join(this.#ground.paths.tree(from.name), path);
+    if (!lstatOf(this.#native(path)) || lstatOf(live)) return;
+    mkdirSync(dirname(live), { recursive: true });
+    snapshot(this.#native(path), live);
   }
 
-  leave(tree: StagedTree): void {
+  #link(path: string): void {
+    const fresh = besides(this.#native(path));
+    rmSync(fresh, { force: true });
+    symlinkSync(this.#text(path), fresh);
+    renameSync(fresh, this.#native(path));
+  }
+
+  after(move: Move): void {
+    const stays = new Set(pathsOf(this.#ground, move.to));
+    this.#unlink([...ownPaths(this.#ground, move)].filter((path) => !stays.has(path)));
+    if (move.from && staysInPlace(move)) removeFolders(this.#ground, move.from, move.to);
+  }
+
+  #unlink(paths: readonly string[]): void {
+    for (const path of paths) if (this.#linked(path)) rmSync(this.#native(path));
+  }
+
+  leave(tree: StagedRelease): void {
+    this.#plain(tree);
+  }
+
+  restore(tree: StagedRelease): void {
+    const { paths } = this.#ground;
+    flip(paths, ORIGINAL);
+    const original = originalOf(tree);
+    const was = new Set(pathsOf(this.#ground, original));
+    this.#unlink(pathsOf(this.#ground, tree).filter((path) => !was.has(path)));
+    this.#plain(original);
+    removeFolders(this.#ground, tree, original);
+    restoreRest(this.#ground);
+  }
+
+  #plain(tree: StagedTree): void {
     for (const path of pathsOf(this.#ground, tree)) {
       const native = this.#native(path);
       rmSync(besides(native), { force: true });
       if (!this.#linked(path)) continue;
-      snapshot(join(this.#ground.paths.tree(tree.name), path), besides(native));
+      copyNative(join(this.#ground.paths.tree(tree.name), path), besides(native));
       renameSync(besides(native), native);
     }
-  }
-
-  vanish(tree: StagedTree): void {
-    for (const path of pathsOf(this.#ground, tree)) if (this.#linked(path)) rmSync(this.#native(path));
-    removeFolders(this.#ground, tree, undefined);
   }
 
   #native(path: string): string {
@@ -103,57 +147,4 @@ export class FilesLinking implements Linking {
   #linked(path: string): boolean {
     return linkAt(this.#native(path)) === this.#text(path);
   }
-}
-
-/** Files and symlinks of a tree; of the original, those that were really there. */
-export function pathsOf({ paths }: Ground, tree: StagedTree | undefined): string[] {
-  if (!tree) return [];
-  const own = tree.manifest.filter((entry) => entry.kind !== 'directory').map(({ path }) => path);
-  return tree.name === ORIGINAL ? own.filter((path) => lstatOf(join(paths.tree(ORIGINAL), path))) : own;
-}
-
-/** Native folders must be folders: a symlink among them could lead anywhere. @throws AgentError REPLACED */
-export function checkFolders({ native }: Ground, tree: StagedTree): void {
-  for (const entry of tree.manifest) {
-    if (entry.kind !== 'directory') continue;
-    const place = join(native, entry.path);
-    const there = lstatOf(place);
-    if (there && !there.isDirectory())
-      throw new AgentError('REPLACED', `${place} is no folder, the release has one there: move it away`);
-  }
-}
-
-export function makeFolders({ native, writer }: Ground, tree: StagedTree): void {
-  const missing = (entry: Entry): boolean => entry.kind === 'directory' && !lstatOf(join(native, entry.path));
-  if (!lstatOf(native)) {
-    const root = tree.manifest.find((entry) => entry.path === '.');
-    if (root?.kind === 'directory') writer.directory(native, root);
-    else mkdirSync(native);
-  }
-  for (const entry of tree.manifest) {
-    if (entry.path !== '.' && entry.kind === 'directory' && missing(entry))
-      writer.directory(join(native, entry.path), entry);
-  }
-}
-
-/** Folders that the release does not have any more, where nothing else lives in them. */
-export function removeFolders({ native }: Ground, from: StagedTree, to: StagedTree | undefined): void {
-  const stays = new Set(to?.manifest.map(({ path }) => path));
-  for (const entry of from.manifest.toReversed()) {
-    if (entry.kind !== 'directory' || entry.path === '.' || stays.has(entry.path)) continue;
-    try {
-      rmdirSync(join(native, entry.path));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error; // it has neighbours of its own, or is gone
-    }
-  }
-}
-
-/** What was native at a path before Quorate, once. */
-export function keepOriginal({ native, paths }: Ground, path: string): void {
-  const kept = join(paths.tree(ORIGINAL), path);
-  if (lstatOf(kept)) return;
-  mkdirSync(dirname(kept), { recursive: true });
-  snapshot(join(native, path), kept);
 }

@@ -1,6 +1,6 @@
 import type { BundleDefinition, Manifest } from '@quorate/model';
 import type { Owners } from './owners.ts';
-import type { BundlePaths, TreeName } from './paths.ts';
+import { type BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
 import type { TreeWriter } from './tree.ts';
 
 /** A tree that is whole below `releases/`. */
@@ -13,10 +13,18 @@ export interface StagedTree {
   readonly definition: BundleDefinition;
 }
 
-/** From the tree that native paths resolve to now, if any, to the next. */
+/** One that is a release, never the original. */
+export type StagedRelease = StagedTree;
+
+/** What was native before, as far as a release took its place. */
+export function originalOf(release: StagedRelease): StagedTree {
+  return { ...release, name: ORIGINAL, number: 0 };
+}
+
+/** From the release that native paths resolve to now, if any, to the next. */
 export interface Move {
-  readonly from: StagedTree | undefined;
-  readonly to: StagedTree;
+  readonly from: StagedRelease | undefined;
+  readonly to: StagedRelease;
   /** whether native paths lead into this bundle already */
   readonly adopted: boolean;
 }
@@ -38,12 +46,22 @@ export interface Linking {
   check(move: Move): void;
   /** Whether the move needs more than the flip, and so a journal entry first. */
   needsSteps(move: Move): boolean;
-  /** Before `current` flips. First adoption keeps what is native as the tree `original`. @returns whether there was something native */
-  before(move: Move): boolean;
+  /**
+   * Keeps what is native and not ours in the tree `original`, durably; changes nothing native. Done before the move is noted, never after a crash:
+   * what is found then may be our own.
+   */
+  keep(move: Move): void;
+  /** Before `current` flips. */
+  before(move: Move): void;
   /** After `current` has flipped. */
   after(move: Move): void;
-  /** Puts plain files with the current tree's content at the native places. */
-  leave(tree: StagedTree): void;
-  /** Takes the native paths away, where nothing was before. */
-  vanish(tree: StagedTree): void;
+  /** Puts plain files with a release's content at the native places. */
+  leave(tree: StagedRelease): void;
+  /** Puts back what was native before the first release, as plain files; where nothing was, there is nothing again. */
+  restore(tree: StagedRelease): void;
+}
+
+/** Whether the release that a move comes from has its files at the same native root. */
+export function staysInPlace({ from, to }: Move): boolean {
+  return from?.definition.root === to.definition.root;
 }

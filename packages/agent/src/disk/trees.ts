@@ -2,8 +2,9 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type BlobRef, blobsOf, type Entry, type Manifest, manifestFromPages, type Release } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { liveTree, snapshot } from './flip.ts';
-import type { StagedTree } from './linking.ts';
+import { snapshot } from './copy.ts';
+import { liveTree } from './flip.ts';
+import type { StagedRelease } from './linking.ts';
 import type { Owners } from './owners.ts';
 import type { PackedRelease, Packs } from './packs.ts';
 import { type BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
@@ -61,12 +62,9 @@ export class Trees {
     return known;
   }
 
-  /** @param like the release whose paths tell what of the original counts */
-  staged(name: TreeName, like: TreeName | undefined): StagedTree | undefined {
-    const tree = name === ORIGINAL ? like : name;
-    if (tree === undefined) return undefined;
+  staged(tree: TreeName): StagedRelease {
     const { release, manifest } = this.release(tree);
-    return { name, number: name === ORIGINAL ? 0 : release.number, manifest, definition: release.definition };
+    return { name: tree, number: release.number, manifest, definition: release.definition };
   }
 
   /** Content first into a pack, synced; then the tree. */

@@ -10,6 +10,14 @@ export {
 } from './definition.ts';
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
+export { type EnsemblePlan, type EnsembleStep, planEnsemble } from './ensemble/plan.ts';
+export {
+  type Candidate,
+  DEFAULT_ENSEMBLE,
+  type EnsembleSettings,
+  type EnsembleView,
+  type Member,
+} from './ensemble/view.ts';
 export { ModelError, type ModelErrorCode } from './errors.ts';
 export {
   BUNDLE_STATES,

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import {
+  type EnsemblePlan,
+  type EnsembleSettings,
+  type EnsembleView,
+  type Member,
+  planEnsemble,
+} from '../../src/index.ts';
+
+interface Sketch {
+  /** `1a` is server 1 in zone a */
+  voters: string;
+  observers?: string;
+  /** ids that are not in sync */
+  behind?: number[];
+  /** machines without a member: `4a` is machine 4 in zone a */
+  others?: string;
+  /** machines, by their number, that do not show themselves */
+  silent?: number[];
+  gone?: number[];
+  leaving?: number[];
+  late?: number[];
+  reserved?: number[];
+  /** machines that came back with an empty disk */
+  emptied?: number[];
+  leader?: number;
+  settings?: Partial<EnsembleSettings>;
+}
+
+function draw(sketch: Sketch): EnsembleView {
+  const members = [...read(sketch.voters, 'voter'), ...read(sketch.observers ?? '', 'observer')];
+  const absent = new Set([...(sketch.silent ?? []), ...(sketch.gone ?? [])].map(web));
+  const emptied = new Set(sketch.emptied?.map(web));
+  const machines = [...members, ...read(sketch.others ?? '', 'observer')].map(({ instance, incarnation, zone }) => ({
+    instance,
+    zone,
+    incarnation: emptied.has(instance) ? 'new' : incarnation,
+  }));
+  const behind = new Set(sketch.behind);
+  const absentMember = (member: Member): boolean => absent.has(member.instance) || emptied.has(member.instance);
+  return {
+    config: { version: '100', members },
+    synced: new Set(members.filter((member) => !absentMember(member) && !behind.has(member.id)).map(({ id }) => id)),
+    leader: sketch.leader ?? members[0]!.id,
+    live: machines.filter(({ instance }) => !absent.has(instance)),
+    gone: new Set(sketch.gone?.map(web)),
+    leaving: new Set(sketch.leaving?.map(web)),
+    late: new Set(sketch.late),
+    reserved: new Set(sketch.reserved),
+    settings: { voters: 5, members: 25, ...sketch.settings },
+  };
+}
+
+function read(text: string, role: Member['role']): Member[] {
+  return [...text.matchAll(/(\d+)([a-z])/g)].map(([, number, zone]) => {
+    const id = Number(number);
+    return { id, instance: web(id), incarnation: 'first', zone: zone!, role };
+  });
+}
+
+const web = (number: number): string => `web-${number}`;
+
+function inWords({ step, settled }: EnsemblePlan): string {
+  if (!step) return settled ? 'settled' : 'wait';
+  return step.kind === 'add' ? `add ${step.member.instance} as ${step.member.id}` : `${step.kind} ${step.id}`;
+}
+
+const CASES: [string, Sketch, string, RegExp?][] = [
+  ['one machine alone is one voter', { voters: '1a' }, 'settled', /1 voter, 0 observers/],
+  ['a second machine joins as an observer', { voters: '1a', others: '2b' }, 'add web-2 as 2'],
+  ['two machines have one voter: two would survive no loss', { voters: '1a', observers: '2b' }, 'settled'],
+  ['a joiner is waited for', { voters: '1a', observers: '2b3c', behind: [3] }, 'wait', /web-3 is on its way/],
+  ['two that are ready make three of one', { voters: '1a', observers: '2b3c' }, 'promote 2'],
+  ['and the second follows', { voters: '1a2b', observers: '3c' }, 'promote 3'],
+  [
+    'who never comes into sync is not waited for',
+    { voters: '1a', observers: '2b3c', behind: [3], late: [3] },
+    'settled',
+  ],
+  ['a fourth stays an observer', { voters: '1a2b3c', observers: '4a' }, 'settled', /3 voters, 1 observers/],
+  ['five of five', { voters: '1a2b3c4a', observers: '5b' }, 'promote 5'],
+  ['no more voters than are set', { voters: '1a2b3c', observers: '4a5b', settings: { voters: 3 } }, 'settled'],
+  ['no more members than are set', { voters: '1a2b3c', others: '4a', settings: { members: 3 } }, 'settled'],
+  ['too many members: an observer goes', { voters: '1a', observers: '2b', settings: { members: 1 } }, 'remove 2'],
+  ['silence is not death', { voters: '1a2b3c', silent: [3] }, 'settled', /web-3 .* not known to be dead/],
+  ['a dead voter goes', { voters: '1a2b3c', gone: [3] }, 'remove 3', /web-3 .* is dead/],
+  ['a dead observer goes', { voters: '1a2b3c', observers: '4a', gone: [4] }, 'remove 4'],
+  ['its place is taken by an observer in sync', { voters: '1a2b', observers: '4c' }, 'promote 4'],
+  ['two voters wait for one that is on its way', { voters: '1a2b', others: '4c' }, 'add web-4 as 3'],
+  ['3 → 2 machines: one voter is enough (zookeeper-operator#575)', { voters: '1a2b', leader: 2 }, 'demote 1'],
+  [
+    'an id whose holder may live is not given away',
+    { voters: '1a2b3c', others: '9a', reserved: [4, 5] },
+    'add web-9 as 6',
+  ],
+  [
+    'who comes back without its data is another (zookeeper-operator#94)',
+    { voters: '1a2b3c', emptied: [3] },
+    'remove 3',
+    /without its data/,
+  ],
+  [
+    'and joins anew, under another id while the old may live',
+    { voters: '1a2b', others: '3c', reserved: [3] },
+    'add web-3 as 4',
+  ],
+  [
+    'two of three gone: nothing can be decided (zookeeper-operator#92)',
+    { voters: '1a2b3c', gone: [2, 3] },
+    'wait',
+    /majority/,
+  ],
+  ['a voter that leaves is replaced first', { voters: '1a2b3c', observers: '4c', leaving: [3] }, 'promote 4'],
+  ['then it stops voting', { voters: '1a2b3c4c', leaving: [3] }, 'demote 3', /leaves/],
+  ['then it is taken out', { voters: '1a2b4c', observers: '3c', leaving: [3] }, 'remove 3'],
+  ['the leader leaves last', { voters: '1a2b3c', leaving: [1, 2], settings: { voters: 3 } }, 'demote 2'],
+  ['the last one cannot leave', { voters: '1a', leaving: [1] }, 'wait', /nobody is there to take its place/],
+  [
+    'nobody stops voting where the majority would need one that is behind',
+    { voters: '1a2b3c', behind: [2], leaving: [3], observers: '4c' },
+    'promote 4',
+  ],
+  [
+    'a zone with a majority gives it up where three zones live',
+    { voters: '1a2a3b', observers: '4c' },
+    'promote 4',
+    /no zone/,
+  ],
+  ['by one fewer there', { voters: '1a2a3b4c' }, 'demote 2'],
+  ['three machines of five in one zone: three voters', { voters: '1a4b5c', observers: '2a3a' }, 'settled'],
+  ['two zones cannot do without a majority in one', { voters: '1a2a3b' }, 'settled'],
+];
+
+for (const [what, sketch, wanted, reason] of CASES) {
+  test(what, () => {
+    const plan = planEnsemble(draw(sketch));
+    assert.equal(inWords(plan), wanted, plan.reason);
+    assert.equal(plan.from, '100');
+    if (reason) assert.match(plan.reason, reason);
+  });
+}
+
+test('no free server id is told, not guessed', () => {
+  const reserved = Array.from({ length: 254 }, (_, at) => at + 1).filter((id) => id > 1);
+  const plan = planEnsemble(draw({ voters: '1a', others: '300a', reserved }));
+  assert.equal(inWords(plan), 'wait');
+  assert.match(plan.reason, /no server id is free/);
+});

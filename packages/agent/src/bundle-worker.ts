@@ -77,7 +77,9 @@ export class BundleWorker {
 
   async #apply(store: Store, release: Release, signal: AbortSignal): Promise<void> {
     const bundle = await this.#opened();
-    this.#status = { ...this.#status, target: release.number };
+    // what became of the release before is not said of this one
+    const { applied, digest, target } = this.#status;
+    if (target !== release.number) this.#status = { applied, digest, target: release.number, state: 'applying' };
     const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });
     const result = await bundle.apply(release, source);
     this.#settle(bundle, { target: release.number, state: result.state, detail: result.detail });

@@ -4,7 +4,7 @@ import type { BundleStatus, InstanceStatus } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
-import { paint } from '../output/style.ts';
+import { paint, terminalSize } from '../output/style.ts';
 import { indented, table } from '../output/table.ts';
 
 /** This machine, from what its agent wrote down: no network is asked. */
@@ -130,10 +130,9 @@ async function watchFleet(context: Context, store: Store): Promise<never> {
 
 /** Over what was there, line by line, so that nothing flickers; elsewhere one after the other. */
 function redraw(text: string): void {
-  const { isTTY, rows = 24 } = process.stdout;
-  if (!isTTY) process.stdout.write(`${text}\n`);
+  if (!process.stdout.isTTY) process.stdout.write(`${text}\n`);
   else {
-    const lines = text.split('\n').slice(0, rows - 1);
+    const lines = text.split('\n').slice(0, terminalSize().rows - 1);
     process.stdout.write(`\x1b[H${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
   }
 }

@@ -1,6 +1,7 @@
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '@quorate/store';
+import { terminalSize } from '../output/style.ts';
 import type { DemoFleet } from './fleet.ts';
 import { BUNDLE, type Publisher } from './publisher.ts';
 import { type DemoView, drawFleet, hints, plain } from './screen.ts';
@@ -112,7 +113,7 @@ class Desk {
   };
 
   #draw(view: DemoView): void {
-    const { columns = 80, rows = 24 } = process.stdout;
+    const { columns, rows } = terminalSize();
     const lines = drawFleet(view, columns).slice(0, rows - 1);
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : '';
     process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[0J`);

@@ -49,7 +49,7 @@ function row({ id, bundles: { web } }: InstanceStatus, release: Release | undefi
 
 /** What to try in a second terminal, in any folder. */
 export function hints(folder: string): Piece[][] {
-  const command = (text: string, what: string): Piece[] => [`    ${text.padEnd(36)}`, ['dim', what]];
+  const command = (text: string, what: string): Piece[] => [`    ${text.padEnd(34)}  `, ['dim', what]];
   return [
     [['dim', '  in a second terminal:']],
     command(`. ${folder}/env`, 'this fleet, as web-1 sees it'),

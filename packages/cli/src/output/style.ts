@@ -11,3 +11,8 @@ export function chooseColour(flag: boolean): void {
 export function paint(style: Style, text: string): string {
   return enabled ? styleText(style, text, { validateStream: false }) : text;
 }
+
+/** What fits on the terminal; some, like serial consoles, tell 0. */
+export function terminalSize(): { columns: number; rows: number } {
+  return { columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 };
+}

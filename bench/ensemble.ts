@@ -22,8 +22,9 @@ export class BenchEnsemble implements AsyncDisposable {
     });
   }
 
-  static async start(count: number, heap = 96): Promise<BenchEnsemble> {
-    const folder = await mkdtemp(join(tmpdir(), 'quorate-bench-'));
+  /** `heap` in MB; the members' files go below `parent`. */
+  static async start(count: number, heap = 96, parent = tmpdir()): Promise<BenchEnsemble> {
+    const folder = await mkdtemp(join(parent, 'quorate-bench-'));
     return new BenchEnsemble(folder, await LoopbackEnsemble.start(folder, count, { heap, tickTime: 2000 }));
   }
 

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { openStore, type Store } from '../src/index.ts';
 import type { StoredRecord, Subject } from './suite.ts';
 
@@ -8,14 +8,34 @@ import type { StoredRecord, Subject } from './suite.ts';
 export class DirectoryPlace implements Subject {
   readonly #outer: string;
   readonly folder: string;
+  /** the folder as each machine has it mounted */
+  readonly #views: readonly string[];
+  #opened = 0;
 
-  private constructor(outer: string) {
+  private constructor(outer: string, views: readonly string[]) {
     this.#outer = outer;
     this.folder = join(outer, 'store');
+    this.#views = views.map((view) => join(view, 'store'));
   }
 
   static async make(): Promise<DirectoryPlace> {
-    const place = new DirectoryPlace(await mkdtemp(join(tmpdir(), 'quorate-store-')));
+    const outer = await mkdtemp(join(tmpdir(), 'quorate-store-'));
+    return DirectoryPlace.#in(outer, [outer]);
+  }
+
+  /** A folder of a server, opened over its mounts in turn. */
+  static async on(server: string, mounts: readonly string[]): Promise<DirectoryPlace> {
+    const outer = await mkdtemp(join(server, 'quorate-store-'));
+    const place = await DirectoryPlace.#in(
+      outer,
+      mounts.map((mount) => join(mount, basename(outer))),
+    );
+    for (const mount of mounts) await readdir(mount);
+    return place;
+  }
+
+  static async #in(outer: string, views: readonly string[]): Promise<DirectoryPlace> {
+    const place = new DirectoryPlace(outer, views);
     await mkdir(place.folder);
     return place;
   }
@@ -25,7 +45,7 @@ export class DirectoryPlace implements Subject {
   }
 
   open(): Promise<Store> {
-    return openStore(this.url, { pollMs: 100 });
+    return openStore(`dir:${this.#views[this.#opened++ % this.#views.length]}`, { pollMs: 100 });
   }
 
   blobPath(hash: string): string {
@@ -56,12 +76,17 @@ export class DirectoryPlace implements Subject {
   /** As an unmounted share leaves its mount point: an empty folder. */
   async cutOff(): Promise<AsyncDisposable> {
     const away = join(this.#outer, 'away');
+    const seen = async (): Promise<void> => {
+      for (const view of this.#views) await readdir(dirname(view));
+    };
     await rename(this.folder, away);
     await mkdir(this.folder);
+    await seen();
     return {
       [Symbol.asyncDispose]: async () => {
         await rmdir(this.folder);
         await rename(away, this.folder);
+        await seen();
       },
     };
   }

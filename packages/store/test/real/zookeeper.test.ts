@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { digestId, permissions, READ_ONLY, ZooKeeper } from '@quorate/zookeeper';
+import { oldJars } from '../../../zookeeper/test/old-jars.ts';
 import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
 import { until } from '../../../zookeeper/test/until.ts';
@@ -12,17 +13,22 @@ import { publicationOf, publishFiles } from '../publishing.ts';
 import type { Subject } from '../suite.ts';
 
 const skip = reasonToSkip ?? false;
+/** A server of ZooKeeper 3.5, the oldest that may be somebody's own ensemble. */
+const old = await oldJars();
 let ensemble: Ensemble;
+let oldEnsemble: Ensemble;
 let number = 0;
 before(async () => {
   if (!skip) ensemble = await Ensemble.start({ heap: 1024 });
+  if (!old.reason) oldEnsemble = await Ensemble.start({ jars: old.folder });
 });
 after(async () => {
   if (!skip) await ensemble[Symbol.asyncDispose]();
+  if (!old.reason) await oldEnsemble[Symbol.asyncDispose]();
 });
 
 /** A chroot on the ensemble, reached over a proxy that can be cut. */
-async function make(): Promise<Subject> {
+async function make(ensemble: Ensemble): Promise<Subject> {
   const chroot = `/suite/${++number}`;
   const zk = await ZooKeeper.connect(ensemble.servers, { sessionTimeout: 30_000 });
   const proxy = await TcpProxy.start(ensemble.members[0]!.ports.client);
@@ -66,8 +72,9 @@ async function make(): Promise<Subject> {
   };
 }
 
-conformance('a ZooKeeper ensemble', { make, skip });
-conformanceAtScale('a ZooKeeper ensemble', { make, skip });
+conformance('a ZooKeeper ensemble', { make: () => make(ensemble), skip });
+conformanceAtScale('a ZooKeeper ensemble', { make: () => make(ensemble), skip });
+conformance('an ensemble of ZooKeeper 3.5', { make: () => make(oldEnsemble), skip: old.reason });
 
 test('a user with rights in the chroot alone is enough, and others can neither read nor write', {
   skip,

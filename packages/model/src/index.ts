@@ -43,7 +43,16 @@ export {
   type SymlinkEntry,
 } from './manifest.ts';
 export { type MergedManifest, mergeManifests, type PathConflict, settleMerge } from './merge.ts';
-export { checkBundleName, checkPath, comparePaths, type LinkTarget, liesIn, linkTarget, parentPath } from './path.ts';
+export {
+  checkBundleName,
+  checkPath,
+  comparePaths,
+  isBundleName,
+  type LinkTarget,
+  liesIn,
+  linkTarget,
+  parentPath,
+} from './path.ts';
 export {
   ADDS_MOST,
   type DraftedRelease,

@@ -124,3 +124,7 @@ export function checkBundleName(name: string): void {
     );
   }
 }
+
+export function isBundleName(name: string): boolean {
+  return BUNDLE_NAME.test(name) && !name.includes('..') && !NO_BUNDLE_NAMES.includes(name);
+}

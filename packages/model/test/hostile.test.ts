@@ -3,7 +3,6 @@ import test from 'node:test';
 import fc from 'fast-check';
 import {
   BUNDLE_STATES,
-  checkBundleName,
   checkPath,
   decodeHead,
   decodeRelease,
@@ -14,6 +13,7 @@ import {
   encodeRelease,
   encodeStatus,
   type InstanceStatus,
+  isBundleName,
   ModelError,
   manifestFromPages,
   manifestOf,
@@ -158,15 +158,6 @@ test('a status tells of every bundle that may be called so', () => {
     }),
   );
 });
-
-function isBundleName(name: string): boolean {
-  try {
-    checkBundleName(name);
-    return true;
-  } catch {
-    return false; // the model says no
-  }
-}
 
 test('pages are read as they were written or refused, whatever stands in them', () => {
   const entries = [folderEntry('d'), fileEntry('d/a', '1'), fileEntry('e', '2', { template: true })];

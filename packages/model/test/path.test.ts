@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import test from 'node:test';
 import fc from 'fast-check';
-import { checkBundleName, checkPath, comparePaths, liesIn, linkTarget, parentPath } from '../src/index.ts';
+import {
+  checkBundleName,
+  checkPath,
+  comparePaths,
+  isBundleName,
+  liesIn,
+  linkTarget,
+  parentPath,
+} from '../src/index.ts';
 import { name } from './arbitrary.ts';
 
 const ROOT = '/etc/nginx';
@@ -90,7 +98,10 @@ test('parents and containment', () => {
 });
 
 test('bundle names are plain enough for folders and nodes', () => {
-  for (const good of ['web', 'a', '0', 'my-app_2.conf', 'a'.repeat(63)]) checkBundleName(good);
+  for (const good of ['web', 'a', '0', 'my-app_2.conf', 'a'.repeat(63)]) {
+    checkBundleName(good);
+    assert.ok(isBundleName(good));
+  }
   for (const bad of [
     '',
     '.',
@@ -105,6 +116,8 @@ test('bundle names are plain enough for folders and nodes', () => {
     'a'.repeat(64),
     'constructor',
     'prototype',
-  ])
+  ]) {
     assert.throws(() => checkBundleName(bad), { code: 'BAD_PATH' }, JSON.stringify(bad));
+    assert.ok(!isBundleName(bad));
+  }
 });

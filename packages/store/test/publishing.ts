@@ -59,17 +59,24 @@ export function publishFiles(
   return publishTree(store, base, new Tree(files), { bundle, ...(id === undefined ? {} : { id }) });
 }
 
+interface PublishTreeOptions {
+  readonly bundle?: string;
+  readonly id?: string;
+  readonly signal?: AbortSignal;
+  readonly definition?: BundleDefinition;
+}
+
 export function publishTree(
   store: Store,
   base: Latest | undefined,
   { manifest, read }: Pick<Tree, 'manifest' | 'read'>,
-  { bundle = 'web', id, signal }: { bundle?: string; id?: string; signal?: AbortSignal } = {},
+  { bundle = 'web', id, signal, definition = DEFINITION }: PublishTreeOptions = {},
 ): Promise<Latest> {
   const message = `entries ${manifest.length}`;
   const attempt = id === undefined ? {} : { id };
   return publishManifest(
     store,
-    { bundle, ...(base ? { base } : {}), definition: DEFINITION, manifest, read, author: 'suite', message, ...attempt },
+    { bundle, ...(base ? { base } : {}), definition, manifest, read, author: 'suite', message, ...attempt },
     signal ? { signal } : {},
   );
 }

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { blobsOf } from '@quorate/model';
 import { readManifest } from '../src/index.ts';
 import { DirectoryPlace } from './directory-place.ts';
-import { publishFiles, readTexts } from './publishing.ts';
+import { publishFiles, publishTree, readTexts, Tree } from './publishing.ts';
 import { failure, RememberingMount } from './remembering-mount.ts';
 import { replaced } from './replaced.ts';
 
@@ -85,6 +85,20 @@ test('a link that may still be made is an unknown outcome, and the same publicat
   const two = await publishFiles(store, one, { a: '2' }, { id: 'mine' });
   assert.equal(two.release.number, 2);
   assert.deepEqual(await store.releases('web'), [1, 2]);
+});
+
+test('a publication that was given up while its link failed says that its outcome is unknown, not that it was given up', async () => {
+  await using place = await DirectoryPlace.make();
+  await using store = await place.open();
+  const one = await publishFiles(store, undefined, { a: '1' });
+  const stop = new AbortController();
+  using _failing = replaced('link', (real) => async (from, to) => {
+    if (!isHead(to)) return real(from, to);
+    stop.abort();
+    throw failure('EIO', 'link');
+  });
+  const publishing = publishTree(store, one, new Tree({ a: '2' }), { signal: stop.signal });
+  await assert.rejects(publishing, { code: 'UNKNOWN_OUTCOME' });
 });
 
 test('a head that could not be made durable is an unknown outcome, never a success', async () => {

@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import { type BlobRef, checkBundleName, comparePaths, type InstanceStatus, type Release } from '@quorate/model';
+import {
+  type BlobRef,
+  checkBundleName,
+  comparePaths,
+  type InstanceStatus,
+  isBundleName,
+  type Release,
+} from '@quorate/model';
+import { StoreError } from '../errors.ts';
 import type {
   CallOptions,
   Capabilities,
@@ -158,19 +166,9 @@ export class DirectoryStore implements Store {
       await this.#root.checkFormat();
       return await work();
     } catch (error) {
-      signal?.throwIfAborted();
+      if (!(error instanceof StoreError)) signal?.throwIfAborted(); // what became of it matters more than that it was given up
       if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
       throw storeError(`the store ${this.url}`, error);
     }
-  }
-}
-
-function isBundleName(name: string): boolean {
-  try {
-    checkBundleName(name);
-    return true;
-  } catch {
-    // the model says no: that is the answer
-    return false;
   }
 }

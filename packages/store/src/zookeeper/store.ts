@@ -1,5 +1,6 @@
-import { type BlobRef, comparePaths, type InstanceStatus, type Release } from '@quorate/model';
+import { type BlobRef, comparePaths, type InstanceStatus, isBundleName, type Release } from '@quorate/model';
 import type { Acl, ZooKeeper } from '@quorate/zookeeper';
+import { StoreError } from '../errors.ts';
 import type {
   CallOptions,
   Capabilities,
@@ -56,7 +57,7 @@ export class ZooKeeperStore implements Store {
 
   bundles(options: CallOptions = {}): Promise<string[]> {
     return this.#call(options, async (zk) => {
-      const names = await childrenOf(zk, BUNDLES);
+      const names = (await childrenOf(zk, BUNDLES)).filter(isBundleName); // others are leavings of a person
       const stats = await Promise.all(names.map((bundle) => zk.exists(headPath(bundle))));
       return names.filter((_, at) => stats[at]).sort(comparePaths);
     });
@@ -120,7 +121,7 @@ export class ZooKeeperStore implements Store {
     try {
       return await this.#withSession(work, signal);
     } catch (error) {
-      signal?.throwIfAborted();
+      if (!(error instanceof StoreError)) signal?.throwIfAborted(); // what became of it matters more than that it was given up
       throw storeError(this.url, error);
     }
   }

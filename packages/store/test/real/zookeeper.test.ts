@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LIMITS } from '@quorate/model';
 import { digestId, permissions, READ_ONLY, ZooKeeper } from '@quorate/zookeeper';
 import { oldJars } from '../../../zookeeper/test/old-jars.ts';
 import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
 import { until } from '../../../zookeeper/test/until.ts';
-import { openStore, type StoreChange } from '../../src/index.ts';
+import { type Latest, openStore, type StoreChange } from '../../src/index.ts';
 import { conformance } from '../conformance.ts';
 import { conformanceAtScale } from '../conformance-at-scale.ts';
-import { publicationOf, publishFiles } from '../publishing.ts';
+import { type Contents, DEFINITION, publicationOf, publishFiles, publishTree, readFiles, Tree } from '../publishing.ts';
 import type { Subject } from '../suite.ts';
 
 const skip = reasonToSkip ?? false;
@@ -113,6 +114,69 @@ test('a report tells how far this clock is from the leader, within the error tha
   } finally {
     Date.now = now;
   }
+});
+
+test('the largest record that there may be goes through with the most blobs beside it, and a larger one is refused', {
+  skip,
+}, async () => {
+  await using store = await openStore(`zk://${ensemble.servers}/large/${++number}`);
+  const files = Object.fromEntries(Array.from({ length: 190 }, (_, at) => [`file-${at}`, `content ${at}`]));
+  const withIgnore = (bytes: number): Promise<Latest> =>
+    publishTree(store, undefined, new Tree(files), { definition: { ...DEFINITION, ignore: ['x'.repeat(bytes)] } });
+  await assert.rejects(withIgnore(LIMITS.recordBytes), { code: 'LIMIT' });
+  const one = await withIgnore(LIMITS.recordBytes - 30_000);
+  assert.equal(Object.keys(await readFiles(store, one)).length, 190);
+});
+
+test('an agent holds one watch for a bundle and one for the list of them, however many files and releases', {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await using own = await Ensemble.start({});
+  const url = `zk://${own.servers}/watches`;
+  await using store = await openStore(url);
+  const watches = async (): Promise<number> =>
+    Number(/^zk_watch_count\s+(\d+)/m.exec(await own.members[0]!.ask('mntr'))?.[1]);
+  const files = (text: string): Contents =>
+    Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`file-${at}`, text]));
+  let last = await publishFiles(store, undefined, files('1'));
+  await using agent = await openStore(url);
+  const stop = new AbortController();
+  let heard = 0;
+  const listening = (async () => {
+    for await (const change of agent.changes({ signal: stop.signal })) {
+      if (change.kind === 'reachable' || change.kind === 'head') await readFiles(agent, (await agent.latest('web'))!);
+      heard++;
+    }
+  })();
+  await until('the agent watches', async () => heard > 0 && (await watches()) === 2);
+  for (let at = 2; at <= 5; at++) {
+    const before = heard;
+    last = await publishFiles(store, last, files(String(at)));
+    await until('the agent has heard', () => heard > before);
+  }
+  assert.equal(await watches(), 2);
+  stop.abort();
+  await listening;
+});
+
+test("nodes that somebody made by hand beside the bundles are in nobody's way", { skip }, async () => {
+  const chroot = `/hand/${++number}`;
+  await using store = await openStore(`zk://${ensemble.servers}${chroot}`);
+  const one = await publishFiles(store, undefined, { a: '1' });
+  await using zk = await ZooKeeper.connect(ensemble.servers);
+  for (const path of [
+    'bundles/NOT/head',
+    'bundles/web/releases/zero',
+    'bundles/web/releases/99999999999999999999',
+    'blobs/zz/x',
+    'blobs/aa/x',
+  ])
+    await zk.ensure(`${chroot}/${path}`);
+  await publishFiles(store, one, { a: '2' });
+  assert.deepEqual(await store.bundles(), ['web']);
+  assert.deepEqual(await store.releases('web'), [1, 2]);
+  assert.equal((await store.collect({ keep: 1 })).releases, 1);
 });
 
 test('no server: the store says within its time that a majority is missing', { skip }, async () => {

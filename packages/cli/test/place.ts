@@ -3,9 +3,9 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { layExample } from '../src/demo/example.ts';
 
 export const COMMAND = fileURLToPath(new URL('../bin/quorate.js', import.meta.url));
-export const EXAMPLE = fileURLToPath(new URL('../example/nginx', import.meta.url));
 
 export interface Result {
   readonly code: number | null;
@@ -37,18 +37,18 @@ export class Place implements Disposable {
   }
 
   /** Makes machines with an empty /etc; the first gets the example's nginx tree in its native place. */
-  machines(...names: string[]): void {
+  async machines(...names: string[]): Promise<void> {
     for (const name of names) mkdirSync(this.path(name, 'etc'), { recursive: true });
-    this.example(`${names[0]}/etc/nginx`);
+    await this.example(`${names[0]}/etc/nginx`);
   }
 
   /** The example's nginx tree as an ordinary folder. */
-  example(path: string): void {
-    this.copy(EXAMPLE, path);
+  example(path: string): Promise<void> {
+    return layExample(this.path(path));
   }
 
-  copy(from: string, path: string): void {
-    cpSync(from, this.path(path), { recursive: true, verbatimSymlinks: true });
+  copy(from: string, to: string): void {
+    cpSync(this.path(from), this.path(to), { recursive: true, verbatimSymlinks: true });
   }
 
   write(path: string, content: string | Uint8Array): void {

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { identify, LoopbackEnsemble, lives, type Member, type ProcessIdentity } from '@quorate/agent';
+import { layExample } from './example.ts';
 
 const COMMAND = fileURLToPath(new URL('../../bin/quorate.js', import.meta.url));
-const EXAMPLE = fileURLToPath(new URL('../../example/nginx', import.meta.url));
 const FOLDER = 'quorate-demo-';
 
 /** One instance of the demo: an agent with a root of its own, as if it were a machine. */
@@ -53,7 +53,7 @@ export class DemoFleet implements AsyncDisposable {
   async makeRoots(): Promise<string[]> {
     const roots = [1, 2, 3].map((number) => join(this.folder, `web-${number}`));
     for (const root of roots) await mkdir(join(root, 'etc'), { recursive: true });
-    await cp(EXAMPLE, join(roots[0]!, 'etc', 'nginx'), { recursive: true, verbatimSymlinks: true });
+    await layExample(join(roots[0]!, 'etc/nginx'));
     return roots;
   }
 

@@ -40,7 +40,7 @@ describe('with agents that run', () => {
   const quorate = (...args: string[]): Promise<Result> => place.quorate(args);
   before(async () => {
     place = new Place();
-    place.machines('a', 'b');
+    await place.machines('a', 'b');
     agents = { a: new RunningAgent(place, 'a'), b: new RunningAgent(place, 'b') };
     await until('both agents show themselves', async () => {
       const { stdout } = await quorate('fleet', '--json');

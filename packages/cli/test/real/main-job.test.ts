@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import test, { after, before, describe } from 'node:test';
-import { EXAMPLE, Place, type Result } from '../place.ts';
+import { Place, type Result } from '../place.ts';
 
 const done = ({ code, stdout, stderr }: Result): string => {
   assert.equal(code, 0, stdout + stderr);
@@ -11,9 +11,10 @@ const done = ({ code, stdout, stderr }: Result): string => {
 describe('the main job, with nothing set up but a folder', () => {
   let place: Place;
   const quorate = (...args: string[]): Promise<Result> => place.quorate(args);
-  before(() => {
+  before(async () => {
     place = new Place();
-    place.machines('a', 'b');
+    await place.machines('a', 'b');
+    await place.example('example');
   });
   after(() => place[Symbol.dispose]());
 
@@ -84,7 +85,7 @@ describe('the main job, with nothing set up but a folder', () => {
     const { number, manifest } = JSON.parse(done(release)) as { number: number; manifest: { path: string }[] };
     assert.equal(number, 2);
     assert.ok(manifest.some(({ path }) => path === 'conf.d/gzip.conf'));
-    assert.equal(done(file), readFileSync(`${EXAMPLE}/nginx.conf`, 'utf8'));
+    assert.equal(done(file), place.read('example/nginx.conf'));
     assert.equal(done(link), '-> ../sites-available/shop.conf\n');
     assert.match(done(head), /^web release 4 {2}[0-9a-f]{16}\nauthor {3}tester\n/);
   });
@@ -119,10 +120,10 @@ describe('the main job, with nothing set up but a folder', () => {
     assert.match(stdout, /web release 6 is published/);
     done(await quorate('--root', 'b', '--state', 'state-b', 'agent', '--once'));
     const tree = (folder: string): string[] => readdirSync(folder, { recursive: true }).map(String).sort();
-    assert.deepEqual(tree(place.path('b/etc/nginx')), tree(EXAMPLE));
-    for (const path of tree(EXAMPLE)) {
-      if (!lstatSync(`${EXAMPLE}/${path}`).isFile()) continue;
-      assert.equal(place.read(`b/etc/nginx/${path}`), readFileSync(`${EXAMPLE}/${path}`, 'utf8'), path);
+    assert.deepEqual(tree(place.path('b/etc/nginx')), tree(place.path('example')));
+    for (const path of tree(place.path('example'))) {
+      if (!lstatSync(place.path('example', path)).isFile()) continue;
+      assert.equal(place.read(`b/etc/nginx/${path}`), place.read(`example/${path}`), path);
     }
     const again = await quorate('rollback', 'web', '--to', '1', '--yes', '--json');
     assert.deepEqual(JSON.parse(done(again)), { bundle: 'web', release: 6, published: false });
@@ -151,10 +152,10 @@ describe('two publishers from the same release', () => {
   let place: Place;
   before(async () => {
     place = new Place();
-    place.machines('a');
+    await place.machines('a');
     done(await place.quorate(['--root', 'a', 'import', 'web', '/etc/nginx']));
     done(await place.quorate(['show', 'web', '--to', 'mine']));
-    for (const other of ['theirs', 'same']) place.copy(place.path('mine'), other);
+    for (const other of ['theirs', 'same']) place.copy('mine', other);
     place.replace('theirs/nginx.conf', '768', '1024');
     place.replace('theirs/conf.d/gzip.conf', 'gzip on', 'gzip off');
     done(await place.quorate(['publish', 'web', 'theirs', '-m', 'theirs first', '--author', 'mia', '--yes']));

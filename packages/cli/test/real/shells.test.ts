@@ -23,7 +23,7 @@ describe('for shells and programs', () => {
   let place: Place;
   before(async () => {
     place = new Place();
-    place.machines('a');
+    await place.machines('a');
     place.write('a/etc/mail.conf', 'relay no\n');
     place.write('bin/quorate', `#!/bin/sh\nexec '${process.execPath}' '${COMMAND}' --config /dev/null "$@"\n`);
     chmodSync(place.path('bin/quorate'), 0o755);
@@ -32,7 +32,7 @@ describe('for shells and programs', () => {
       ['--root', 'a', 'import', 'mail', '/etc/mail.conf', '--link', 'copy'],
     ])
       assert.equal((await place.quorate(args)).code, 0);
-    place.example('work');
+    await place.example('work');
     place.write('work/blob', Buffer.from([0, 255]));
     assert.equal((await place.quorate(['publish', 'web', 'work', '--yes'])).code, 0);
   });

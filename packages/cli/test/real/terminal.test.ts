@@ -16,7 +16,7 @@ describe('on a terminal', () => {
     JSON.parse((await place.quorate(['fleet', '--json'])).stdout).heads.web as number;
   before(async () => {
     place = new Place();
-    place.machines('a');
+    await place.machines('a');
     assert.equal((await place.quorate(['--root', 'a', 'import', 'web', '/etc/nginx'])).code, 0);
     assert.equal((await place.quorate(['show', 'web', '--to', 'work'])).code, 0);
     place.replace('work/nginx.conf', '768', '1024');

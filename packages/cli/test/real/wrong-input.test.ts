@@ -31,10 +31,10 @@ describe('wrong input', () => {
   let place: Place;
   before(async () => {
     place = new Place();
-    place.machines('a');
+    await place.machines('a');
     const { code, stderr } = await place.quorate(['--root', 'a', 'import', 'web', '/etc/nginx']);
     assert.equal(code, 0, stderr);
-    place.example('folder');
+    await place.example('folder');
     place.replace('folder/nginx.conf', '768', '1024');
   });
   after(() => place[Symbol.dispose]());
@@ -224,11 +224,12 @@ describe('wrong input', () => {
     if (process.getuid?.() !== 0) return t.skip('only root can become another user');
     const other = new Place();
     t.after(() => other[Symbol.dispose]());
-    other.machines('a');
+    await other.machines('a');
     assert.equal((await other.quorate(['--root', 'a', 'import', 'web', '/etc/nginx'])).code, 0);
     chmodSync(other.folder, 0o755);
     execFileSync('chmod', ['-R', 'a+rX', other.path('store')]);
-    other.copy(place.path('folder'), 'folder');
+    await other.example('folder');
+    other.replace('folder/nginx.conf', '768', '1024');
     const read = await other.quorate(['history', 'web'], { uid: NOBODY });
     assert.equal(read.code, 0, read.stderr);
     const write = await other.quorate(['publish', 'web', 'folder', '--yes'], { uid: NOBODY });
@@ -249,7 +250,7 @@ describe('what no bundle can hold is refused at import, each by its name, and no
   let server: Server;
   before(async () => {
     place = new Place();
-    place.machines('a');
+    await place.machines('a');
     const folder = place.path('a/etc/app');
     mkdirSync(folder);
     execFileSync('mkfifo', [`${folder}/pipe`]);
@@ -318,7 +319,7 @@ describe('an editor that goes wrong', () => {
     });
   before(async () => {
     place = new Place();
-    place.machines('a');
+    await place.machines('a');
     mkdirSync(place.path('tmp'));
     assert.equal((await place.quorate(['--root', 'a', 'import', 'web', '/etc/nginx'])).code, 0);
   });

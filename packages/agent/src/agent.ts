@@ -1,10 +1,10 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 import { BundleWorker } from './bundle-worker.ts';
-import { DEFAULT_POLICY, lockState, openBundle } from './disk/index.ts';
+import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import { AgentError } from './errors.ts';
 import { type MemberReport, superviseMember } from './member-supervisor.ts';
@@ -51,7 +51,7 @@ export class Agent {
    */
   async run(signal: AbortSignal): Promise<void> {
     const { state } = this.#settings;
-    await mkdir(state, { recursive: true, mode: 0o755 });
+    process.umask(0o022); // whatever the agent was started with: others than root read what it puts in place
     await using _lock = await lockState(state);
     this.#self = await identify(process.pid);
     await this.#recover();
@@ -71,17 +71,21 @@ export class Agent {
 
   /** What was applied last is in place before any network is asked (P5). */
   async #recover(): Promise<void> {
-    for (const name of await managedBundles(this.#settings.state)) {
-      await this.#worker(name).recover();
-      this.#logBundle(name);
-    }
+    const names = await managedBundles(this.#settings.state);
+    // at once: one may have to wait for a command that still runs
+    await Promise.all(
+      names.map(async (name) => {
+        await this.#worker(name).recover();
+        this.#logBundle(name);
+      }),
+    );
     await this.#tell();
   }
 
   #worker(name: string): BundleWorker {
     let worker = this.#workers.get(name);
     if (!worker) {
-      worker = new BundleWorker(name, () => openBundle(bundlePlace(this.#settings, name, this.#log)));
+      worker = new BundleWorker(name, () => placeBundle(bundlePlace(this.#settings, name, this.#log)));
       this.#workers.set(name, worker);
     }
     return worker;
@@ -302,7 +306,7 @@ export async function managedBundles(state: string): Promise<string[]> {
 }
 
 /** Where and how a bundle lives on this machine. */
-export function bundlePlace(settings: Settings, bundle: string, log?: Log): Parameters<typeof openBundle>[0] {
+export function bundlePlace(settings: Settings, bundle: string, log?: Log): BundleOptions {
   const { state, root, roots, links, hooks } = settings;
   return {
     state,

@@ -1,9 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import type { BundleStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 import { bundlePlace, type Log, managedBundles } from './agent.ts';
 import { BundleWorker } from './bundle-worker.ts';
-import { lockState, openBundle } from './disk/index.ts';
+import { lockState, placeBundle } from './disk/index.ts';
 import { identify } from './ensemble/process.ts';
 import type { Settings } from './settings.ts';
 import { describeInstance, readStatus, writeStatus } from './status-file.ts';
@@ -33,12 +32,12 @@ export async function applyOnce(settings: Settings, options: ApplyOnceOptions = 
   const { state } = settings;
   const signal = options.signal ?? new AbortController().signal;
   const only = options.only ?? settings.bundles;
-  await mkdir(state, { recursive: true, mode: 0o755 });
+  process.umask(0o022); // as the agent does
   await using _lock = await lockState(state);
   const workers = new Map<string, BundleWorker>();
   const worker = (name: string): BundleWorker => {
     const known =
-      workers.get(name) ?? new BundleWorker(name, () => openBundle(bundlePlace(settings, name, options.log)));
+      workers.get(name) ?? new BundleWorker(name, () => placeBundle(bundlePlace(settings, name, options.log)));
     workers.set(name, known);
     return known;
   };

@@ -10,6 +10,7 @@ const STATES: Partial<Record<AgentErrorCode, BundleState>> = {
   REFUSED: 'refused',
   DISK_FULL: 'disk-full',
   READ_ONLY: 'read-only',
+  NOT_PERMITTED: 'read-only',
   MISSING_PARENT: 'missing-parent',
   REPLACED: 'replaced',
 };
@@ -28,13 +29,14 @@ export function stateOf(error: unknown): BundleState {
 /** Brings one bundle of this machine to where the head is, and tells how it stands. */
 export class BundleWorker {
   readonly name: string;
-  readonly #open: () => Promise<Bundle>;
+  readonly #place: () => Bundle;
   #bundle: Bundle | undefined;
+  #recovered = false;
   #status: BundleStatus = { applied: 0, digest: '', target: 0, state: 'applying' };
 
-  constructor(name: string, open: () => Promise<Bundle>) {
+  constructor(name: string, place: () => Bundle) {
     this.name = name;
-    this.#open = open;
+    this.#place = place;
   }
 
   get status(): BundleStatus {
@@ -44,11 +46,9 @@ export class BundleWorker {
   /** Puts what was applied last in place again, from this disk alone. */
   async recover(): Promise<void> {
     try {
-      const bundle = await this.#opened();
-      const release = bundle.applied?.release;
-      if (release) this.#settle(bundle, { target: release.number, state: 'applied' });
+      this.#stay(await this.#opened());
     } catch (error) {
-      this.#status = { ...this.#status, state: stateOf(error), detail: (error as Error).message };
+      this.#fail(error);
     }
   }
 
@@ -56,11 +56,11 @@ export class BundleWorker {
   async converge(store: Store, signal: AbortSignal): Promise<BundleStatus> {
     try {
       const latest = await store.latest(this.name, { signal });
-      if (!latest) return this.#status; // no head any more: what is here stays (P5)
-      await this.#apply(store, latest.release, signal);
+      if (latest) await this.#apply(store, latest.release, signal);
+      else this.#stay(await this.#opened());
     } catch (error) {
       signal.throwIfAborted();
-      this.#status = { ...this.#status, state: stateOf(error), detail: (error as Error).message };
+      this.#fail(error);
     }
     return this.#status;
   }
@@ -82,16 +82,33 @@ export class BundleWorker {
     if (target !== release.number) this.#status = { applied, digest, target: release.number, state: 'applying' };
     const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });
     const result = await bundle.apply(release, source);
-    this.#settle(bundle, { target: release.number, state: result.state, detail: result.detail });
+    this.#settle(bundle.applied?.release, { target: release.number, state: result.state, detail: result.detail });
   }
 
   async #opened(): Promise<Bundle> {
-    this.#bundle ??= await this.#open();
+    this.#bundle ??= this.#place();
+    if (!this.#recovered) await this.#bundle.recover();
+    this.#recovered = true;
     return this.#bundle;
   }
 
-  #settle(bundle: Bundle, outcome: { target: number; state: BundleState; detail?: string }): void {
+  /** Without a head what is here stays (P5). */
+  #stay(bundle: Bundle): void {
     const release = bundle.applied?.release;
+    if (release) this.#settle(release, { target: release.number, state: 'applied' });
+  }
+
+  #fail(error: unknown): void {
+    const outcome = { target: this.#status.target, state: stateOf(error), detail: (error as Error).message };
+    try {
+      this.#settle(this.#bundle?.applied?.release, outcome);
+    } catch {
+      // what is applied cannot be read either, and the error says why
+      this.#status = { ...this.#status, ...outcome };
+    }
+  }
+
+  #settle(release: Release | undefined, outcome: { target: number; state: BundleState; detail?: string }): void {
     const { target, state, detail } = outcome;
     this.#status = {
       applied: release?.number ?? 0,

@@ -104,7 +104,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
   const given = (name: keyof SettingsFlags & keyof FileSettings): string | undefined =>
     flags[name] || env[`QUORATE_${name.toUpperCase()}`] || (file?.[name] as string | undefined);
   const root = resolve(given('root') ?? '/');
-  const bundles = flags.bundles ?? env.QUORATE_BUNDLES;
+  const bundles = flags.bundles || env.QUORATE_BUNDLES || undefined;
   const settings: Settings = {
     store: given('store'),
     root,

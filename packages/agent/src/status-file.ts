@@ -1,4 +1,5 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
@@ -38,10 +39,37 @@ export function describeInstance(
 
 const statusFile = (state: string): string => join(state, 'status.json');
 
+/** Room that is given up for the status when the disk is full, so that a full disk can be told. Bytes: several hooks' output. */
+const RESERVE_BYTES = 256 * 1024;
+
 export async function writeStatus(state: string, status: LocalStatus): Promise<void> {
-  const path = statusFile(state);
-  await writeFile(`${path}.new`, `${JSON.stringify(status)}\n`, { mode: 0o644 });
+  const text = `${JSON.stringify(status)}\n`;
+  const reserve = join(state, 'status.reserve');
+  try {
+    await replace(statusFile(state), text);
+    await keepReserve(reserve);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    await rm(reserve, { force: true });
+    await replace(statusFile(state), text);
+  }
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o644 });
   await rename(`${path}.new`, path);
+}
+
+async function keepReserve(path: string): Promise<void> {
+  const stats = await stat(path).catch(() => undefined); // not there yet, or given up
+  if (stats?.size === RESERVE_BYTES) return;
+  try {
+    // random bytes: no file system makes them smaller
+    await writeFile(path, randomBytes(RESERVE_BYTES), { mode: 0o600 });
+  } catch {
+    // no room for it now: the next status tries again
+    await rm(path, { force: true });
+  }
 }
 
 /** What the agent of this state folder said last, and whether it still runs; undefined when none ever ran. */

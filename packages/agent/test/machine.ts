@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type BundleDefinition, type BundleStatus, definitionOf, sha256 } from '@quorate/model';
+import { type BundleDefinition, type BundleStatus, definitionOf, digestOf, sha256 } from '@quorate/model';
 import { type Latest, openStore, publishManifest } from '@quorate/store';
 import { Agent, type LocalStatus, readStatus, type Settings } from '../src/index.ts';
 import { Disk, type Files, manifestWith } from './disk/fixture.ts';
@@ -40,7 +40,8 @@ export class Machine implements AsyncDisposable {
   async publishRaw(entries: readonly object[], definition: object = {}, bundle = 'web'): Promise<void> {
     await using store = await openStore(`dir:${this.storeFolder}`);
     const base = (await store.latest(bundle))!;
-    const page = Buffer.from(JSON.stringify(entries));
+    // as `paginate` writes it
+    const page = Buffer.from(`[\n${entries.map((entry) => JSON.stringify(entry)).join(',\n')}\n]\n`);
     const ref = { sha256: sha256(page), size: page.byteLength };
     const number = base.release.number + 1;
     const release = {
@@ -48,6 +49,7 @@ export class Machine implements AsyncDisposable {
       number,
       parent: number - 1,
       id: `hostile-${number}`,
+      digest: digestOf(define(definition), [ref]),
       definition: define(definition),
       pages: [ref],
       adds: [ref],

@@ -47,10 +47,15 @@ const LINKINGS = { directory: DirectoryLinking, files: FilesLinking, copy: CopyL
 
 /** Opens a bundle and finishes what a crash cut off: afterwards native paths resolve to exactly one release. */
 export async function openBundle(options: BundleOptions): Promise<Bundle> {
-  const left = new Bundle(options);
-  const bundle = left.finishUnmanage() ? new Bundle(options) : left;
+  const bundle = placeBundle(options);
   await bundle.recover();
   return bundle;
+}
+
+/** A bundle as the disk has it, to be recovered before anything else is done with it. */
+export function placeBundle(options: BundleOptions): Bundle {
+  const bundle = new Bundle(options);
+  return bundle.finishUnmanage() ? new Bundle(options) : bundle;
 }
 
 /** One bundle on this machine's disk. What `current` leads to is what is live. */
@@ -175,7 +180,11 @@ export class Bundle {
   /** Takes an end here that was cut off to its end. @returns whether there was one: the bundle must then be opened anew */
   finishUnmanage(): boolean {
     if (!this.#journal.unmanaging) return false;
-    this.#endHere();
+    try {
+      this.#endHere();
+    } catch (error) {
+      throw fileError(`${this.#options.bundle} cannot be left`, error);
+    }
     return true;
   }
 
@@ -332,7 +341,18 @@ export class Bundle {
       );
       this.#trees.mend(live.name, live.manifest, drift);
     }
-    if (restarted) this.#note({ ...this.#journal, boot: bootId() });
+    if (restarted) this.#noteBoot();
+  }
+
+  #noteBoot(): void {
+    try {
+      this.#note({ ...this.#journal, boot: bootId() });
+    } catch (error) {
+      // a full or read-only disk costs a further look at the next start; what is applied serves on
+      this.#options.log?.(
+        `${this.#options.bundle}: ${(fileError('this start cannot be noted', error) as Error).message}`,
+      );
+    }
   }
 
   #samePlace({ root, link }: BundleDefinition): boolean {

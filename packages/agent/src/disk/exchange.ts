@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { renameSync } from 'node:fs';
+import { lstatSync, renameSync } from 'node:fs';
 
 /** renameat2(2) by its number, since Node.js does not have it; RENAME_EXCHANGE is 2, AT_FDCWD -100. */
 const SYSCALL: Partial<Record<NodeJS.Architecture, number>> = { x64: 316, arm64: 276 };
@@ -61,7 +61,9 @@ function runs(command: string, args: readonly string[]): boolean {
  * @returns whether it was one step
  */
 export function exchange(a: string, b: string, spare: string): boolean {
-  if (exchangers().some(({ command, args }) => runs(command, args(a, b)))) return true;
+  const { ino } = lstatSync(b);
+  // a helper that was ended when it had done its work says that it failed: a second one would undo it
+  if (exchangers().some(({ command, args }) => runs(command, args(a, b)) || lstatSync(a).ino === ino)) return true;
   renameSync(a, spare);
   renameSync(b, a);
   renameSync(spare, b);

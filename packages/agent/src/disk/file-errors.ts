@@ -3,7 +3,7 @@ import { AgentError, type AgentErrorCode } from '../errors.ts';
 const CODES: Record<string, { code: AgentErrorCode; why: string }> = {
   ENOSPC: { code: 'DISK_FULL', why: 'the disk is full: free some room' },
   EDQUOT: { code: 'DISK_FULL', why: 'the quota is used up: free some room' },
-  EROFS: { code: 'READ_ONLY', why: 'the file system is mounted read-only' },
+  EROFS: { code: 'READ_ONLY', why: 'the file system is mounted read-only: mount it writable' },
   EACCES: { code: 'NOT_PERMITTED', why: 'this user may not do that: run as root, or change the permissions' },
   EPERM: { code: 'NOT_PERMITTED', why: 'this user may not do that: run as root, or change the permissions' },
   EBUSY: { code: 'REPLACED', why: 'it is a mount point: unmount it, or use link: files' },

@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../errors.ts';
+import { fileError } from './file-errors.ts';
 
 /**
  * One agent per state folder. The lock is flock(2)'s: flock(1) takes it on our open file, and it lives and dies with us, however we end.
  * @throws AgentError LOCKED that names the other's pid
  */
 export async function lockState(state: string): Promise<Disposable & AsyncDisposable> {
-  mkdirSync(state, { recursive: true, mode: 0o755 });
   const path = join(state, 'lock');
-  const fd = openSync(path, 'a+', 0o600);
+  const fd = open(state, path);
   try {
     const code = await flock(fd);
     if (code === 1)
@@ -23,14 +23,32 @@ export async function lockState(state: string): Promise<Disposable & AsyncDispos
         'FAILED',
         `the state folder ${state} cannot be locked: flock(1) of util-linux ${code === 'ENOENT' ? 'is not installed' : `failed (${code})`}`,
       );
-    ftruncateSync(fd);
-    writeSync(fd, `${process.pid}\n`);
+    notePid(fd);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
   const release = (): void => closeSync(fd);
   return { [Symbol.dispose]: release, [Symbol.asyncDispose]: async () => release() };
+}
+
+function open(state: string, path: string): number {
+  try {
+    mkdirSync(state, { recursive: true, mode: 0o755 });
+    return openSync(path, 'a+', 0o600);
+  } catch (error) {
+    throw fileError(`the state folder ${state} cannot be used`, error);
+  }
+}
+
+function notePid(fd: number): void {
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`);
+  } catch (error) {
+    // the lock holds all the same: on a full disk nobody is told our number, and what is applied serves on
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
 }
 
 /** Whether an agent holds the state folder now. */

@@ -32,6 +32,9 @@ export class Owners {
   }
 }
 
+/** A directory service that does not answer must not stop the agent. ms */
+const ASKING_MS = 5000;
+
 class Names {
   readonly #file: 'passwd' | 'group';
   readonly #root: string;
@@ -49,7 +52,9 @@ class Names {
   }
 
   number(name: string, what: string): number {
-    const known = this.#load().get(name) ?? (this.#root === '/' ? this.#ask(name) : undefined);
+    // it may have been added since we looked
+    const known =
+      this.#load().get(name) ?? this.#load(true).get(name) ?? (this.#root === '/' ? this.#ask(name) : undefined);
     if (known !== undefined) return known;
     if (/^\d+$/.test(name)) return Number(name);
     throw new AgentError(
@@ -58,8 +63,8 @@ class Names {
     );
   }
 
-  #load(): Map<string, number> {
-    if (this.#byName) return this.#byName;
+  #load(again = false): Map<string, number> {
+    if (this.#byName && !again) return this.#byName;
     this.#byName = new Map();
     for (const line of this.#lines()) {
       const [name, , number] = line.split(':');
@@ -85,14 +90,17 @@ class Names {
   #ask(name: string): number | undefined {
     try {
       const number = Number(
-        execFileSync('getent', [this.#file, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
-          ':',
-        )[2],
+        execFileSync('getent', [this.#file, '--', name], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+          timeout: ASKING_MS,
+        }).split(':')[2],
       );
+      if (!Number.isInteger(number)) return undefined;
       this.#byName?.set(name, number);
-      return Number.isInteger(number) ? number : undefined;
+      return number;
     } catch {
-      // unknown there too, or no getent on this machine
+      // unknown there too, no answer in time, or no getent on this machine
       return undefined;
     }
   }

@@ -177,5 +177,10 @@ export function linkAt(path: string): string | undefined {
 
 /** The name next to `path` under which its successor is made. One name, so that a crash leaves at most one to find. */
 export function besides(path: string, word = 'quorate'): string {
-  return join(dirname(path), `.${path.slice(path.lastIndexOf('/') + 1)}.${word}`);
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const short = Buffer.byteLength(name) > NAME_MOST ? sha256(name).slice(0, 32) : name;
+  return join(dirname(path), `.${short}.${word}`);
 }
+
+/** Bytes of a name that leave room for what `besides` adds, and a further `.new`: names end at 255. */
+const NAME_MOST = 230;

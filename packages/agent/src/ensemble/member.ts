@@ -6,8 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
 import { dynamicConfig, type MemberConfig, type Server, zooCfg } from './config.ts';
 import { classPath, findJars, findJava } from './jars.ts';
-import { identify, lives, type ProcessIdentity } from './process.ts';
+import { identify, lives, type ProcessIdentity, parseIdentity, runningIn } from './process.ts';
 
+const MAIN_CLASS = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
 /** A log larger than this is set aside once at the next start: two files bound the disk. Bytes. */
 const LOG_MOST = 8 * 1024 * 1024;
 
@@ -99,16 +100,12 @@ export class Member {
     return join(this.#options.folder, 'zookeeper.log');
   }
 
-  /** The process that an earlier agent started, if it is still that one. */
+  /** The process that an earlier agent started, if it is still that one; also where that agent died before it could note it. */
   async #running(): Promise<ProcessIdentity | undefined> {
-    let noted: ProcessIdentity;
-    try {
-      noted = JSON.parse(await readFile(this.#pidFile, 'utf8'));
-    } catch {
-      // never started, or the note was torn by a crash while starting: then the port tells, and Java refuses to bind it twice
-      return undefined;
-    }
-    return (await lives(noted)) ? noted : undefined;
+    const text = await readFile(this.#pidFile, 'utf8').catch(() => ''); // never noted
+    const noted = parseIdentity(text);
+    if (noted && (await lives(noted))) return noted;
+    return runningIn(this.#options.folder, MAIN_CLASS);
   }
 
   async #prepare(): Promise<void> {
@@ -136,7 +133,7 @@ export class Member {
           '-Dzookeeper.extendedTypesEnabled=true',
           '-cp',
           await classPath(jars),
-          'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+          MAIN_CLASS,
           join(folder, 'zoo.cfg'),
         ],
         { cwd: folder, detached: true, stdio: ['ignore', log.fd, log.fd] },
@@ -145,11 +142,16 @@ export class Member {
       child.unref();
       const identity = await identify(child.pid!);
       if (!identity) throw new AgentError('MEMBER_FAILED', `the ZooKeeper member ended at once: see ${this.#logFile}`);
-      await writeFile(this.#pidFile, JSON.stringify(identity));
+      await this.#note(identity);
       return identity;
     } finally {
       await log.close();
     }
+  }
+
+  async #note(identity: ProcessIdentity): Promise<void> {
+    await writeFile(`${this.#pidFile}.new`, JSON.stringify(identity));
+    await rename(`${this.#pidFile}.new`, this.#pidFile);
   }
 }
 

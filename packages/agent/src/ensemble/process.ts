@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 
 /** A process by more than its number: numbers are used again, a number together with its start time is not. */
 export interface ProcessIdentity {
@@ -23,5 +23,37 @@ export async function identify(pid: number): Promise<ProcessIdentity | undefined
 
 /** Whether exactly this process lives. */
 export async function lives(identity: ProcessIdentity): Promise<boolean> {
-  return (await identify(identity.pid))?.started === identity.started;
+  const now = await identify(identity.pid);
+  return now !== undefined && now.started === identity.started;
+}
+
+/** An identity from a note; undefined for what a crash has torn. */
+export function parseIdentity<More extends object>(text: string): (ProcessIdentity & Partial<More>) | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // torn: whoever wrote it had not come far
+    return undefined;
+  }
+  const { pid, started } = (value ?? {}) as Partial<ProcessIdentity>;
+  if (!Number.isSafeInteger(pid) || pid! <= 1 || typeof started !== 'string') return undefined;
+  return value as ProcessIdentity & Partial<More>;
+}
+
+/** A process that works in a folder and has a word on its command line. The folder itself is compared: its path may be another machine's in a container. */
+export async function runningIn(folder: string, word: string): Promise<ProcessIdentity | undefined> {
+  const here = await stat(folder).catch(() => undefined); // not made yet: nobody works in it
+  if (!here) return undefined;
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (!(await readFile(`/proc/${name}/cmdline`, 'utf8')).split('\0').includes(word)) continue;
+      const there = await stat(`/proc/${name}/cwd`);
+      if (there.ino === here.ino && there.dev === here.dev) return await identify(Number(name));
+    } catch {
+      // it ended while we looked, or is another user's: not ours
+    }
+  }
+  return undefined;
 }

@@ -3,7 +3,8 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from '
 import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_HOOK_SECONDS, type Hook } from '@quorate/model';
 import { replaceQuick } from '../disk/durable.ts';
-import { identify, lives, type ProcessIdentity } from '../ensemble/process.ts';
+import { isMissing } from '../disk/file-errors.ts';
+import { identify, lives, type ProcessIdentity, parseIdentity } from '../ensemble/process.ts';
 
 export interface HookRun {
   /** `reload`, `health`: for messages */
@@ -14,7 +15,6 @@ export interface HookRun {
   readonly record: string;
   /** where its output goes; kept after it */
   readonly log: string;
-  readonly signal?: AbortSignal;
 }
 
 export interface HookResult {
@@ -35,7 +35,7 @@ const LOOK_MS = 250;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Waits for a word on standard input, so that no command begins before it is on record. */
-const GATED = 'read -r go || exit 125; exec </dev/null; exec /bin/sh -c "$1"';
+const GATED = 'read -r go || exit 125; umask 022; exec </dev/null; exec /bin/sh -c "$1"';
 
 /** Runs a command by `/bin/sh -c` in a process group of its own. Never throws for what the command does. */
 export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
@@ -57,9 +57,9 @@ export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
     const gate = child.stdin!; // a pipe, as asked for above
     gate.on('error', () => undefined); // it ended before it was let go: its exit tells
     const identity = child.pid === undefined ? undefined : await identify(child.pid);
-    if (identity) replaceQuick(run.record, JSON.stringify(identity), 0o600);
+    if (identity) replaceQuick(run.record, JSON.stringify({ ...identity, seconds }), 0o600);
     gate.end('go\n');
-    const why = identity ? await watchOver(identity, ended, log, seconds, run.signal) : undefined;
+    const why = identity ? await watchOver(identity, ended, log, seconds) : undefined;
     const { code, signal, error } = await ended;
     const took = `after ${((performance.now() - from) / 1000).toFixed(1)} s`;
     const what = why ?? (error ? error.message : signal ? `ended by ${signal}` : `exit code ${code}`);
@@ -76,7 +76,6 @@ async function watchOver(
   ended: Promise<unknown>,
   log: number,
   seconds: number,
-  signal?: AbortSignal,
 ): Promise<string | undefined> {
   let over = false;
   void ended.then(() => {
@@ -84,7 +83,7 @@ async function watchOver(
   });
   const until = performance.now() + seconds * 1000;
   while (!over) {
-    const why = reason(until, log, seconds, signal);
+    const why = reason(until, log, seconds);
     if (why) {
       await endGroup(identity);
       return why;
@@ -94,26 +93,29 @@ async function watchOver(
   return undefined;
 }
 
-function reason(until: number, log: number, seconds: number, signal?: AbortSignal): string | undefined {
-  if (signal?.aborted) return 'ended because the agent stops';
+function reason(until: number, log: number, seconds: number): string | undefined {
   if (fstatSync(log).size > OUTPUT_MOST) return `ended because it printed more than ${OUTPUT_MOST / 1024 / 1024} MiB`;
   return performance.now() >= until ? `ended at its time limit of ${seconds} s` : undefined;
 }
 
-/** A hook that an agent before us left running: until it ends, or is ended at the limit. */
-export async function awaitOrphan(record: string, seconds = DEFAULT_HOOK_SECONDS): Promise<boolean> {
-  let identity: ProcessIdentity;
+/** A hook that an agent before us left running: until it ends, or is ended at its own limit, counted from now. @returns whether one ran */
+export async function awaitOrphan(record: string): Promise<boolean> {
+  let text: string;
   try {
-    identity = JSON.parse(readFileSync(record, 'utf8'));
-  } catch {
-    // none was running, or its record was never finished: then it was never let go
-    return false;
+    text = readFileSync(record, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
   }
-  const until = performance.now() + seconds * 1000;
-  const running = await lives(identity);
-  while (await lives(identity)) {
-    if (performance.now() > until) await endGroup(identity);
-    else await delay(20);
+  // a record that was never finished is of a hook that was never let go
+  const orphan = parseIdentity<{ seconds: number }>(text);
+  const running = orphan !== undefined && (await lives(orphan));
+  if (running) {
+    const until = performance.now() + (orphan.seconds ?? DEFAULT_HOOK_SECONDS) * 1000;
+    while (await lives(orphan)) {
+      if (performance.now() > until) await endGroup(orphan);
+      else await delay(20);
+    }
   }
   rmSync(record, { force: true });
   return running;

@@ -16,8 +16,9 @@ export class Terminal implements AsyncDisposable {
   }
 
   constructor(place: Place, words: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    // exec: some shells stay in between, and end by the signal that was meant for the program
     const command = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-    this.#child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
+    this.#child = spawn('script', ['--quiet', '--return', '--flush', '--command', `exec ${command}`, '/dev/null'], {
       cwd: place.folder,
       env: { ...process.env, TERM: 'xterm', NO_COLOR: '', QUORATE_AUTHOR: 'tester', ...env },
       stdio: ['pipe', 'pipe', 'inherit'],

@@ -16,7 +16,8 @@ export interface Result {
 export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  readonly uid?: number;
+  /** as root without root's power over permissions: another user might not even reach this checkout */
+  readonly powerless?: boolean;
 }
 
 /** Variables of the person who runs the tests must not lead the command elsewhere. */
@@ -76,14 +77,17 @@ export class Place implements Disposable {
   }
 }
 
-export function run(args: readonly string[], { env, cwd, uid }: RunOptions = {}): Promise<Result> {
-  const identity = uid === undefined ? {} : { uid, gid: uid };
+/** What lets root read and write whatever it likes. */
+const POWER = '-dac_override,-dac_read_search,-fowner';
+
+export function run(args: readonly string[], { env, cwd, powerless }: RunOptions = {}): Promise<Result> {
+  const gate = powerless ? ['setpriv', `--inh-caps=${POWER}`, `--bounding-set=${POWER}`] : [];
+  const [command, ...words] = [...gate, process.execPath, ...args] as [string, ...string[]];
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, {
+    const child = spawn(command, words, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...CLEAN, QUORATE_AUTHOR: 'tester', ...env },
       ...(cwd ? { cwd } : {}),
-      ...identity,
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text) => {

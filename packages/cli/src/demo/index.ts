@@ -69,6 +69,7 @@ async function prepareZooKeeper(): Promise<string | undefined> {
   const from = performance.now();
   try {
     await fetchJars();
+    if (dots) say('');
     say(`ZooKeeper is here (${seconds(from)})`);
     return undefined;
   } catch (error) {

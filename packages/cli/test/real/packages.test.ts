@@ -50,7 +50,7 @@ test('what would be published runs by itself, from its compiled files, outside o
   await quorate('publish', 'web', 'work', '-m', 'more', '--yes');
   assert.match(await quorate('--root', 'b', 'agent', '--once'), /web: applied, release 2/);
   assert.match(place.read('b/etc/nginx/nginx.conf'), /1024/);
-  assert.match(await quorate('doctor'), /✓ store/);
+  assert.match(await quorate('--root', 'a', 'doctor'), /✓ store/);
   const demo = await run([command, 'demo', '--once'], { env: { ...env, JAVA_HOME: place.path('no-java') } });
   assert.equal(demo.code, 0, demo.stdout + demo.stderr);
   assert.match(demo.stdout, /Java is missing[\s\S]*release 2 was on all three/);

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import test, { after, before, describe } from 'node:test';
+import { freePorts } from '@quorate/agent';
+import { COMMAND, Place, run } from '../place.ts';
+
+interface Check {
+  readonly name: string;
+  readonly result: 'ok' | 'warn' | 'fail';
+  readonly detail: string;
+  readonly advice?: string;
+}
+
+describe('doctor', () => {
+  let place: Place;
+  before(async () => {
+    place = new Place();
+    await place.machines('a');
+  });
+  after(() => place[Symbol.dispose]());
+
+  /** With a settings file of its own, and nothing on the PATH unless said. */
+  async function examine(
+    settings: string,
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<{ code: number; checks: Map<string, Check> }> {
+    place.write('quorate.yaml', `root: ${place.path('a')}\n${settings}`);
+    const { code, stdout } = await run([COMMAND, '--config', place.path('quorate.yaml'), 'doctor', '--json'], { env });
+    const checks = JSON.parse(stdout) as Check[];
+    for (const { name, result, advice } of checks) assert.equal(result === 'ok', advice === undefined, name);
+    return { code: code!, checks: new Map(checks.map((check) => [check.name, check])) };
+  }
+
+  test('a machine on a shared folder is well without Java', async () => {
+    const { code, checks } = await examine(`store: dir:${place.path('store')}\n`, { JAVA_HOME: '/nosuch' });
+    assert.equal(code, 0, JSON.stringify([...checks.values()]));
+    assert.equal(checks.has('Java'), false);
+    assert.equal(checks.get('store')?.detail, `dir:${place.path('store')} answers, no bundles yet`);
+    assert.equal(checks.get('agent')?.result, 'warn');
+    for (const name of ['Node.js', 'settings', 'disk', 'swap', 'flock'])
+      assert.equal(checks.get(name)?.result, 'ok', name);
+  });
+
+  test('what is missing fails, each with what to do', async () => {
+    const [quorum, election, client] = await freePorts(3);
+    const member = `member: { id: 1, servers: { 1: '127.0.0.1:${quorum}:${election}:${client}' } }\n`;
+    const env = { JAVA_HOME: '/nosuch', QUORATE_ZOOKEEPER_JARS: '/nosuch', XDG_CACHE_HOME: '/nosuch', PATH: '/nosuch' };
+    const { code, checks } = await examine(`store: zk://127.0.0.1:${client}/q\n${member}`, env);
+    assert.equal(code, 1);
+    assert.match(checks.get('Java')!.advice!, /install a JRE/);
+    assert.equal(checks.get('Java')?.result, 'fail');
+    assert.equal(checks.get('flock')?.result, 'fail');
+    assert.match(checks.get('store')!.detail, /serves now/);
+    assert.equal(checks.get('ports')?.detail, `${quorum}, ${election}, ${client} are free`);
+  });
+
+  test('a port of the member that somebody else has is named', async (t) => {
+    const [quorum, election, client] = await freePorts(3);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(client, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const servers = `{ 1: '127.0.0.1:${quorum}:${election}:${client}' }`;
+    const { checks } = await examine(`store: dir:${place.path('store')}\nmember: { id: 1, servers: ${servers} }\n`);
+    assert.equal(checks.get('ports')?.detail, `${client} are in use`);
+    const wrong = await examine(`store: dir:${place.path('store')}\nmember: { id: 2, servers: ${servers} }\n`);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.checks.get('member')!.detail, /member\.id is 2, but member\.servers does not have it/);
+  });
+
+  test('no store, a share that is not mounted, a state folder that cannot be written', async () => {
+    const none = await examine('');
+    assert.equal(none.code, 1);
+    assert.match(none.checks.get('settings')!.detail, /no store is named/);
+    const unmounted = await examine(`store: dir:${place.path('nosuch/store')}\nstate: /proc/quorate\n`);
+    assert.equal(unmounted.code, 1);
+    assert.match(unmounted.checks.get('store')!.advice!, /mount the share/);
+    assert.notEqual(unmounted.checks.get('disk')?.result, 'ok');
+  });
+});

@@ -33,13 +33,14 @@ export function recoverCreate(session: Session, mark: 'name' | 'owner'): (reques
     const found = mark === 'name' ? findByName(session, request) : findByOwner(session, request, zxid);
     found
       .then(
-        (created) => created ?? createAgain(session, request, mark),
+        // Who has given it up meanwhile does not want it any more.
+        (created) => created ?? (request.settled ? undefined : createAgain(session, request, mark)),
         (error) => {
           throw unsure(session, request, error);
         },
       )
       .then(
-        (created) => request.succeed(created),
+        (created) => created && request.succeed(created),
         (error) => request.fail(error),
       );
   };

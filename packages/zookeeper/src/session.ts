@@ -125,7 +125,7 @@ export class Session implements ConnectionOwner {
   states(signal?: AbortSignal): EventQueue<State> {
     const queue: EventQueue<State> = new EventQueue({ left: () => this.#listeners.delete(queue) }, signal);
     if (this.ended) queue.finish();
-    else this.#listeners.add(queue);
+    else if (!queue.ended) this.#listeners.add(queue);
     return queue;
   }
 

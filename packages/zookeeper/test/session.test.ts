@@ -11,13 +11,13 @@ import { type Asked, ScriptedServer } from './scripted.ts';
 import { until, within } from './until.ts';
 
 const OP = {
+  create: 15,
   exists: 3,
   get: 4,
   sync: 9,
   children: 12,
   removeWatches: 18,
   multiRead: 22,
-  addWatch: 106,
   close: -11,
 } as const;
 const NO_NODE = -101;
@@ -186,4 +186,28 @@ describe('sessions, by a server that keeps to a script', () => {
       await told;
     });
   }
+
+  test('a safe create that is given up while it is looked for is not done again', async () => {
+    const stop = new AbortController();
+    await using server = await ScriptedServer.start((asked) => {
+      if (asked.code === OP.create) asked.socket.destroy();
+      if (asked.code === OP.sync) stop.abort();
+      return asked.code === OP.sync || asked.code === OP.close ? done(asked) : absent(asked);
+    });
+    await using zk = await ZooKeeper.connect(server.address);
+    const creating = zk.create('/a', '', { protected: true, signal: stop.signal });
+    await assert.rejects(within('the outcome', creating), { code: 'ABORTED', ambiguous: true });
+    await until('the look is over', () => server.asked.some(({ code }) => code === OP.children));
+    await zk.exists('/b');
+    assert.equal(server.asked.filter(({ code }) => code === OP.create).length, 1);
+  });
+
+  test('ephemeral nodes beside the chroot, which servers tell for their names begin like it, are not shown', async () => {
+    await using server = await ScriptedServer.start((asked) => {
+      if (asked.code === OP.close) return done(asked);
+      return replyFrame(asked.xid, 1n, 0, (writer) => writer.strings(['/app/e', '/apple', '/app/f/g']));
+    });
+    await using zk = await ZooKeeper.connect(`${server.address}/app`);
+    assert.deepEqual(await zk.getEphemerals(), ['/e', '/f/g']);
+  });
 });

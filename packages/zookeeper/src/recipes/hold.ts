@@ -36,15 +36,22 @@ export class Hold implements AsyncDisposable {
     const states = this.#zk.states(this.#watching.signal);
     if (this.#zk.state !== 'connected') this.#startDoubt();
     for await (const state of states) {
-      clearTimeout(this.#doubt);
       if (state !== 'connected') this.#startDoubt();
+      else this.#endDoubt();
     }
     if (!this.#watching.signal.aborted) this.#lose('the session has ended');
   }
 
+  /** Counts from the last word of a server with a quorum: one without, heard later, changes nothing. */
   #startDoubt(): void {
+    if (this.#doubt !== undefined) return;
     const left = (this.#zk.session.timeout * 5) / 6 - this.#zk.silence;
     this.#doubt = setTimeout(() => this.#lose('no server was reached in time'), Math.max(0, left));
+  }
+
+  #endDoubt(): void {
+    clearTimeout(this.#doubt);
+    this.#doubt = undefined;
   }
 
   async #watchNode(): Promise<void> {
@@ -68,7 +75,7 @@ export class Hold implements AsyncDisposable {
   }
 
   #stop(): void {
-    clearTimeout(this.#doubt);
+    this.#endDoubt();
     this.#watching.abort();
   }
 

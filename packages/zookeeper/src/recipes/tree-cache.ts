@@ -22,7 +22,8 @@ const WIDTH = 256;
 
 /**
  * A copy of a tree of nodes that keeps itself up to date, over reconnects too. Reads are answered from memory; they
- * may be behind the ensemble, and nodes change one by one. ZooKeeper 3.6 and later.
+ * may be behind the ensemble, and nodes change one by one. A node that this session may not read ends it with NO_AUTH,
+ * for it would not be a copy. ZooKeeper 3.6 and later.
  *
  * @example
  * await using cache = await TreeCache.open(zk, '/config');
@@ -191,7 +192,7 @@ export class TreeCache implements AsyncDisposable {
     const hooks = { left: () => this.#listeners.delete(queue), key: (change: TreeChange) => change.path };
     const queue: EventQueue<TreeChange> = new EventQueue(hooks, signal);
     if (this.#stop.signal.aborted) queue.finish(this.#failure);
-    else this.#listeners.add(queue);
+    else if (!queue.ended) this.#listeners.add(queue);
     return queue;
   }
 

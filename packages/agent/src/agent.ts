@@ -18,6 +18,8 @@ const RETRY_MS = [1000, 2000, 5000, 15_000, 60_000];
 const RETRIED = new Set(['refused', 'disk-full', 'read-only', 'missing-parent', 'unreachable', 'failed', 'replaced']);
 /** Without any event everything is looked at again after these milliseconds: events may be lost, and native paths change by other hands. */
 const RESYNC_MS = 60_000;
+/** About when the fleet hears of a change, in ms: reports of many instances are spread around it. */
+const REPORT_MS = 100;
 
 /** The daemon of one machine: keeps each bundle where its head is, whatever events are lost, doubled or late (P4). */
 export class Agent {
@@ -33,6 +35,7 @@ export class Agent {
   #clock: InstanceStatus['clock'];
   #self: ProcessIdentity | undefined;
   #telling: Promise<void> = Promise.resolve();
+  #reporting: Promise<void> | undefined;
 
   constructor(settings: Settings, options: { log?: Log; resyncMs?: number } = {}) {
     if (!settings.store)
@@ -64,6 +67,7 @@ export class Agent {
     } finally {
       await Promise.allSettled([...this.#loops.values()].map((loop) => loop.ended));
       await this.#telling;
+      await this.#reporting;
       await this.#store?.close();
       for (const worker of this.#workers.values()) worker.close();
     }
@@ -198,15 +202,22 @@ export class Agent {
     return describeInstance(this.#settings, bundles, { member: this.#member?.mode, clock: this.#clock });
   }
 
-  /** Writes the status here and shows it to the fleet, one at a time, always the newest. */
+  /** Writes the status here, one at a time, always the newest, and shows it to the fleet a moment later. */
   #tell(): Promise<void> {
     const mine = this.#telling.then(async () => {
       if (mine !== this.#telling) return; // a newer call tells the same and more
       await this.#writeLocal();
-      if (this.#store && this.#reachable) await this.#report(this.#store);
+      this.#reporting ??= this.#reportSoon();
     });
     this.#telling = mine;
     return mine;
+  }
+
+  /** Not at once: after a publish the whole fleet has news, while some of it is still fetching the release. */
+  async #reportSoon(): Promise<void> {
+    await delay(REPORT_MS * (0.5 + Math.random()));
+    this.#reporting = undefined;
+    if (this.#store && this.#reachable) await this.#report(this.#store);
   }
 
   async #writeLocal(): Promise<void> {

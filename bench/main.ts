@@ -1,6 +1,7 @@
 // Prints the tables that docs/benchmarks.md holds. argv: the measurements to run, all of them where none is named.
 import { cpus, totalmem } from 'node:os';
 import { benchClient } from './client/main.ts';
+import { benchFootprint } from './footprint/main.ts';
 import { benchPropagation } from './propagation/main.ts';
 
 const MEASUREMENTS: Record<string, { title: string; run: () => Promise<string> }> = {
@@ -8,6 +9,10 @@ const MEASUREMENTS: Record<string, { title: string; run: () => Promise<string> }
   propagation: {
     title: 'Start of a publish to the last agent that has it on disk, three members',
     run: () => benchPropagation(),
+  },
+  footprint: {
+    title: 'What an agent costs that has nothing to do, and how soon it has applied',
+    run: () => benchFootprint(),
   },
 };
 

@@ -95,7 +95,9 @@ export class BundleWorker {
   /** Without a head what is here stays (P5). */
   #stay(bundle: Bundle): void {
     const release = bundle.applied?.release;
-    if (release) this.#settle(release, { target: release.number, state: 'applied' });
+    if (!release) return;
+    bundle.checkNative();
+    this.#settle(release, { target: release.number, state: 'applied' });
   }
 
   #fail(error: unknown): void {

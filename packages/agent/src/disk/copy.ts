@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { lstatOf } from './tree.ts';
+import { besides, lstatOf } from './tree.ts';
 
 /** What cp(1) says in the C locale, as the code that the system call had. */
 const CODES: readonly [string, string][] = [
@@ -31,7 +31,7 @@ export function copyNative(from: string, to: string): void {
 
 /** A faithful copy that is whole or not there; what was at its place before goes. */
 export function snapshot(from: string, to: string): void {
-  const fresh = `${to}.new`;
+  const fresh = besides(to, 'new');
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(dirname(to), { recursive: true });
   copyNative(from, fresh);

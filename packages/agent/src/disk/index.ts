@@ -1,4 +1,5 @@
-export { type ApplyResult, Bundle, type BundleOptions, type Fetch, openBundle, placeBundle } from './bundle.ts';
+export { type ApplyResult, Bundle, type Fetch, openBundle, placeBundle } from './bundle.ts';
+export type { BundleOptions } from './bundle-state.ts';
 export { exchangeHelper } from './exchange.ts';
 export { isLocked, lockState } from './lock.ts';
 export { checkPolicy, DEFAULT_POLICY, type Policy, resolveNativeRoot } from './policy.ts';

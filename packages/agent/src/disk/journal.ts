@@ -26,14 +26,22 @@ export interface Place {
   readonly link: LinkMode;
 }
 
+/** A place that becomes plain files of a release, or the original again, since the next release has another. */
+interface Leaving {
+  readonly place: Place;
+  readonly tree: TreeName;
+  readonly original: boolean;
+  /** the next one is at another native root */
+  readonly away: boolean;
+}
+
 /** What a restart has to know that the disk itself does not tell. */
 export interface Journal {
   readonly format: 1;
   /** once native paths lead here */
   readonly place?: Place;
   readonly moving?: Moving;
-  /** a place that becomes plain files of a release, or the original again, since the next release has another */
-  readonly leaving?: { readonly place: Place; readonly tree: TreeName; readonly original: boolean };
+  readonly leaving?: Leaving;
   readonly failed?: Failure;
   /** the bundle's end here; without a tree its native places are plain already */
   readonly unmanaging?: { readonly original: boolean; readonly tree?: TreeName };

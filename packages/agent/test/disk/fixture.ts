@@ -108,6 +108,11 @@ export class Disk implements Disposable {
     return readTree(join(this.root, native));
   }
 
+  /** A file beside root and state. */
+  readFile(path: string): string {
+    return readFileSync(join(this.folder, path), 'utf8');
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.folder, { recursive: true, force: true });
   }

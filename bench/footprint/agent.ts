@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { onExit } from '../exit.ts';
+
+/** Which files run: those of the checkout, or a package as it is installed. */
+const COMMAND = fileURLToPath(new URL('../../packages/cli/bin/quorate.js', import.meta.url));
+/** Linux counts a process's time in these, whatever the kernel's own tick (sysconf(_SC_CLK_TCK)). */
+const TICKS_PER_SECOND = 100;
+
+export interface Usage {
+  /** resident now, MB of 2^20 bytes */
+  readonly megabytes: number;
+  /** share of one core since the agent was asked first */
+  readonly cpu: number;
+}
+
+/** A real agent: the command, as a process of its own on a machine in a folder. */
+export class MeasuredAgent implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #guard: Disposable;
+  readonly #bundle: string;
+
+  constructor(store: string, root: string, bundle: string) {
+    mkdirSync(join(root, 'etc'), { recursive: true });
+    const args = ['--store', store, '--root', root, '--config', '/dev/null', 'agent'];
+    this.#child = spawn(process.execPath, [COMMAND, ...args], {
+      stdio: 'ignore',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    this.#guard = onExit(() => this.#child.kill('SIGKILL'));
+    this.#bundle = join(root, 'var/lib/quorate', bundle);
+  }
+
+  /** Until its release is live and its status says so. */
+  async applied(): Promise<void> {
+    for (const until = performance.now() + 60_000; !existsSync(join(this.#bundle, 'settled')); await delay(1))
+      if (performance.now() > until) throw new Error(`${this.#bundle} is not applied within 60 s`);
+  }
+
+  /** What it uses while it is left alone for so many seconds. */
+  async idle(seconds: number): Promise<Usage> {
+    const [from, ticks] = [performance.now(), this.#ticks()];
+    await delay(seconds * 1000);
+    const used = (this.#ticks() - ticks) / TICKS_PER_SECOND;
+    return { megabytes: this.#megabytes(), cpu: used / ((performance.now() - from) / 1000) };
+  }
+
+  /** utime and stime, fields 14 and 15 of /proc/PID/stat; those of its name may hold spaces. */
+  #ticks(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  }
+
+  #megabytes(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null)
+      await new Promise((ended) => {
+        this.#child.once('exit', ended);
+        this.#child.kill('SIGKILL');
+      });
+    this.#guard[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,97 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import type { BundleDefinition } from '@quorate/model';
+import { fileError } from './file-errors.ts';
+import { liveRelease } from './flip.ts';
+import { type Journal, readJournal, writeJournal } from './journal.ts';
+import { CopyLinking } from './link-copy.ts';
+import { DirectoryLinking } from './link-directory.ts';
+import { FilesLinking } from './link-files.ts';
+import type { Ground, Linking, StagedRelease } from './linking.ts';
+import { Owners } from './owners.ts';
+import { Packs } from './packs.ts';
+import { BundlePaths, ORIGINAL } from './paths.ts';
+import { type Policy, resolveNativeRoot } from './policy.ts';
+import { lstatOf, TreeWriter } from './tree.ts';
+import { Trees } from './trees.ts';
+
+export interface BundleOptions {
+  /** the state folder, absolute */
+  readonly state: string;
+  /** native paths are taken below it */
+  readonly root: string;
+  readonly bundle: string;
+  readonly policy: Policy;
+  /** false where commands make no sense: while an image is built */
+  readonly hooks?: boolean;
+  readonly log?: (line: string) => void;
+}
+
+const LINKINGS = { directory: DirectoryLinking, files: FilesLinking, copy: CopyLinking };
+
+/** What a bundle has on this disk and how it stands there; what happens to it is decided elsewhere. */
+export class BundleState {
+  readonly options: BundleOptions;
+  readonly paths: BundlePaths;
+  readonly owners: Owners;
+  readonly writer: TreeWriter;
+  readonly packs: Packs;
+  readonly trees: Trees;
+  /** as it is noted on the disk, but for a place that is noted with the next step */
+  journal: Journal;
+
+  /** @throws AgentError when the state folder cannot be used */
+  constructor(options: BundleOptions) {
+    this.options = options;
+    this.paths = new BundlePaths(options.state, options.root, options.bundle);
+    try {
+      mkdirSync(this.paths.releases, { recursive: true, mode: 0o755 });
+      this.journal = readJournal(this.paths);
+      this.packs = new Packs(this.paths.packs);
+    } catch (error) {
+      throw fileError(`the state of ${options.bundle} cannot be opened`, error);
+    }
+    this.owners = new Owners(options.root);
+    this.writer = new TreeWriter(this.owners);
+    this.trees = new Trees(this.paths, this.packs, this.writer, this.owners);
+  }
+
+  log(line: string): void {
+    this.options.log?.(line);
+  }
+
+  note(journal: Journal): void {
+    if (!isDeepStrictEqual(journal, this.journal)) writeJournal(this.paths, journal);
+    this.journal = journal;
+  }
+
+  live(): StagedRelease | undefined {
+    const tree = liveRelease(this.paths);
+    return tree === undefined ? undefined : this.trees.staged(tree);
+  }
+
+  ground(definition: BundleDefinition): Ground {
+    const { policy, root, state } = this.options;
+    const native = resolveNativeRoot(policy, root, state, definition);
+    return { paths: this.paths, writer: this.writer, owners: this.owners, native, log: (line) => this.log(line) };
+  }
+
+  linking(definition: BundleDefinition): Linking {
+    return new LINKINGS[definition.link](this.ground(definition));
+  }
+
+  /** Whether a release goes to where the one before is, in the same way. */
+  samePlace({ root, link }: BundleDefinition): boolean {
+    const { place } = this.journal;
+    return !place || (place.native === root && place.link === link);
+  }
+
+  get hasOriginal(): boolean {
+    return lstatOf(this.paths.tree(ORIGINAL)) !== undefined;
+  }
+
+  /** Once it is back in its place. */
+  forgetOriginal(): void {
+    for (const path of [this.paths.tree(ORIGINAL), this.paths.kept]) rmSync(path, { recursive: true, force: true });
+  }
+}

@@ -5,8 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onExit } from '../exit.ts';
 
-/** Which files run: those of the checkout, or a package as it is installed. */
-const COMMAND = fileURLToPath(new URL('../../packages/cli/bin/quorate.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('./installed.mjs', import.meta.url));
 /** Linux counts a process's time in these, whatever the kernel's own tick (sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_SECOND = 100;
 

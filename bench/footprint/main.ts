@@ -4,16 +4,13 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { definitionOf, type Entry, manifestOf, sha256 } from '@quorate/model';
-import { openStore, publishManifest } from '@quorate/store';
+import { openStore } from '@quorate/store';
 import { BenchEnsemble } from '../ensemble.ts';
 import { onExit } from '../exit.ts';
+import { BUNDLE, FILE_BYTES, FILES, publishSet } from '../set.ts';
 import { median, quantile, table } from '../statistics.ts';
 import { MeasuredAgent } from './agent.ts';
 
-const FILES = 40;
-/** About what a configuration file has. */
-const FILE_BYTES = 4096;
 /** After its start an agent is given this time to come to rest. */
 const SETTLE_SECONDS = 10;
 const IDLE_SECONDS = 120;
@@ -40,8 +37,8 @@ async function measureIdle(directory: string, folder: string): Promise<string> {
   await using ensemble = await BenchEnsemble.start(3);
   const zookeeper = `zk://${ensemble.servers}/quorate`;
   await publish(zookeeper);
-  await using first = new MeasuredAgent(directory, join(folder, 'directory'), 'bench');
-  await using second = new MeasuredAgent(zookeeper, join(folder, 'zookeeper'), 'bench');
+  await using first = new MeasuredAgent(directory, join(folder, 'directory'), BUNDLE);
+  await using second = new MeasuredAgent(zookeeper, join(folder, 'zookeeper'), BUNDLE);
   const agents = [first, second];
   await Promise.all(agents.map((agent) => agent.applied()));
   await delay(SETTLE_SECONDS * 1000);
@@ -60,7 +57,7 @@ async function measureStarts(store: string, folder: string): Promise<string> {
   for (let start = 0; start <= STARTS; start++) {
     const root = join(folder, `start-${start}`);
     const from = performance.now();
-    await using agent = new MeasuredAgent(store, root, 'bench');
+    await using agent = new MeasuredAgent(store, root, BUNDLE);
     await agent.applied();
     if (start > 0) times.push(performance.now() - from); // the first warms the caches
   }
@@ -77,25 +74,5 @@ async function measureStarts(store: string, folder: string): Promise<string> {
 async function publish(url: string): Promise<void> {
   await using store = await openStore(url);
   const contents = Array.from({ length: FILES }, (_, at) => Buffer.from(`# file ${at}\n`.padEnd(FILE_BYTES, 'x')));
-  const blobs = new Map(contents.map((bytes) => [sha256(bytes), bytes]));
-  await publishManifest(store, {
-    bundle: 'bench',
-    definition: definitionOf({ root: '/etc/bench', link: 'directory' }),
-    manifest: manifestOf(contents.map(entry)),
-    read: async (hash: string) => blobs.get(hash)!,
-    author: 'bench',
-    message: 'footprint',
-  });
-}
-
-function entry(bytes: Buffer, at: number): Entry {
-  const owned = { owner: String(process.geteuid?.()), group: String(process.getegid?.()) };
-  return {
-    path: `file-${at}.conf`,
-    kind: 'file',
-    mode: '0644',
-    ...owned,
-    size: bytes.byteLength,
-    sha256: sha256(bytes),
-  };
+  await publishSet(store, contents, 'footprint');
 }

@@ -6,19 +6,16 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { definitionOf, type Entry, manifestOf, sha256 } from '@quorate/model';
-import { openStore, publishManifest, type Store } from '@quorate/store';
+import { openStore, type Store } from '@quorate/store';
 import { ZooKeeper } from '@quorate/zookeeper';
 import { BenchEnsemble } from '../ensemble.ts';
 import { onExit } from '../exit.ts';
+import { FILE_BYTES, FILES, publishSet } from '../set.ts';
 import { median, quantile, table } from '../statistics.ts';
 import { Flips } from './flips.ts';
 
 const FLOOR_AGENT = fileURLToPath(new URL('./floor-agent.ts', import.meta.url));
 const COMMAND = fileURLToPath(new URL('../../packages/cli/bin/quorate.js', import.meta.url));
-const FILES = 40;
-/** About what a configuration file has; the same on both sides. */
-const FILE_BYTES = 4096;
 const PUBLISHES = 40;
 const WARM_UP = 5;
 /** Between two rounds, ms. */
@@ -107,30 +104,8 @@ class Publisher {
     contents(files, this.#round).forEach((bytes, at) => {
       this.#contents[at] = bytes;
     });
-    const blobs = new Map(this.#contents.map((bytes) => [sha256(bytes), bytes]));
-    const base = await this.#store.latest('bench');
-    await publishManifest(this.#store, {
-      bundle: 'bench',
-      ...(base ? { base } : {}),
-      definition: definitionOf({ root: '/etc/bench', link: 'directory' }),
-      manifest: manifestOf(this.#contents.map(entry)),
-      read: async (hash: string) => blobs.get(hash)!,
-      author: 'bench',
-      message: `round ${this.#round}`,
-    });
+    await publishSet(this.#store, this.#contents, `round ${this.#round}`);
   }
-}
-
-function entry(bytes: Buffer, at: number): Entry {
-  return {
-    path: `file-${at}.conf`,
-    kind: 'file',
-    mode: '0644',
-    owner: 'root',
-    group: 'root',
-    size: bytes.byteLength,
-    sha256: sha256(bytes),
-  };
 }
 
 function contents(files: number, round: number): Buffer[] {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { type BlobRef, blobsOf, type Entry, type Manifest, manifestFromPages, type Release } from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { snapshot } from './copy.ts';
-import { liveTree } from './flip.ts';
+import { liveRelease, liveTree } from './flip.ts';
 import type { StagedRelease } from './linking.ts';
 import type { Owners } from './owners.ts';
 import type { PackedRelease, Packs } from './packs.ts';
@@ -77,9 +77,9 @@ export class Trees {
     const wanted = [...release.pages, ...blobsOf(manifest)].filter((ref) => !this.#packs.has(ref));
     const blobs = new Map(await Promise.all(wanted.map(async (ref) => [ref.sha256, await fetch(ref)] as const)));
     if (blobs.size > 0 || !this.#packs.release(tree)) {
-      const others = this.#needed().filter((name) => name !== tree && name !== ORIGINAL);
+      const others = (): TreeName[] => this.#needed().filter((name) => name !== tree && name !== ORIGINAL);
       this.#packs.add(needs(tree, { release, manifest }), blobs, () =>
-        others.map((name) => needs(name, this.release(name))),
+        others().map((name) => needs(name, this.release(name))),
       );
     }
     this.#known.set(tree, { release, manifest });
@@ -152,8 +152,8 @@ export class Trees {
 
   /** Work for a quiet moment, so that the next release is staged sooner. Does nothing where all is ready. */
   async prepare(): Promise<void> {
-    const live = liveTree(this.#paths);
-    if (live === undefined || live === ORIGINAL) return;
+    const live = liveRelease(this.#paths);
+    if (live === undefined) return;
     const { manifest } = this.release(live);
     const unneeded = this.#unneeded();
     if (!this.#spare.holds(manifest)) {

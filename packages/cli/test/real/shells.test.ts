@@ -130,6 +130,10 @@ describe('for shells and programs', () => {
     try {
       await new Promise((resolve) => agent.stdout.once('data', resolve));
       agent.stdout.destroy();
+      // a publisher waits for those that show themselves: an agent that has just begun does not yet
+      await until('the agent shows itself', async () =>
+        /"id": "a"/.test((await place.quorate(['fleet', '--json'])).stdout),
+      );
       const waited = await place.quorate(['rollback', 'web', '--to', '2', '--yes', '--wait', '20']);
       assert.equal(waited.code, 0, waited.stdout + waited.stderr);
       assert.match(waited.stdout, /✓ a {2}applied after \d+ ms/);

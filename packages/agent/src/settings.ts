@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { describeFaults } from '@quorate/model';
+import { DEFAULT_PORTS, describeFaults, type MemberPorts } from '@quorate/model';
 import * as v from 'valibot';
 import { AgentError } from './errors.ts';
 
@@ -13,6 +13,28 @@ export interface MemberSettings {
   readonly servers: Readonly<Record<string, string>>;
   /** megabytes of Java heap; 96 holds a usual fleet's releases (measured: 81 MB resident) */
   readonly heap: number;
+  /** folder with ZooKeeper's jars; searched for where absent */
+  readonly jars?: string;
+}
+
+/** How a machine finds the others of its fleet. */
+export type DiscoverySettings =
+  | { readonly addresses: readonly string[] }
+  | { readonly dns: string }
+  | { readonly file: string };
+
+/** An ensemble that looks after itself: nobody declares who is a member. */
+export interface EnsembleSection {
+  /** the cluster's id, a UUID */
+  readonly cluster: string;
+  readonly discovery: DiscoverySettings;
+  /** who settles which machine may found; the operator's word where absent */
+  readonly arbiter?: { readonly file: string };
+  /** file with the cluster's secret, where machines join by it */
+  readonly secret?: string;
+  readonly ports: MemberPorts;
+  /** megabytes of Java heap; sized to the machine where absent */
+  readonly heap?: number;
   /** folder with ZooKeeper's jars; searched for where absent */
   readonly jars?: string;
 }
@@ -36,6 +58,7 @@ export interface Settings {
   /** certificate files for `zk+tls:` stores */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly member?: MemberSettings;
+  readonly ensemble?: EnsembleSection;
   /** false: reload and health commands are not run, as while an image is built */
   readonly hooks?: boolean;
   /** the file that was read, if any */
@@ -67,6 +90,7 @@ const absolute = v.pipe(
   v.string(),
   v.check((path) => path.startsWith('/'), 'an absolute path'),
 );
+const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const FileSchema = v.strictObject({
   store: v.optional(text),
   root: v.optional(absolute),
@@ -81,6 +105,33 @@ const FileSchema = v.strictObject({
   links: v.optional(v.array(absolute)),
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
   hooks: v.optional(v.boolean()),
+  ensemble: v.optional(
+    v.strictObject({
+      cluster: text,
+      discovery: v.union(
+        [
+          v.strictObject({ addresses: v.array(text) }),
+          v.strictObject({ dns: text }),
+          v.strictObject({ file: absolute }),
+        ],
+        'one of `addresses: [10.0.0.1, …]`, `dns: NAME` and `file: PATH`',
+      ),
+      arbiter: v.optional(v.strictObject({ file: absolute })),
+      secret: v.optional(absolute),
+      ports: v.optional(
+        v.strictObject({
+          client: v.optional(port, DEFAULT_PORTS.client),
+          local: v.optional(port, DEFAULT_PORTS.local),
+          quorum: v.optional(port, DEFAULT_PORTS.quorum),
+          election: v.optional(port, DEFAULT_PORTS.election),
+          peer: v.optional(port, DEFAULT_PORTS.peer),
+        }),
+        {},
+      ),
+      heap: v.optional(v.pipe(v.number(), v.integer(), v.minValue(48))),
+      jars: v.optional(absolute),
+    }),
+  ),
   member: v.optional(
     v.strictObject({
       id: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(254)),
@@ -104,18 +155,20 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
   const given = (name: keyof SettingsFlags & keyof FileSettings): string | undefined =>
     flags[name] || env[`QUORATE_${name.toUpperCase()}`] || (file?.[name] as string | undefined);
   const root = resolve(given('root') ?? '/');
+  const state = resolve(given('state') ?? join(root, STATE_FOLDER));
   const bundles = flags.bundles || env.QUORATE_BUNDLES || undefined;
   const settings: Settings = {
-    store: given('store'),
+    store: given('store') ?? (file?.ensemble ? ensembleUrl(file.ensemble, given('address')) : undefined),
     root,
-    state: resolve(given('state') ?? join(root, STATE_FOLDER)),
+    state,
     instance: given('instance') ?? hostname(),
     address: given('address'),
     zone: given('zone'),
     bundles: bundles === undefined ? file?.bundles : bundles.split(',').filter((name) => name !== ''),
     roots: file?.roots,
     links: file?.links,
-    tls: file?.tls,
+    tls: file?.tls ?? (file?.ensemble ? trustFiles(state) : undefined),
+    ensemble: file?.ensemble,
     member: file?.member,
     hooks: file?.hooks,
     file: file ? path : undefined,
@@ -128,6 +181,24 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     );
   }
   return settings;
+}
+
+/** The store in the fleet's own ensemble: this machine and those that are named; who else serves is found out on the way. */
+function ensembleUrl({ discovery, ports }: EnsembleSection, own: string | undefined): string {
+  const named = 'addresses' in discovery ? discovery.addresses : [];
+  const servers = [...new Set([...(own ? [own] : []), ...named])].map((address) => withPort(address, ports.client));
+  return `zk+tls://${servers.join(',')}/quorate`;
+}
+
+/** `10.0.0.1:2281`, `[fd00::1]:2281` */
+export function withPort(address: string, port: number): string {
+  return `${address.includes(':') && !address.startsWith('[') ? `[${address}]` : address}:${port}`;
+}
+
+/** The files that let this machine into its cluster. */
+function trustFiles(state: string): NonNullable<Settings['tls']> {
+  const folder = join(state, 'trust');
+  return { ca: join(folder, 'ca.pem'), cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
 }
 
 async function readSettingsFile(path: string, mustExist: boolean): Promise<FileSettings | undefined> {

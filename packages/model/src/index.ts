@@ -10,7 +10,26 @@ export {
 } from './definition.ts';
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
+export { type MembershipDecision, type MembershipView, planMembership } from './ensemble/membership.ts';
+export { type EnsembleObservation, outdatedRecords, viewOf } from './ensemble/observe.ts';
 export { type EnsemblePlan, type EnsembleStep, planEnsemble } from './ensemble/plan.ts';
+export {
+  type ClusterRecord,
+  type ClusterSettings,
+  DEFAULT_CLUSTER,
+  DEFAULT_PORTS,
+  decodeCluster,
+  decodeMachine,
+  decodeMember,
+  decodePlan,
+  ENSEMBLE_FORMAT,
+  encodeEnsembleRecord,
+  type MachineMember,
+  type MachineRecord,
+  type MemberPorts,
+  type MemberRecord,
+  type PlanRecord,
+} from './ensemble/records.ts';
 export {
   type Candidate,
   DEFAULT_ENSEMBLE,

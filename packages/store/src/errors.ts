@@ -3,6 +3,7 @@ import type { Release } from '@quorate/model';
 /** What went wrong, as a stable word that programs can rely on. */
 export type StoreErrorCode =
   | 'CONFLICT' // somebody else moved the head first
+  | 'NOT_IN_SYNC' // too few of the ensemble's voters would be in sync: ask again
   | 'UNREACHABLE' // the store cannot be reached, or has no majority now
   | 'NOT_ALLOWED' // reached, but it refuses us
   | 'NOT_FOUND' // no such bundle, release or blob

@@ -1,3 +1,4 @@
+export type { ConfigMember, Ensemble, EnsembleConfiguration, Lead, MembershipChange } from './ensemble.ts';
 export { StoreError, type StoreErrorCode } from './errors.ts';
 export { type OpenOptions, openStore } from './open.ts';
 export { type ManifestToPublish, type PublishOptions, publishManifest, rollback } from './publish.ts';

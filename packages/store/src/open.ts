@@ -6,6 +6,8 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
   /** ms until a ZooKeeper store that does not answer is given up; 15,000 unless said */
   readonly connectTimeout?: number;
+  /** more `host:port` of a ZooKeeper store whose servers come and go, asked for before each session; the ensemble's own list is followed then */
+  readonly servers?: () => Promise<readonly string[]>;
   /** files for `zk+tls:` */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   /** `user:password` for ensembles that ask for digest authentication; nodes are then made for this user alone */

@@ -1,4 +1,5 @@
 import type { BlobRef, Head, InstanceStatus, Release } from '@quorate/model';
+import type { Ensemble } from './ensemble.ts';
 
 /** What an adapter can do beyond reading and writing; whoever uses it asks here instead of guessing. */
 export interface Capabilities {
@@ -67,6 +68,8 @@ export interface Store extends AsyncDisposable {
   /** as given, without secrets */
   readonly url: string;
   readonly capabilities: Capabilities;
+  /** what keeps the store alive, where that is an ensemble of the fleet's own machines */
+  readonly ensemble?: Ensemble;
 
   /** Names of all bundles that have a head, in byte order. Repeatable. */
   bundles(options?: CallOptions): Promise<string[]>;

@@ -6,7 +6,7 @@ const AGAIN_MS = 1000;
 
 /** A connection to an ensemble that outlives its sessions: when one has expired, whoever comes next opens another. */
 export class Link {
-  readonly #servers: string;
+  readonly #servers: () => Promise<string>;
   readonly #options: ConnectOptions;
   readonly #closed = new AbortController();
   #session: Promise<ZooKeeper> | undefined;
@@ -14,7 +14,8 @@ export class Link {
   /** Told of each new session before anybody else uses it. */
   onSession: (zk: ZooKeeper) => Promise<void> = async () => undefined;
 
-  constructor(servers: string, options: ConnectOptions) {
+  /** @param servers `host:port,…/chroot`, asked for before each session: machines come and go */
+  constructor(servers: () => Promise<string>, options: ConnectOptions) {
     this.#servers = servers;
     this.#options = options;
   }
@@ -36,7 +37,7 @@ export class Link {
   }
 
   async #connect(): Promise<ZooKeeper> {
-    const zk = await ZooKeeper.connect(this.#servers, { ...this.#options, signal: this.#closed.signal });
+    const zk = await ZooKeeper.connect(await this.#servers(), { ...this.#options, signal: this.#closed.signal });
     try {
       await this.onSession(zk);
       return zk;

@@ -25,10 +25,14 @@ export async function openZooKeeperStore(url: string, options: OpenOptions): Pro
   const connect: ConnectOptions = {
     sessionTimeout: SESSION_TIMEOUT,
     connectTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
+    ...(options.servers ? { followConfig: true } : {}),
     ...(secure ? { tls: await tlsFiles(options.tls ?? {}) } : {}),
     ...(options.auth ? { auth: [{ scheme: 'digest', auth: options.auth }] } : {}),
   };
-  const link = new Link(`${servers}${chroot === '/' ? '' : chroot.replace(/\/$/, '')}`, connect);
+  const folder = chroot === '/' ? '' : chroot.replace(/\/$/, '');
+  const named = servers!.split(',');
+  const known = async (): Promise<readonly string[]> => (await options.servers?.()) ?? [];
+  const link = new Link(async () => `${[...new Set([...named, ...(await known())])].join(',')}${folder}`, connect);
   const store = new ZooKeeperStore(url, link, options.auth ? CREATOR_ALL : undefined);
   try {
     await store.connect(options.signal);

@@ -16,6 +16,7 @@ import { Blobs } from './blobs.ts';
 import { BlobCache } from './cache.ts';
 import { zooKeeperChanges } from './changes.ts';
 import { collect } from './collect.ts';
+import { ZooKeeperEnsemble } from './ensemble.ts';
 import { isCode, storeError } from './errors.ts';
 import { Lines } from './lines.ts';
 import type { Link } from './link.ts';
@@ -29,6 +30,7 @@ import { Tree } from './tree.ts';
 export class ZooKeeperStore implements Store {
   readonly url: string;
   readonly capabilities: Capabilities = { events: true, sessions: true };
+  readonly ensemble: ZooKeeperEnsemble;
   readonly #link: Link;
   readonly #tree: Tree;
   readonly #blobs: Blobs;
@@ -47,7 +49,11 @@ export class ZooKeeperStore implements Store {
     this.#statuses = new Statuses(this.#tree);
     const parts = { tree: this.#tree, blobs: this.#blobs, lines: this.#lines, cache: this.#cache };
     this.#publisher = new Publisher(link, parts);
-    link.onSession = (zk) => this.#statuses.showAgain(zk);
+    this.ensemble = new ZooKeeperEnsemble((options, work) => this.#call(options, work), link, this.#tree);
+    link.onSession = async (zk) => {
+      await this.#statuses.showAgain(zk);
+      await this.ensemble.showAgain(zk);
+    };
   }
 
   /** The first session. @throws StoreError UNREACHABLE, NOT_ALLOWED, NEWER_FORMAT */

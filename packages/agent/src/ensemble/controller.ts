@@ -1,0 +1,258 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type EnsembleObservation,
+  type EnsemblePlan,
+  type EnsembleStep,
+  type MachineRecord,
+  type MemberPorts,
+  type MemberRecord,
+  outdatedRecords,
+  planEnsemble,
+  viewOf,
+} from '@quorate/model';
+import { type Ensemble, type EnsembleConfiguration, type Lead, StoreError } from '@quorate/store';
+
+/** ms between looks while nothing is told: what is silent tells nothing. */
+const LOOK_MS = 1000;
+/** ms in which a port that is alive takes a connection */
+const PROBE_MS = 1000;
+
+export interface ControllerOptions {
+  readonly ensemble: Ensemble;
+  /** who this is, for people */
+  readonly instance: string;
+  /** instances that whoever made them says are no more; undefined where nobody can tell */
+  readonly terminated?: () => Promise<ReadonlySet<string>>;
+  readonly log: (line: string) => void;
+}
+
+/** Keeps the ensemble's membership as `planEnsemble` says, while this machine leads. Two at once do no harm: each change is conditional on what was seen. */
+export class Controller {
+  readonly #options: ControllerOptions;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+  }
+
+  /** Stands for the lead again and again until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { ensemble, instance, log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await using lead = await ensemble.lead(instance, { signal });
+        log('info  this machine leads: it keeps the ensemble');
+        await this.#reign(lead, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        log(`info  the lead is not held: ${(error as Error).message}`);
+        await delay(LOOK_MS, undefined, { signal }).catch(() => undefined); // ended by the signal: the loop sees it
+      }
+    }
+  }
+
+  async #reign(lead: Lead, until: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([lead.signal, until]);
+    const watch = new Watch();
+    const told = new Told(this.#options);
+    const news = new News(this.#options.ensemble.changes('everything', { signal }));
+    while (!signal.aborted) {
+      const seen = await this.#observe(watch, signal);
+      const plan = planEnsemble(viewOf(seen));
+      const trouble = plan.step && (await this.#take(plan.step, plan, seen, signal));
+      await this.#tidy(seen, signal);
+      await told.tell(plan, trouble, signal);
+      if (!plan.step || trouble) await news.wait(LOOK_MS, signal);
+    }
+  }
+
+  async #observe(watch: Watch, signal: AbortSignal): Promise<EnsembleObservation & { config: EnsembleConfiguration }> {
+    const { ensemble, terminated } = this.#options;
+    const [config, records, machines, leaving, cluster, dead] = await Promise.all([
+      ensemble.configuration({ signal }),
+      ensemble.members({ signal }),
+      ensemble.machines({ signal }),
+      ensemble.leaving({ signal }),
+      ensemble.cluster({ signal }),
+      terminated?.().catch(() => undefined), // whoever cannot be asked has said nothing
+    ]);
+    if (!cluster) throw new StoreError('CORRUPT', 'the ensemble has no record of its cluster');
+    const observed = {
+      config,
+      version: config.version,
+      configured: config.members,
+      records,
+      machines,
+      leaving: new Set(leaving),
+      terminated: dead ?? new Set<string>(),
+      settings: cluster.settings,
+    };
+    const silence = await watch.silence(records, machines);
+    const behind = watch.behind(viewOf({ ...observed, silence, behind: new Map() }).synced, config);
+    return { ...observed, silence, behind };
+  }
+
+  /** @returns what hindered it */
+  async #take(
+    step: EnsembleStep,
+    { from, reason }: EnsemblePlan,
+    seen: EnsembleObservation & { config: EnsembleConfiguration },
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { ensemble, log } = this.#options;
+    const begun = performance.now();
+    try {
+      if (step.kind === 'remove') await ensemble.change({ leave: step.id }, from, { signal });
+      else if (step.kind === 'add') {
+        const { id, instance, incarnation } = step.member;
+        const machine = seen.machines.find((one) => one.instance === instance && one.incarnation === incarnation)!;
+        if (!(await ensemble.assign(holderRecord(id, machine), { signal }))) return `server id ${id} is taken since`;
+        await ensemble.change({ join: { id, line: serverLine(machine, 'observer') } }, from, { signal });
+      } else {
+        const role = step.kind === 'promote' ? 'participant' : 'observer';
+        const { line } = seen.config.members.find(({ id }) => id === step.id)!;
+        await ensemble.change({ join: { id: step.id, line: inRole(line, role) } }, from, { signal });
+      }
+      log(`info  ensemble: ${reason} (${(performance.now() - begun).toFixed(0)} ms)`);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof StoreError)) throw error;
+      return error.message;
+    }
+  }
+
+  async #tidy(seen: EnsembleObservation, signal: AbortSignal): Promise<void> {
+    const { ensemble } = this.#options;
+    for (const id of outdatedRecords(seen)) await ensemble.release(id, { signal });
+    for (const instance of seen.leaving) {
+      // the request has done its work when nothing of the machine is left
+      const there = seen.machines.some((machine) => machine.instance === instance);
+      if (!there && !seen.records.some((record) => record.instance === instance))
+        await ensemble.hasLeft(instance, { signal });
+    }
+  }
+}
+
+/** `ADDRESS:QUORUM:ELECTION:ROLE;LOOPBACK:PORT`: the plain client port is the machine's own. */
+export function serverLine(
+  { address, ports }: { readonly address: string; readonly ports: MemberPorts },
+  role: 'participant' | 'observer',
+): string {
+  const host = address.includes(':') && !address.startsWith('[') ? `[${address}]` : address;
+  return `${host}:${ports.quorum}:${ports.election}:${role};127.0.0.1:${ports.local}`;
+}
+
+function inRole(line: string, role: 'participant' | 'observer'): string {
+  return line.replace(/:(participant|observer);/, `:${role};`);
+}
+
+export function holderRecord(id: number, machine: Omit<MemberRecord, 'id'> | MachineRecord): MemberRecord {
+  const { format, instance, incarnation, zone, address, ports } = machine;
+  return { format, id, instance, incarnation, zone, address, ports };
+}
+
+/** Since when what should be there is not, on this machine's monotonic clock alone (P6). */
+class Watch {
+  readonly #silentSince = new Map<string, number>();
+  readonly #behindSince = new Map<number, number>();
+
+  /**
+   * Seconds since each holder that shows itself no more was last heard. One whose agent is stopped while its server goes on is not silent:
+   * its port answers.
+   */
+  async silence(records: readonly MemberRecord[], machines: readonly MachineRecord[]): Promise<Map<string, number>> {
+    const there = new Set(machines.map(({ instance }) => instance));
+    const absent = records.filter(({ instance }) => !there.has(instance));
+    const asked = performance.now(); // silence begins when it was found, not when the question gave up
+    const answers = await Promise.all(
+      absent.map(({ address, ports }) => answersAt(address, ports.quorum, ports.client)),
+    );
+    const silent = absent.filter((_, at) => !answers[at]).map(({ instance }) => instance);
+    return since(this.#silentSince, silent, asked);
+  }
+
+  behind(synced: ReadonlySet<number>, { members }: EnsembleConfiguration): Map<number, number> {
+    const late = members.map(({ id }) => id).filter((id) => !synced.has(id));
+    return since(this.#behindSince, late, performance.now());
+  }
+}
+
+/** Seconds since each of these was first among them without a break. */
+function since<K>(known: Map<K, number>, now: readonly K[], at: number): Map<K, number> {
+  for (const key of known.keys()) if (!now.includes(key)) known.delete(key);
+  for (const key of now) if (!known.has(key)) known.set(key, at);
+  return new Map([...known].map(([key, from]) => [key, (at - from) / 1000]));
+}
+
+/** Whether any of the ports takes a connection. */
+async function answersAt(host: string, ...ports: number[]): Promise<boolean> {
+  const answers = await Promise.all(
+    ports.map(
+      (port) =>
+        new Promise<boolean>((resolve) => {
+          const socket = connect({ host, port });
+          const finish = (answer: boolean): void => {
+            socket.destroy();
+            resolve(answer);
+          };
+          socket.setTimeout(PROBE_MS, () => finish(false));
+          socket.once('connect', () => finish(true)).once('error', () => finish(false)); // refused, or no way there
+        }),
+    ),
+  );
+  return answers.includes(true);
+}
+
+/** The plan as others see it: written when it changes. */
+class Told {
+  readonly #options: ControllerOptions;
+  #last = '';
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+  }
+
+  async tell(plan: EnsemblePlan, trouble: string | undefined, signal: AbortSignal): Promise<void> {
+    const { ensemble, instance, log } = this.#options;
+    const { settled, reason } = plan;
+    const record = { format: 1, controller: instance, settled, reason, ...(trouble ? { trouble } : {}) };
+    const text = JSON.stringify(record);
+    if (text === this.#last) return;
+    await ensemble.tellPlan(record, { signal });
+    if (!plan.step || trouble)
+      log(`info  ensemble: ${settled ? 'settled: ' : ''}${reason}${trouble ? `; not yet: ${trouble}` : ''}`);
+    this.#last = text;
+  }
+}
+
+/** Turns a stream of news into waits that each end at the next news or after a time. */
+class News {
+  #fresh = false;
+  #wake: () => void = () => undefined;
+
+  constructor(stream: AsyncIterable<void>) {
+    void this.#follow(stream);
+  }
+
+  async #follow(stream: AsyncIterable<void>): Promise<void> {
+    for await (const _ of stream) {
+      this.#fresh = true;
+      this.#wake();
+    }
+    this.#wake();
+  }
+
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (!this.#fresh) {
+      const stop = new AbortController();
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      const timeout = delay(ms, undefined, { signal: AbortSignal.any([signal, stop.signal]) }).catch(() => undefined); // woken, or the end
+      await Promise.race([woken, timeout]);
+      stop.abort();
+    }
+    this.#fresh = false;
+  }
+}

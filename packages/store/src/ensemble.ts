@@ -1,0 +1,76 @@
+import type { ClusterRecord, MachineRecord, MemberRecord, PlanRecord } from '@quorate/model';
+import type { CallOptions } from './store.ts';
+
+/** One server of the ensemble's own configuration. */
+export interface ConfigMember {
+  readonly id: number;
+  readonly role: 'voter' | 'observer';
+  /** host of its quorum port */
+  readonly address: string;
+  /** what stands behind `server.N=` */
+  readonly line: string;
+}
+
+/** What the ensemble itself says about its membership. */
+export interface EnsembleConfiguration {
+  /** for the compare-and-set of the next change */
+  readonly version: string;
+  readonly members: readonly ConfigMember[];
+}
+
+/** One change of the membership. */
+export type MembershipChange =
+  /** `line` is what stands behind `server.N=` */
+  { readonly join: { readonly id: number; readonly line: string } } | { readonly leave: number };
+
+/** The lead among the machines, until it is given back or lost. */
+export interface Lead extends AsyncDisposable {
+  /** fires before anybody else can lead */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The ensemble behind a store, for those who run its members: the records below `ensemble/`, and the membership.
+ * Every method may throw StoreError UNREACHABLE, NOT_ALLOWED, CORRUPT, NEWER_FORMAT, or the signal's reason.
+ */
+export interface Ensemble {
+  /** Which cluster this is; undefined before it is founded. */
+  cluster(options?: CallOptions): Promise<ClusterRecord | undefined>;
+  /** Writes what a new ensemble begins with, or what a re-founded one goes on with. Repeatable. */
+  found(cluster: ClusterRecord, first: MemberRecord, options?: CallOptions): Promise<void>;
+
+  /** The configuration as the ensemble's leader has it now. */
+  configuration(options?: CallOptions): Promise<EnsembleConfiguration>;
+  /**
+   * One conditional change. @returns the configuration after it
+   * @throws StoreError CONFLICT when it is not at `from` any more; NOT_IN_SYNC when a majority of the new voters is not there
+   */
+  change(change: MembershipChange, from: string, options?: CallOptions): Promise<EnsembleConfiguration>;
+
+  /** Who holds the server ids. */
+  members(options?: CallOptions): Promise<MemberRecord[]>;
+  /** Gives an id to its holder. @returns false when somebody has it already */
+  assign(member: MemberRecord, options?: CallOptions): Promise<boolean>;
+  /** Takes a holder's record away. Repeatable. */
+  release(id: number, options?: CallOptions): Promise<void>;
+
+  /** Machines that show themselves now. */
+  machines(options?: CallOptions): Promise<MachineRecord[]>;
+  /** Shows this machine for as long as the store is open, over all sessions. Repeatable. */
+  show(machine: MachineRecord, options?: CallOptions): Promise<void>;
+
+  /** Machines that are asked to leave; the request stays until they have. */
+  leaving(options?: CallOptions): Promise<string[]>;
+  askToLeave(instance: string, options?: CallOptions): Promise<void>;
+  hasLeft(instance: string, options?: CallOptions): Promise<void>;
+
+  /** What the controller does now, and why. */
+  plan(options?: CallOptions): Promise<PlanRecord | undefined>;
+  tellPlan(plan: PlanRecord, options?: CallOptions): Promise<void>;
+
+  /** Reasons to look again at members, machines or leavers; begins with one. Doubled or late, never lost. Ends with the signal. */
+  changes(what: 'assignments' | 'everything', options: { readonly signal: AbortSignal }): AsyncIterable<void>;
+
+  /** Waits until this machine leads. */
+  lead(instance: string, options: { readonly signal: AbortSignal }): Promise<Lead>;
+}

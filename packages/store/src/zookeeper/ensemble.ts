@@ -1,0 +1,219 @@
+import {
+  type ClusterRecord,
+  decodeCluster,
+  decodeMachine,
+  decodeMember,
+  decodePlan,
+  encodeEnsembleRecord,
+  type MachineRecord,
+  type MemberRecord,
+  type PlanRecord,
+} from '@quorate/model';
+import { type EnsembleConfig, LeaderElection, type NodeData, type ZooKeeper } from '@quorate/zookeeper';
+import type { Ensemble, EnsembleConfiguration, Lead, MembershipChange } from '../ensemble.ts';
+import { StoreError } from '../errors.ts';
+import { recordError } from '../format.ts';
+import type { CallOptions } from '../store.ts';
+import { isCode } from './errors.ts';
+import type { Link } from './link.ts';
+import { childrenOf, createFixed, ignoreMissing, orUndefined } from './missing.ts';
+import type { Tree } from './tree.ts';
+
+const ENSEMBLE = '/ensemble';
+const CLUSTER = `${ENSEMBLE}/cluster`;
+const MEMBERS = `${ENSEMBLE}/members`;
+const MACHINES = `${ENSEMBLE}/machines`;
+const LEAVING = `${ENSEMBLE}/leaving`;
+const PLAN = `${ENSEMBLE}/plan`;
+const LEAD = `${ENSEMBLE}/lead`;
+
+const named = (folder: string, name: string | number): string =>
+  `${folder}/${encodeURIComponent(name).replace(/^\./, '%2E')}`;
+
+/** Runs work in a session that has not ended, with errors as they are for a store. */
+export type InSession = <T>(options: CallOptions, work: (zk: ZooKeeper) => Promise<T>) => Promise<T>;
+
+export class ZooKeeperEnsemble implements Ensemble {
+  readonly #call: InSession;
+  readonly #link: Link;
+  readonly #tree: Tree;
+  /** what this machine shows, over all sessions */
+  #shown: MachineRecord | undefined;
+
+  constructor(call: InSession, link: Link, tree: Tree) {
+    this.#call = call;
+    this.#link = link;
+    this.#tree = tree;
+  }
+
+  cluster(options: CallOptions = {}): Promise<ClusterRecord | undefined> {
+    return this.#call(options, (zk) => read(zk, CLUSTER, decodeCluster));
+  }
+
+  found(cluster: ClusterRecord, first: MemberRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, async (zk) => {
+      for (const folder of [MEMBERS, MACHINES, LEAVING]) await zk.ensure(folder, this.#tree.acl);
+      await this.#put(zk, named(MEMBERS, first.id), first);
+      await this.#put(zk, CLUSTER, cluster); // last: whoever finds it finds the rest
+    });
+  }
+
+  configuration(options: CallOptions = {}): Promise<EnsembleConfiguration> {
+    return this.#call(options, async (zk) => {
+      await zk.sync('/'); // else a server that is behind tells of yesterday
+      return described(await zk.getConfig());
+    });
+  }
+
+  change(change: MembershipChange, from: string, options: CallOptions = {}): Promise<EnsembleConfiguration> {
+    const fromConfig = BigInt(from);
+    return this.#call(options, async (zk) => {
+      try {
+        const made =
+          'join' in change
+            ? await zk.reconfig({ joining: `server.${change.join.id}=${change.join.line}`, fromConfig })
+            : await zk.reconfig({ leaving: [change.leave], fromConfig });
+        return described(made);
+      } catch (error) {
+        if (isCode(error, 'BAD_VERSION', 'RECONFIG_IN_PROGRESS'))
+          throw new StoreError('CONFLICT', `the membership is not what it was: ${error.message}`, { cause: error });
+        if (isCode(error, 'NEW_CONFIG_NO_QUORUM'))
+          throw new StoreError('NOT_IN_SYNC', 'a majority of the voters that there would be is not in sync', {
+            cause: error,
+          });
+        throw error;
+      }
+    });
+  }
+
+  members(options: CallOptions = {}): Promise<MemberRecord[]> {
+    return this.#call(options, (zk) => readAll(zk, MEMBERS, decodeMember));
+  }
+
+  assign(member: MemberRecord, options: CallOptions = {}): Promise<boolean> {
+    return this.#call(options, async (zk) => {
+      const path = named(MEMBERS, member.id);
+      try {
+        await zk.create(path, encodeEnsembleRecord(member), this.#tree.acl);
+        return true;
+      } catch (error) {
+        if (!isCode(error, 'NODE_EXISTS', 'CONNECTION_LOSS')) throw error;
+        const holder = await read(zk, path, decodeMember);
+        return holder?.instance === member.instance && holder.incarnation === member.incarnation;
+      }
+    });
+  }
+
+  release(id: number, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, (zk) => zk.delete(named(MEMBERS, id)).catch(ignoreMissing));
+  }
+
+  machines(options: CallOptions = {}): Promise<MachineRecord[]> {
+    return this.#call(options, (zk) => readAll(zk, MACHINES, decodeMachine));
+  }
+
+  show(machine: MachineRecord, options: CallOptions = {}): Promise<void> {
+    this.#shown = machine;
+    return this.#call(options, (zk) => this.showAgain(zk));
+  }
+
+  /** Ephemeral nodes go with their session: each new one shows the machine again. */
+  async showAgain(zk: ZooKeeper): Promise<void> {
+    const machine = this.#shown;
+    if (!machine) return;
+    const path = named(MACHINES, machine.instance);
+    const data = encodeEnsembleRecord(machine);
+    for (;;) {
+      try {
+        const there = await zk.exists(path);
+        if (there && there.ephemeralOwner === zk.session.id) await zk.set(path, data);
+        else {
+          // of a session before ours, which takes it along when it ends
+          if (there) await zk.delete(path);
+          await zk.create(path, data, { mode: 'ephemeral', ...this.#tree.acl });
+        }
+        return;
+      } catch (error) {
+        if (isCode(error, 'NO_NODE') && !(await zk.exists(MACHINES))) return; // not founded yet
+        if (!isCode(error, 'CONNECTION_LOSS', 'NO_NODE', 'NODE_EXISTS')) throw error;
+      }
+    }
+  }
+
+  leaving(options: CallOptions = {}): Promise<string[]> {
+    return this.#call(options, async (zk) => (await childrenOf(zk, LEAVING)).map(decodeURIComponent));
+  }
+
+  askToLeave(instance: string, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, (zk) => createFixed(zk, named(LEAVING, instance), '', this.#tree.acl));
+  }
+
+  hasLeft(instance: string, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, (zk) => zk.delete(named(LEAVING, instance)).catch(ignoreMissing));
+  }
+
+  plan(options: CallOptions = {}): Promise<PlanRecord | undefined> {
+    return this.#call(options, (zk) => read(zk, PLAN, decodePlan));
+  }
+
+  tellPlan(plan: PlanRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, (zk) => this.#put(zk, PLAN, plan));
+  }
+
+  async *changes(what: 'assignments' | 'everything', { signal }: { signal: AbortSignal }): AsyncGenerator<void> {
+    const path = what === 'everything' ? ENSEMBLE : MEMBERS;
+    while (!signal.aborted) {
+      const zk = await this.#link.patiently(signal, () => undefined).catch(() => undefined); // only the signal ends it in vain
+      if (!zk) return;
+      const events = zk.watch(path, { kind: 'persistent_recursive', signal });
+      yield;
+      try {
+        for await (const { path: changed } of events) if (changed !== PLAN && !changed.startsWith(LEAD)) yield;
+      } catch {
+        // the session has ended, however: the next one begins with a look
+      }
+    }
+  }
+
+  lead(instance: string, { signal }: { signal: AbortSignal }): Promise<Lead> {
+    return this.#call({ signal }, (zk) => new LeaderElection(zk, LEAD, instance).lead({ signal }));
+  }
+
+  async #put(zk: ZooKeeper, path: string, record: object): Promise<void> {
+    const data = encodeEnsembleRecord(record);
+    if (await zk.exists(path)) await zk.set(path, data);
+    else await createFixed(zk, path, data, this.#tree.acl);
+  }
+}
+
+const SERVER_LINE = /^server\.(\d+)\s*=\s*(.*)$/;
+
+function described(config: NodeData & EnsembleConfig): EnsembleConfiguration {
+  const lines = config.data.toString('utf8').split('\n');
+  const lineOf = new Map(lines.map((line) => SERVER_LINE.exec(line)).map((match) => [Number(match?.[1]), match?.[2]]));
+  return {
+    version: String(config.version),
+    members: config.members.map(({ id, role, host }) => ({
+      id,
+      role: role === 'observer' ? 'observer' : 'voter',
+      address: host,
+      line: lineOf.get(id)!.trim(),
+    })),
+  };
+}
+
+async function read<T>(zk: ZooKeeper, path: string, decode: (bytes: Uint8Array) => T): Promise<T | undefined> {
+  const found = await orUndefined(zk.get(path));
+  try {
+    return found && decode(found.data);
+  } catch (error) {
+    throw recordError(path, error) ?? error;
+  }
+}
+
+/** Records of a folder; those that went away in between are left out. */
+async function readAll<T>(zk: ZooKeeper, folder: string, decode: (bytes: Uint8Array) => T): Promise<T[]> {
+  const names = await childrenOf(zk, folder);
+  const records = await Promise.all(names.map((name) => read(zk, `${folder}/${name}`, decode)));
+  return records.filter((record) => record !== undefined);
+}

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Member, parseServer } from './ensemble/index.ts';
+import { declaredLine, formatDynamic, Member, parseServer } from './ensemble/index.ts';
 import type { Settings } from './settings.ts';
 import type { MemberState } from './status-file.ts';
 
@@ -24,7 +24,9 @@ export async function* superviseMember(settings: Settings, signal: AbortSignal):
   const { id, servers, heap, jars } = settings.member!;
   const member = new Member({
     id,
-    servers: Object.entries(servers).map(([server, text]) => parseServer(Number(server), text)),
+    dynamic: formatDynamic(
+      Object.entries(servers).map(([server, text]) => declaredLine(parseServer(Number(server), text))),
+    ),
     folder: join(settings.state, 'member'),
     tickTime: TICK_MS,
     heap,
@@ -40,7 +42,7 @@ export async function* superviseMember(settings: Settings, signal: AbortSignal):
 
   async function look(): Promise<MemberReport> {
     try {
-      if (await member.start()) starts++;
+      if ((await member.start({ rewrite: true })).started) starts++;
     } catch (error) {
       await delay(RESTART_MS[Math.min(++starts, RESTART_MS.length - 1)], undefined, { signal }).catch(() => undefined); // as above
       return { state: 'down', detail: (error as Error).message };

@@ -1,6 +1,11 @@
-export { dynamicConfig, type MemberConfig, parseServer, type Server, zooCfg } from './config.ts';
+export { zooCfg } from './config.ts';
 export { Controller, type ControllerOptions, holderRecord, serverLine } from './controller.ts';
+export { type DataState, readDataState } from './data-state.ts';
+export { declaredLine, parseServer, type Server } from './declared.ts';
+export { chooseDynamic, formatDynamic, parseDynamic, type ServerLine } from './dynamic.ts';
+export { askMember, type Endpoint, type MemberAnswer, type MemberHealth, parseSrvr } from './health.ts';
+export { type MemberIdentity, readIdentity, sameIdentity, setDataAside } from './identity.ts';
 export { fetchJars, findJars, findJava, type Java, jarsFolder, ZOOKEEPER_VERSION } from './jars.ts';
 export { freePorts, LoopbackEnsemble } from './loopback.ts';
-export { Member, type MemberHealth, type MemberOptions } from './member.ts';
+export { Member, type MemberOptions, type Started, type StartOptions } from './member.ts';
 export { identify, lives, type ProcessIdentity } from './process.ts';

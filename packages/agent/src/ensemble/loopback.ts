@@ -2,7 +2,8 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
-import { parseServer } from './config.ts';
+import { declaredLine, parseServer } from './declared.ts';
+import { formatDynamic } from './dynamic.ts';
 import { Member } from './member.ts';
 
 const SERVING_WITHIN_MS = 60_000;
@@ -15,7 +16,7 @@ export class LoopbackEnsemble implements AsyncDisposable {
 
   private constructor(members: readonly Member[]) {
     this.members = members;
-    this.servers = members.map(({ server }) => `${server.address}:${server.clientPort}`).join(',');
+    this.servers = members.map(({ endpoint }) => `${endpoint.host}:${endpoint.port}`).join(',');
   }
 
   /**
@@ -31,10 +32,11 @@ export class LoopbackEnsemble implements AsyncDisposable {
     const { heap = 96, tickTime = 500 } = options;
     const ports = await freePorts(3 * count);
     const servers = Array.from({ length: count }, (_, at) =>
-      parseServer(at + 1, `127.0.0.1:${ports.slice(3 * at, 3 * at + 3).join(':')}`),
+      declaredLine(parseServer(at + 1, `127.0.0.1:${ports.slice(3 * at, 3 * at + 3).join(':')}`)),
     );
+    const dynamic = formatDynamic(servers);
     const ensemble = new LoopbackEnsemble(
-      servers.map(({ id }) => new Member({ id, servers, folder: join(folder, `member-${id}`), tickTime, heap })),
+      servers.map(({ id }) => new Member({ id, dynamic, folder: join(folder, `member-${id}`), tickTime, heap })),
     );
     try {
       await Promise.all(ensemble.members.map((member) => member.start()));

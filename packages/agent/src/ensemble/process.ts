@@ -41,19 +41,22 @@ export function parseIdentity<More extends object>(text: string): (ProcessIdenti
   return value as ProcessIdentity & Partial<More>;
 }
 
-/** A process that works in a folder and has a word on its command line. The folder itself is compared: its path may be another machine's in a container. */
+/** A process that works in a folder and has a word on its command line. */
 export async function runningIn(folder: string, word: string): Promise<ProcessIdentity | undefined> {
-  const here = await stat(folder).catch(() => undefined); // not made yet: nobody works in it
-  if (!here) return undefined;
   for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      if (!(await readFile(`/proc/${name}/cmdline`, 'utf8')).split('\0').includes(word)) continue;
-      const there = await stat(`/proc/${name}/cwd`);
-      if (there.ino === here.ino && there.dev === here.dev) return await identify(Number(name));
-    } catch {
-      // it ended while we looked, or is another user's: not ours
-    }
+    if (/^\d+$/.test(name) && (await worksIn(Number(name), folder, word))) return await identify(Number(name));
   }
   return undefined;
+}
+
+/** Whether a process works in a folder and has a word on its command line. The folder itself is compared: its path may be another machine's in a container. */
+export async function worksIn(pid: number, folder: string, word: string): Promise<boolean> {
+  try {
+    if (!(await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0').includes(word)) return false;
+    const [here, there] = await Promise.all([stat(folder), stat(`/proc/${pid}/cwd`)]);
+    return there.ino === here.ino && there.dev === here.dev;
+  } catch {
+    // it ended while we looked, is another user's, or the folder was never made: not ours
+    return false;
+  }
 }

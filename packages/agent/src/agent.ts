@@ -7,7 +7,7 @@ import { BundleWorker } from './bundle-worker.ts';
 import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import { AgentError } from './errors.ts';
-import { type MemberReport, superviseMember } from './member-supervisor.ts';
+import { declaredMember, type MemberReport, superviseMember } from './member-supervisor.ts';
 import type { Settings } from './settings.ts';
 import { describeInstance, writeStatus } from './status-file.ts';
 
@@ -186,7 +186,8 @@ export class Agent {
   }
 
   async #supervise(signal: AbortSignal): Promise<void> {
-    for await (const report of superviseMember(this.#settings, signal)) {
+    const member = declaredMember(this.#settings.member!, this.#settings.state);
+    for await (const report of superviseMember(member, signal, { rewrite: true })) {
       if (report.state !== this.#member?.state || report.detail !== this.#member?.detail) {
         this.#log(
           `${report.state === 'down' ? 'warn ' : 'info '} member ${this.#settings.member!.id}: ${report.mode ?? report.state}${report.detail ? `: ${report.detail}` : ''}`,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { declaredLine, formatDynamic, Member, parseServer } from './ensemble/index.ts';
-import type { Settings } from './settings.ts';
+import { declaredLine, formatDynamic, Member, parseServer, type StartOptions } from './ensemble/index.ts';
+import type { MemberSettings } from './settings.ts';
 import type { MemberState } from './status-file.ts';
 
 export interface MemberReport {
@@ -19,19 +19,29 @@ const RESTART_MS = [0, 1000, 5000, 15_000, 60_000];
 /** A member that served for this long ended for a new reason. ms */
 const SETTLED_MS = 60_000;
 
-/** Keeps this machine's declared member running, and tells each change of what it is. Ends with the signal; the member goes on. */
-export async function* superviseMember(settings: Settings, signal: AbortSignal): AsyncGenerator<MemberReport> {
-  const { id, servers, heap, jars } = settings.member!;
-  const member = new Member({
+/** The member that the settings declare by hand. @throws AgentError BAD_SETTINGS */
+export function declaredMember({ id, servers, heap, jars }: MemberSettings, state: string): Member {
+  return new Member({
     id,
     dynamic: formatDynamic(
       Object.entries(servers).map(([server, text]) => declaredLine(parseServer(Number(server), text))),
     ),
-    folder: join(settings.state, 'member'),
+    folder: join(state, 'member'),
     tickTime: TICK_MS,
     heap,
     ...(jars ? { jars } : {}),
   });
+}
+
+/**
+ * Keeps a member running, and tells what it is at each look. Ends with the signal; the member goes on.
+ * @param options how it is started whenever it does not run
+ */
+export async function* superviseMember(
+  member: Member,
+  signal: AbortSignal,
+  options: StartOptions = {},
+): AsyncGenerator<MemberReport> {
   let starts = 0;
   let servedSince: number | undefined;
   while (!signal.aborted) {
@@ -42,7 +52,7 @@ export async function* superviseMember(settings: Settings, signal: AbortSignal):
 
   async function look(): Promise<MemberReport> {
     try {
-      if ((await member.start({ rewrite: true })).started) starts++;
+      if ((await member.start(options)).started) starts++;
     } catch (error) {
       await delay(RESTART_MS[Math.min(++starts, RESTART_MS.length - 1)], undefined, { signal }).catch(() => undefined); // as above
       return { state: 'down', detail: (error as Error).message };
@@ -50,7 +60,7 @@ export async function* superviseMember(settings: Settings, signal: AbortSignal):
     const health = await member.health();
     if (!health) {
       servedSince = undefined;
-      return { state: 'starting', detail: 'it does not serve: it looks for a majority of the declared servers' };
+      return { state: 'starting', detail: 'it does not serve: it looks for a majority of the voters' };
     }
     servedSince ??= performance.now();
     if (performance.now() - servedSince > SETTLED_MS) starts = 0;

@@ -14,6 +14,8 @@ export type AgentErrorCode =
   | 'CORRUPT' // what Quorate keeps on this disk does not match its hash
   | 'NO_JAVA' // Java, or ZooKeeper's jars, missing or too old
   | 'MEMBER_FAILED' // the ZooKeeper member does not come up
+  | 'ARBITER_UNREACHABLE' // who founded cannot be told or settled now
+  | 'DISCOVERY_UNKNOWN' // which machines there are cannot be told now: nobody counts as gone
   | 'FAILED';
 
 export class AgentError extends Error {

@@ -1,5 +1,7 @@
 export { Agent, bundlePlace, type Log, managedBundles } from './agent.ts';
 export { type AppliedOnce, applyOnce } from './apply-once.ts';
+export * from './arbiter/index.ts';
+export * from './discovery/index.ts';
 export * from './disk/index.ts';
 export * from './ensemble/index.ts';
 export { AgentError, type AgentErrorCode } from './errors.ts';

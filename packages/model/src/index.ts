@@ -10,6 +10,13 @@ export {
 } from './definition.ts';
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
+export {
+  decodeFounding,
+  encodeFounding,
+  FOUNDING_FORMAT,
+  type Founder,
+  type FoundingRecord,
+} from './ensemble/founding-record.ts';
 export { type MembershipDecision, type MembershipView, planMembership } from './ensemble/membership.ts';
 export { type EnsembleObservation, outdatedRecords, viewOf } from './ensemble/observe.ts';
 export { type EnsemblePlan, type EnsembleStep, planEnsemble } from './ensemble/plan.ts';

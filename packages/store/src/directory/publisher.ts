@@ -5,7 +5,8 @@ import type { Blobs } from './blobs.ts';
 import type { Line } from './collect.ts';
 import { syncFolder } from './durable.ts';
 import { isLost } from './errors.ts';
-import { HEADS_KEPT, latestOf } from './heads.ts';
+import { latestOf } from './heads.ts';
+import { STEPS_KEPT } from './numbered.ts';
 
 /** A publisher whose blobs were set aside by a collector verifies them again this often. */
 const FENCED_ROUNDS = 100;
@@ -107,7 +108,7 @@ export class Publisher {
     // a fence bumps the version and keeps the release: the base is still the base
     if (step && now?.head.release === expected?.release && now?.head.digest === expected?.digest)
       return { version: step.version };
-    if (this.#tried !== undefined && step && step.version - this.#tried > HEADS_KEPT) {
+    if (this.#tried !== undefined && step && step.version - this.#tried > STEPS_KEPT) {
       const message = `this machine slept while release ${release.number} of ${release.bundle} was published, and whether it stood for a time can't be told any more`;
       throw new StoreError('UNKNOWN_OUTCOME', message);
     }

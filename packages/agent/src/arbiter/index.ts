@@ -1,0 +1,3 @@
+export type { Arbiter, Ruling } from './arbiter.ts';
+export { FolderArbiter } from './folder.ts';
+export { StaticArbiter } from './static.ts';

@@ -1,0 +1,19 @@
+import { FOUNDING_FORMAT } from '@quorate/model';
+import { FolderArbiter } from '../../src/index.ts';
+
+// One process of many: adds its own mark to the record until it has done so `times`, each by a compare-and-set.
+const [folder, name, times] = process.argv.slice(2);
+const arbiter = new FolderArbiter(folder!);
+for (let done = 0; done < Number(times); ) {
+  const { record, version } = await arbiter.read();
+  const next = {
+    format: FOUNDING_FORMAT,
+    cluster: 'c',
+    generation: 1,
+    revision: (record?.revision ?? 0) + 1,
+    founder: { instance: name!, incarnation: `${done}`, address: '' },
+    state: 'founding' as const,
+    members: [...(record?.members ?? []), `${name}/${done}`],
+  };
+  if (await arbiter.claim(next, version)) done++;
+}

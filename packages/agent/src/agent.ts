@@ -8,6 +8,7 @@ import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './di
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import { AgentError } from './errors.ts';
 import { declaredMember, type MemberReport, superviseMember } from './member-supervisor.ts';
+import { OwnClock } from './own-clock.ts';
 import type { Settings } from './settings.ts';
 import { describeInstance, writeStatus } from './status-file.ts';
 
@@ -20,6 +21,8 @@ const RETRIED = new Set(['refused', 'disk-full', 'read-only', 'missing-parent', 
 const RESYNC_MS = 60_000;
 /** About when the fleet hears of a change, in ms: reports of many instances are spread around it. */
 const REPORT_MS = 100;
+/** How often it is looked whether this machine's clock was set or is to be measured, in ms: two readings, no network. */
+const CLOCK_LOOK_MS = 5000;
 
 /** The daemon of one machine: keeps each bundle where its head is, whatever events are lost, doubled or late (P4). */
 export class Agent {
@@ -28,11 +31,11 @@ export class Agent {
   readonly #resyncMs: number;
   readonly #workers = new Map<string, BundleWorker>();
   readonly #loops = new Map<string, Loop>();
+  readonly #clock = new OwnClock();
   #store: Store | undefined;
   #reachable = false;
   #unreachableDetail: string | undefined;
   #member: MemberReport | undefined;
-  #clock: InstanceStatus['clock'];
   #self: ProcessIdentity | undefined;
   #telling: Promise<void> = Promise.resolve();
   #reporting: Promise<void> | undefined;
@@ -58,7 +61,7 @@ export class Agent {
     await using _lock = await lockState(state);
     this.#self = await identify(process.pid);
     await this.#recover();
-    const tasks = [this.#follow(signal)];
+    const tasks = [this.#follow(signal), this.#measureClock(signal)];
     if (this.#settings.member) tasks.push(this.#supervise(signal));
     try {
       await Promise.all(tasks);
@@ -200,7 +203,10 @@ export class Agent {
 
   get #status(): InstanceStatus {
     const bundles = Object.fromEntries([...this.#workers].map(([name, worker]) => [name, worker.status]));
-    return describeInstance(this.#settings, bundles, { member: this.#member?.mode, clock: this.#clock });
+    return describeInstance(this.#settings, bundles, {
+      member: this.#member?.mode,
+      clock: this.#reachable ? this.#clock.offset : undefined,
+    });
   }
 
   /** Writes the status here, one at a time, always the newest, and shows it to the fleet a moment later. */
@@ -238,12 +244,22 @@ export class Agent {
     }
   }
 
+  /** At rest the status is shown again from time to time: its reply tells how the clock stands. */
+  async #measureClock(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await delay(CLOCK_LOOK_MS, undefined, { signal }).catch(() => undefined); // the signal ends the wait
+      if (this.#reachable && this.#clock.isDue) await this.#tell();
+    }
+  }
+
   async #report(store: Store): Promise<void> {
     try {
-      const clock = await store.report(this.#status);
-      if (clock) this.#clock = clock;
+      const status = this.#status;
+      const exchange = await store.report(status);
+      if (exchange) this.#clock.reported(status.clock, exchange);
     } catch (error) {
       // the next change, at the latest the reconnect, tells it again
+      this.#clock.notReported();
       this.#log(`warn  the status could not be shown to the fleet: ${(error as Error).message}`);
     }
   }

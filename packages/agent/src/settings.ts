@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { DEFAULT_PORTS, describeFaults, type MemberPorts } from '@quorate/model';
+import { CLOCK_WARN_SECONDS, DEFAULT_PORTS, describeFaults, type MemberPorts } from '@quorate/model';
 import * as v from 'valibot';
 import { AgentError } from './errors.ts';
 
@@ -59,6 +59,8 @@ export interface Settings {
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly member?: MemberSettings;
   readonly ensemble?: EnsembleSection;
+  /** what is told of clocks */
+  readonly clock?: { /** seconds off from which on it is a warning */ readonly warn: number };
   /** false: reload and health commands are not run, as while an image is built */
   readonly hooks?: boolean;
   /** the file that was read, if any */
@@ -104,6 +106,7 @@ const FileSchema = v.strictObject({
   roots: v.optional(v.array(absolute)),
   links: v.optional(v.array(absolute)),
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
+  clock: v.optional(v.strictObject({ warn: v.optional(v.pipe(v.number(), v.minValue(0)), CLOCK_WARN_SECONDS) })),
   hooks: v.optional(v.boolean()),
   ensemble: v.optional(
     v.strictObject({
@@ -170,6 +173,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     tls: file?.tls ?? (file?.ensemble ? trustFiles(state) : undefined),
     ensemble: file?.ensemble,
     member: file?.member,
+    clock: file?.clock,
     hooks: file?.hooks,
     file: file ? path : undefined,
   };

@@ -1,3 +1,18 @@
+export {
+  CLOCK_DRIFT,
+  CLOCK_REST_MS,
+  CLOCK_SOON_MS,
+  CLOCK_WARN_SECONDS,
+  type ClockExchange,
+  type ClockOffset,
+  type ClockReading,
+  type ClockSample,
+  clockDueAfter,
+  clockToShow,
+  learnClock,
+  offsetAt,
+  surelyOff,
+} from './clock.ts';
 export { describeFaults } from './codec.ts';
 export {
   type BundleDefinition,

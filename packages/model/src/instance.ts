@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { type ClockOffset, ClockSchema } from './clock.ts';
 import { count, decodeRecord, encodeRecord } from './codec.ts';
 
 export const STATUS_FORMAT = 1;
@@ -44,8 +45,8 @@ export interface InstanceStatus {
   /** what its ZooKeeper member is now: `leader`, `follower`, `observer`; absent where no member runs */
   readonly member?: string;
   readonly bundles: Readonly<Record<string, BundleStatus>>;
-  /** this machine's clock minus the leader's, with the bound of the error, both in milliseconds */
-  readonly clock?: { readonly offset: number; readonly error: number };
+  /** how far its clock is from the leader's */
+  readonly clock?: ClockOffset;
 }
 
 const StatusSchema = v.object({
@@ -66,7 +67,7 @@ const StatusSchema = v.object({
       detail: v.optional(v.string()),
     }),
   ),
-  clock: v.optional(v.object({ offset: v.number(), error: v.number() })),
+  clock: v.optional(ClockSchema),
 });
 
 export const encodeStatus = (status: InstanceStatus): Buffer => encodeRecord(status);

@@ -38,7 +38,7 @@ const status: InstanceStatus = {
   host: 'h',
   version: '0',
   bundles: { web: { applied: 1, digest: '', target: 1, state: 'applied' } },
-  clock: { offset: 0.5, error: 1 },
+  clock: { offset: 0.5, error: 1, epoch: 3 },
 };
 const CODECS: readonly [string, (bytes: Uint8Array) => unknown, (value: never) => Buffer, object][] = [
   ['release', decodeRelease, encodeRelease, release],

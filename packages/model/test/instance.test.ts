@@ -13,7 +13,7 @@ const status: InstanceStatus = {
   bundles: Object.fromEntries(
     BUNDLE_STATES.map((state) => [state, { applied: 3, digest: 'd', target: 4, state, detail: 'what happened' }]),
   ),
-  clock: { offset: -12.5, error: 2 },
+  clock: { offset: -12.5, error: 2, epoch: 3 },
 };
 
 test('a status comes back from its record as it was, in every state', () => {

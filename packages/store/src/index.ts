@@ -4,6 +4,7 @@ export { StoreError, type StoreErrorCode } from './errors.ts';
 export { type OpenOptions, openStore } from './open.ts';
 export { type ManifestToPublish, type PublishOptions, publishManifest, rollback } from './publish.ts';
 export { mustLatest, mustRelease, readManifest } from './read.ts';
+export { readClocks } from './read-clocks.ts';
 export type {
   BlobSource,
   CallOptions,

@@ -1,4 +1,4 @@
-import type { BlobRef, Head, InstanceStatus, Release } from '@quorate/model';
+import type { BlobRef, ClockExchange, Head, InstanceStatus, Release } from '@quorate/model';
 import type { Ensemble } from './ensemble.ts';
 
 /** What an adapter can do beyond reading and writing; whoever uses it asks here instead of guessing. */
@@ -105,10 +105,10 @@ export interface Store extends AsyncDisposable {
   /**
    * Shows this instance's status to the fleet until the store is closed (or, without sessions, for good). Repeatable. The first call takes
    * over from whoever showed itself under this id before, as an instance that starts again must.
-   * @returns this machine's clock minus the store's and the bound of the error, in ms, where the store tells its time
+   * @returns what the write told about clocks, where the store tells its time
    * @throws StoreError TAKEN when somebody else has taken over since: its status was left alone
    */
-  report(status: InstanceStatus, options?: CallOptions): Promise<{ offset: number; error: number } | undefined>;
+  report(status: InstanceStatus, options?: CallOptions): Promise<ClockExchange | undefined>;
 
   /** Every instance that shows a status now. Repeatable. */
   instances(options?: CallOptions): Promise<InstanceStatus[]>;

@@ -4,10 +4,12 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { exchangeHelper, findJars, findJava, parseServer, readStatus, type Settings } from '@quorate/agent';
+import { surelyOff } from '@quorate/model';
 import { Context, type GlobalFlags, openNamed } from '../context.ts';
 import { type CliError, EXIT } from '../exit.ts';
+import { CLOCK_ADVICE, clockIs, showOffset } from '../output/clock.ts';
 import { paint } from '../output/style.ts';
-import { describeClock } from './status.ts';
+import { warnAt } from './status.ts';
 
 const run = promisify(execFile);
 
@@ -34,7 +36,8 @@ export async function doctor(flags: GlobalFlags): Promise<number> {
     ports(settings),
     room(settings),
     agentState(settings),
-    clock(settings),
+    timeService(),
+    clockOffset(settings),
     appArmor(settings),
     namespaces(),
     swap(),
@@ -189,12 +192,11 @@ async function agentState({ state }: Settings): Promise<Check> {
 const TIME_SERVICES = ['chronyd', 'chrony', 'systemd-timesyncd', 'ntpd', 'ntpsec', 'openntpd'];
 
 /** Nothing depends on the clock; people who read times do. */
-async function clock({ state }: Settings): Promise<Check> {
+async function timeService(): Promise<Check> {
   const source = await readFile('/sys/devices/system/clocksource/clocksource0/current_clocksource', 'utf8').catch(
     () => 'unknown',
   ); // not shown in every container
-  const offset = (await readStatus(state))?.instance.clock;
-  const detail = `source ${source.trim()}${offset ? `, ${describeClock(offset)}` : ''}`;
+  const detail = `source ${source.trim()}`;
   for (const service of TIME_SERVICES)
     if (await runs(service)) return { name: 'clock', result: 'ok', detail: `${detail}, kept by ${service}` };
   return {
@@ -203,6 +205,16 @@ async function clock({ state }: Settings): Promise<Check> {
     detail: `${detail}, no time service seen`,
     advice: 'Quorate is right with any clock; run chrony if you want its times to read well',
   };
+}
+
+/** What the agent that runs has measured last. */
+async function clockOffset(settings: Settings): Promise<Check[]> {
+  const status = await readStatus(settings.state);
+  const clock = status?.running ? status.instance.clock : undefined;
+  if (!clock) return [];
+  if (Math.abs(surelyOff(clock)) <= warnAt({ settings }) * 1000)
+    return [{ name: 'offset', result: 'ok', detail: `${showOffset(clock)} against the leader` }];
+  return [{ name: 'offset', result: 'warn', detail: `the clock is ${clockIs(clock)}`, advice: CLOCK_ADVICE }];
 }
 
 async function runs(name: string): Promise<boolean> {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { managedBundles, readStatus } from '@quorate/agent';
-import type { BundleStatus, InstanceStatus } from '@quorate/model';
+import { managedBundles, readStatus, type Settings } from '@quorate/agent';
+import { type BundleStatus, CLOCK_WARN_SECONDS, type InstanceStatus } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { CLOCK_ADVICE, clockIs, clockWarnings, comparableClocks, showOffset } from '../output/clock.ts';
 import { paint, terminalSize } from '../output/style.ts';
 import { indented, table } from '../output/table.ts';
 
@@ -18,7 +19,10 @@ export async function status(flags: GlobalFlags): Promise<number> {
       'start one with `quorate agent`, or name its state folder with --state',
     );
   const { instance, store, member, agent, running } = local;
-  context.print(local, () => {
+  // one that ended says nothing of the clock as it is now
+  const clock = running ? instance.clock : undefined;
+  const warnings = clock ? clockWarnings([instance], warnAt(context)) : [];
+  context.print({ ...local, warnings }, () => {
     const lines = [
       `${paint('bold', instance.id)}  Quorate ${instance.version}${instance.address ? `  ${instance.address}` : ''}${instance.zone ? `  zone ${instance.zone}` : ''}`,
       `agent   ${running ? paint('green', `running (pid ${agent.pid})`) : paint('yellow', 'not running; what it applied stays in place')}`,
@@ -28,7 +32,8 @@ export async function status(flags: GlobalFlags): Promise<number> {
       lines.push(
         `member  ${member.state === 'serving' ? paint('green', instance.member ?? 'serving') : paint('yellow', member.state)}${member.detail ? `: ${member.detail}` : ''}`,
       );
-    if (instance.clock) lines.push(`clock   ${describeClock(instance.clock)}`);
+    if (clock) lines.push(`clock   ${warnings.length > 0 ? paint('yellow', clockIs(clock)) : showOffset(clock)}`);
+    if (warnings.length > 0) lines.push(`        → ${CLOCK_ADVICE}`);
     return `${lines.join('\n')}\n\n${bundleTable(instance)}`;
   });
   return Object.values(instance.bundles).every(({ state }) => state === 'applied') && running ? EXIT.done : EXIT.failed;
@@ -65,8 +70,9 @@ function paintState({ state, applied, target }: BundleStatus): string {
   return paint(state === 'applying' ? 'yellow' : 'red', state);
 }
 
-export const describeClock = ({ offset, error }: { offset: number; error: number }): string =>
-  `${offset >= 0 ? '+' : ''}${Math.abs(offset) >= 10_000 ? `${(offset / 1000).toFixed(1)} s` : `${offset.toFixed(0)} ms`} against the leader (± ${error.toFixed(0)} ms)`;
+/** seconds */
+export const warnAt = ({ settings }: { readonly settings: Settings }): number =>
+  settings.clock?.warn ?? CLOCK_WARN_SECONDS;
 
 export interface FleetFlags extends GlobalFlags {
   readonly watch?: boolean;
@@ -81,7 +87,7 @@ export async function fleet(flags: FleetFlags): Promise<number> {
   const store = await context.store();
   if (flags.forget !== undefined) return await forget(context, store, flags.forget);
   if (flags.watch) return await watchFleet(context, store);
-  const look = await lookAtFleet(store);
+  const look = await lookAtFleet(store, warnAt(context));
   context.print(look, () => fleetTable(look));
   return EXIT.done;
 }
@@ -103,12 +109,15 @@ async function forget(context: Context, store: Store, id: string): Promise<numbe
 interface Look {
   readonly heads: Readonly<Record<string, number>>;
   readonly instances: readonly InstanceStatus[];
+  /** clocks that are off */
+  readonly warnings: readonly string[];
 }
 
-async function lookAtFleet(store: Store): Promise<Look> {
+async function lookAtFleet(store: Store, warn: number): Promise<Look> {
   const heads: Record<string, number> = {};
   for (const bundle of await store.bundles()) heads[bundle] = (await store.latest(bundle))?.release.number ?? 0;
-  return { heads, instances: await store.instances() };
+  const instances = await store.instances();
+  return { heads, instances, warnings: clockWarnings(instances, warn) };
 }
 
 /** Again and again until a signal ends us; as JSON one line for each look. A store that goes away is told and looked for again. */
@@ -116,7 +125,7 @@ async function watchFleet(context: Context, store: Store): Promise<never> {
   let drawn = '';
   for (;;) {
     try {
-      const look = await lookAtFleet(store);
+      const look = await lookAtFleet(store, warnAt(context));
       drawn = context.json ? JSON.stringify(look) : fleetTable(look);
       redraw(drawn);
     } catch (error) {
@@ -137,27 +146,27 @@ function redraw(text: string): void {
   }
 }
 
-function fleetTable({ heads, instances }: Look): string {
+function fleetTable({ heads, instances, warnings }: Look): string {
   const head = Object.entries(heads).map(([name, number]) => `${name} ${number}`);
   const title = head.length > 0 ? `head  ${head.join(', ')}` : 'no bundles yet';
   if (instances.length === 0) return `${title}\n\nno instance shows itself: is an agent running?`;
+  const clocks = comparableClocks(instances);
   const columns: readonly { title: string; of(instance: InstanceStatus): string }[] = [
     { title: 'instance', of: ({ id }) => id },
     { title: 'zone', of: ({ zone }) => zone ?? '' },
     { title: 'address', of: ({ address }) => address ?? '' },
     { title: 'member', of: ({ member }) => member ?? '' },
-    {
-      title: 'clock',
-      of: ({ clock }) => (clock ? `${clock.offset >= 0 ? '+' : ''}${clock.offset.toFixed(0)} ms` : ''),
-    },
+    { title: 'clock', of: ({ id }) => (clocks.has(id) ? showOffset(clocks.get(id)!) : '') },
     { title: 'version', of: ({ version }) => version },
     { title: 'bundles', of: describeBundles },
   ];
   const shown = columns.filter(({ of }) => instances.some((instance) => of(instance) !== ''));
+  const told = warnings.map((line) => `\n${paint('yellow', `! ${line}`)}`).join('');
+  const advice = warnings.length > 0 ? `\n  → ${CLOCK_ADVICE}` : '';
   return `${title}\n\n${table(
     shown.map((column) => column.title),
     instances.map((instance) => shown.map(({ of }) => of(instance))),
-  )}`;
+  )}${told && `\n${told}${advice}`}`;
 }
 
 function describeBundles({ bundles }: InstanceStatus): string {

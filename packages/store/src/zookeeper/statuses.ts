@@ -1,7 +1,8 @@
-import { comparePaths, decodeStatus, encodeStatus, type InstanceStatus } from '@quorate/model';
+import { type ClockExchange, comparePaths, decodeStatus, encodeStatus, type InstanceStatus } from '@quorate/model';
 import type { ZooKeeper } from '@quorate/zookeeper';
 import { taken } from '../errors.ts';
 import { recordError } from '../format.ts';
+import { readClocks } from '../read-clocks.ts';
 import { isCode } from './errors.ts';
 import { childrenOf, ignoreMissing, orUndefined } from './missing.ts';
 import { INSTANCES, instancePath } from './paths.ts';
@@ -18,11 +19,10 @@ export class Statuses {
   }
 
   /**
-   * The reply carries the leader's time.
-   * @returns this clock minus the leader's and the bound of the error, in ms
+   * The reply carries the leader's time, and in the upper half of its zxid the leader's epoch.
    * @throws StoreError TAKEN
    */
-  async show(zk: ZooKeeper, status: InstanceStatus): Promise<{ offset: number; error: number }> {
+  async show(zk: ZooKeeper, status: InstanceStatus): Promise<ClockExchange> {
     const path = instancePath(status.id);
     const data = encodeStatus(status);
     for (;;) {
@@ -30,13 +30,12 @@ export class Statuses {
         const there = await zk.exists(path);
         if (!there) await this.#create(zk, path, data);
         else if (there.ephemeralOwner !== zk.session.id) await this.#takeOver(zk, path, status.id);
-        const [sent, from] = [Date.now(), performance.now()];
+        const sent = readClocks();
         const stat = await zk.set(path, data);
-        const trip = performance.now() - from;
+        const received = readClocks();
         if (stat.ephemeralOwner !== zk.session.id) continue; // somebody took over in this instant
         this.#own = { status, session: zk.session.id };
-        // the leader's clock is told in whole ms, and so is ours
-        return { offset: sent + trip / 2 - stat.mtime, error: trip / 2 + 1 };
+        return { sent, received, leader: stat.mtime, epoch: Number(stat.mzxid >> 32n) };
       } catch (error) {
         // the same again does no harm
         if (!isCode(error, 'CONNECTION_LOSS', 'NO_NODE', 'NODE_EXISTS')) throw error;

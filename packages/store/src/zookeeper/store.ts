@@ -1,4 +1,11 @@
-import { type BlobRef, comparePaths, type InstanceStatus, isBundleName, type Release } from '@quorate/model';
+import {
+  type BlobRef,
+  type ClockExchange,
+  comparePaths,
+  type InstanceStatus,
+  isBundleName,
+  type Release,
+} from '@quorate/model';
 import type { Acl, ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
 import type {
@@ -98,7 +105,7 @@ export class ZooKeeperStore implements Store {
     yield* zooKeeperChanges(this.#link, ends, (error) => storeError(this.url, error) as Error);
   }
 
-  report(status: InstanceStatus, options: CallOptions = {}): Promise<{ offset: number; error: number }> {
+  report(status: InstanceStatus, options: CallOptions = {}): Promise<ClockExchange> {
     return this.#call(options, (zk) => this.#statuses.show(zk, status));
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { LIMITS } from '@quorate/model';
+import { LIMITS, learnClock } from '@quorate/model';
 import { digestId, permissions, READ_ONLY, ZooKeeper } from '@quorate/zookeeper';
 import { oldJars } from '../../../zookeeper/test/old-jars.ts';
 import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
@@ -107,9 +107,11 @@ test('a report tells how far this clock is from the leader, within the error tha
   try {
     for (const ahead of [0, 3_600_000, -86_400_000]) {
       Date.now = () => now() + ahead;
-      const clock = (await store.report(status))!;
+      const exchange = (await store.report(status))!;
+      const clock = learnClock(undefined, exchange)!;
       assert.ok(Math.abs(clock.offset - ahead) <= clock.error, JSON.stringify({ ahead, clock }));
       assert.ok(clock.error >= 1 && clock.error < 1000, `${clock.error}`);
+      assert.ok(Number.isSafeInteger(exchange.epoch) && exchange.epoch > 0, `${exchange.epoch}`);
     }
   } finally {
     Date.now = now;

@@ -12,6 +12,10 @@ export type AgentErrorCode =
   | 'HOOK_FAILED'
   | 'IMPORT_REFUSED' // files that no bundle can hold
   | 'CORRUPT' // what Quorate keeps on this disk does not match its hash
+  | 'NOT_TRUSTED' // certificates that are missing, broken, or of another cluster
+  | 'TOKEN_REFUSED' // a join token that is unknown, used up or too old
+  | 'BAD_REQUEST' // what another machine asks for is not acceptable
+  | 'UNREACHABLE' // no other instance answers
   | 'NO_JAVA' // Java, or ZooKeeper's jars, missing or too old
   | 'MEMBER_FAILED' // the ZooKeeper member does not come up
   | 'ARBITER_UNREACHABLE' // who founded cannot be told or settled now

@@ -6,6 +6,7 @@ export * from './disk/index.ts';
 export * from './ensemble/index.ts';
 export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
+export * from './peer/index.ts';
 export {
   type MemberSettings,
   parseSettings,
@@ -15,4 +16,5 @@ export {
   type SettingsFlags,
 } from './settings.ts';
 export { type LocalStatus, type MemberState, readStatus } from './status-file.ts';
+export * from './trust/index.ts';
 export { VERSION } from './version.ts';

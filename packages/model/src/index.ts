@@ -25,6 +25,7 @@ export {
 } from './definition.ts';
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
+
 export {
   decodeFounding,
   encodeFounding,
@@ -32,8 +33,26 @@ export {
   type Founder,
   type FoundingRecord,
 } from './ensemble/founding-record.ts';
+
 export { type MembershipDecision, type MembershipView, planMembership } from './ensemble/membership.ts';
 export { type EnsembleObservation, outdatedRecords, viewOf } from './ensemble/observe.ts';
+
+export {
+  CERTIFICATE_KINDS,
+  type CertificateKind,
+  decodeGrant,
+  decodeJoinRequest,
+  decodePeerState,
+  decodeRefusal,
+  encodePeerRecord,
+  type Grant,
+  type JoinRequest,
+  PEER_FORMAT,
+  type PeerServer,
+  type PeerState,
+  type Refusal,
+} from './ensemble/peer.ts';
+
 export { type EnsemblePlan, type EnsembleStep, planEnsemble } from './ensemble/plan.ts';
 export {
   type ClusterRecord,

@@ -107,8 +107,8 @@ const ClusterSchema = v.object({
   }),
 });
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
-const ports = v.object({ client: port, local: port, quorum: port, election: port, peer: port });
-const holder = { instance: text, incarnation: text, zone: v.string(), address: text, ports };
+export const PortsSchema = v.object({ client: port, local: port, quorum: port, election: port, peer: port });
+const holder = { instance: text, incarnation: text, zone: v.string(), address: text, ports: PortsSchema };
 const MemberSchema = v.object({ format, id, ...holder });
 const MachineSchema = v.object({
   format,

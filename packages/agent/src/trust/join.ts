@@ -1,0 +1,190 @@
+import type { TLSSocket } from 'node:tls';
+import { type Grant, type JoinRequest, PEER_FORMAT } from '@quorate/model';
+import { AgentError } from '../errors.ts';
+import { type Application, type AskOptions, askToJoin, verifyFingerprint } from '../peer/client.ts';
+import type { PeerHandlers } from '../peer/server.ts';
+import { fingerprintOf, makeKey, makeRequest } from './authority.ts';
+import { certificatesOf, TrustFolder } from './folder.ts';
+import { isSame, proofOf } from './secret.ts';
+import { type JoinToken, parseToken, type TokenBook } from './tokens.ts';
+
+/** What entitles a machine to join: a token, or the cluster's secret and where instances are. */
+export type Entitlement =
+  | { readonly token: string }
+  /** `HOST:PORT` of peer endpoints */
+  | { readonly secret: string; readonly addresses: readonly string[] };
+
+export interface Joiner extends AskOptions {
+  /** its name in the fleet, or the publisher's or reader's */
+  readonly instance: string;
+  /** how others reach it */
+  readonly addresses: readonly string[];
+  /** the trust folder to make */
+  readonly folder: string;
+}
+
+/** What a machine knows after it has joined, beside what is in its trust folder. */
+export type Joined = Omit<Grant, 'certificate' | 'authority' | 'authorityKey' | 'proof' | 'format'> & {
+  readonly trust: TrustFolder;
+};
+
+/**
+ * Makes a key here, has it signed by an instance of the cluster, and writes the trust folder: whole, or not at all.
+ * The addresses are tried in turn. A use of a token is spent when an instance signs, even where its answer is lost.
+ * @throws AgentError TOKEN_REFUSED, NOT_TRUSTED (not that cluster, or a member of one already), UNREACHABLE when no address answers
+ */
+export async function joinCluster(by: Entitlement, joiner: Joiner): Promise<Joined> {
+  const way = wayIn(by);
+  TrustFolder.mustBeNew(joiner.folder);
+  const key = makeKey();
+  const request = {
+    format: PEER_FORMAT,
+    instance: joiner.instance,
+    addresses: joiner.addresses,
+    csr: await makeRequest(key),
+  };
+  const failures: AgentError[] = [];
+  for (const address of way.addresses) {
+    try {
+      const apply = (socket: TLSSocket): Application => {
+        const { entitlement, accept } = way.apply(socket, address);
+        return { request: { ...request, ...entitlement }, accept };
+      };
+      const grant = await askToJoin(address, apply, joiner);
+      const { certificate, authority, authorityKey, proof: _, format: __, ...rest } = grant;
+      const credentials = { certificate, authority, key, ...(authorityKey === undefined ? {} : { authorityKey }) };
+      return { ...rest, trust: TrustFolder.create(joiner.folder, credentials) };
+    } catch (error) {
+      // the next address may be an instance that lives, or the one that issued the token
+      if (!(error instanceof AgentError) || !ANOTHER.has(error.code)) throw error;
+      failures.push(error);
+    }
+  }
+  throw summary(failures);
+}
+
+const ANOTHER: ReadonlySet<string> = new Set(['UNREACHABLE', 'TOKEN_REFUSED', 'NOT_TRUSTED']);
+
+/** The failure that says most comes first. */
+function summary(failures: readonly AgentError[]): AgentError {
+  const codes = ['TOKEN_REFUSED', 'NOT_TRUSTED', 'UNREACHABLE'] as const;
+  const code = codes.find((each) => failures.some((failure) => failure.code === each)) ?? 'UNREACHABLE';
+  const told = failures.toSorted((a, b) => Number(b.code === code) - Number(a.code === code));
+  const message = told.map((failure) => failure.message).join('; ');
+  const hint =
+    code === 'UNREACHABLE' ? ': check the network, the port (ensemble.ports.peer) and that the agent runs there' : '';
+  return new AgentError(
+    code,
+    `no instance let this machine join: ${message || 'there are no addresses to try'}${hint}`,
+    {
+      cause: failures[0],
+    },
+  );
+}
+
+interface Way {
+  readonly addresses: readonly string[];
+  /** before anything is sent; `accept` before anything is believed. @throws AgentError NOT_TRUSTED */
+  apply(
+    socket: TLSSocket,
+    address: string,
+  ): { entitlement: Pick<JoinRequest, 'token' | 'proof'>; accept: Application['accept'] };
+}
+
+function wayIn(by: Entitlement): Way {
+  return 'secret' in by ? bySecret(by.secret, by.addresses) : byToken(parseToken(by.token));
+}
+
+/** The secret is not sent, so anybody may be at the other end; the answer tells whether it knows the secret. */
+function bySecret(secret: string, addresses: readonly string[]): Way {
+  return {
+    addresses,
+    apply: (socket, address) => {
+      const wanted = proofOf(secret, 'granter', socket);
+      return {
+        entitlement: { proof: proofOf(secret, 'joiner', socket) },
+        accept: ({ proof }) => {
+          if (proof === undefined || !isSame(proof, wanted))
+            throw new AgentError(
+              'NOT_TRUSTED',
+              `${address} does not know the cluster's secret: it is not of this cluster`,
+            );
+        },
+      };
+    },
+  };
+}
+
+function byToken({ addresses, fingerprint, id, secret, kind }: JoinToken): Way {
+  return {
+    addresses,
+    apply: (socket, address) => {
+      verifyFingerprint(socket, address, fingerprint);
+      return {
+        entitlement: { token: { id, secret } },
+        accept: (grant) => {
+          const known = certificatesOf(grant.authority).some((pem) => fingerprintOf(pem) === fingerprint);
+          if (!known || grant.kind !== kind)
+            throw new AgentError(
+              'NOT_TRUSTED',
+              `${address} granted something else than the token is for: ask for a new token`,
+            );
+        },
+      };
+    },
+  };
+}
+
+export interface GranterOptions {
+  readonly trust: TrustFolder;
+  readonly tokens: TokenBook;
+  /** the cluster's secret, where one is set */
+  readonly secret?: () => string | undefined;
+  /** addresses of the instances that this one knows, itself included */
+  readonly instances: () => Promise<readonly string[]>;
+  readonly ports: Grant['ports'];
+  /** told of who was let in, by what: never a secret */
+  readonly granted: (what: { kind: string; instance: string; addresses: readonly string[]; by: string }) => void;
+}
+
+/** How an instance lets others in: a handler of its peer endpoint. */
+export function makeGranter(options: GranterOptions): PeerHandlers['join'] {
+  return async (request, socket) => {
+    const { kind, by, proof } = entitled(request, socket, options);
+    const { trust, ports } = options;
+    const authority = trust.authority();
+    const { instance: name, addresses, csr } = request;
+    if (kind === 'instance' && addresses.length === 0)
+      throw new AgentError('BAD_REQUEST', 'an instance needs an address that others reach it by: set `address`');
+    const certificate = await authority.issue({ kind, name, addresses, request: { csr } });
+    options.granted({ kind, instance: name, addresses, by });
+    return {
+      format: PEER_FORMAT,
+      cluster: authority.cluster,
+      kind,
+      certificate,
+      authority: trust.credentials().authority,
+      ...(kind === 'instance' ? { authorityKey: authority.key } : {}),
+      instances: await options.instances(),
+      ports,
+      ...(proof === undefined ? {} : { proof }),
+    };
+  };
+}
+
+function entitled(
+  { token, proof }: JoinRequest,
+  socket: TLSSocket,
+  { tokens, secret }: GranterOptions,
+): { kind: Grant['kind']; by: string; proof?: string } {
+  if (token) return { kind: tokens.redeem(token.id, token.secret), by: `token ${token.id}` };
+  const shared = secret?.();
+  if (proof !== undefined && shared !== undefined && isSame(proof, proofOf(shared, 'joiner', socket)))
+    return { kind: 'instance', by: "the cluster's secret", proof: proofOf(shared, 'granter', socket) };
+  throw new AgentError(
+    'TOKEN_REFUSED',
+    proof === undefined
+      ? "a join token or the cluster's secret is needed"
+      : "the cluster's secret (ensemble.secret) is another one, or none is set here",
+  );
+}

@@ -26,6 +26,8 @@ export {
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
 
+export { type Admission, admit } from './ensemble/admission.ts';
+export { planFounding } from './ensemble/founding.ts';
 export {
   decodeFounding,
   encodeFounding,
@@ -33,6 +35,7 @@ export {
   type Founder,
   type FoundingRecord,
 } from './ensemble/founding-record.ts';
+export type { FoundingStep, FoundingView, PeerAnswer } from './ensemble/founding-view.ts';
 
 export { type MembershipDecision, type MembershipView, planMembership } from './ensemble/membership.ts';
 export { type EnsembleObservation, outdatedRecords, viewOf } from './ensemble/observe.ts';

@@ -13,7 +13,7 @@ for (let done = 0; done < Number(times); ) {
     revision: (record?.revision ?? 0) + 1,
     founder: { instance: name!, incarnation: `${done}`, address: '' },
     state: 'founding' as const,
-    members: [...(record?.members ?? []), `${name}/${done}`],
+    members: { ...record?.members, [`${name}/${done}`]: 1 },
   };
   if (await arbiter.claim(next, version)) done++;
 }

@@ -21,7 +21,7 @@ export function record(change: Partial<FoundingRecord> = {}): FoundingRecord {
     revision: 1,
     founder: { instance: 'web-1', incarnation: 'one', address: '10.0.0.1' },
     state: 'founding',
-    members: [],
+    members: {},
     ...change,
   };
 }

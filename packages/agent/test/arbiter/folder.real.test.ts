@@ -21,5 +21,5 @@ test('of eight processes that claim again and again no claim is lost and none is
   assert.deepEqual(codes, Array(processes).fill(0));
   const { record } = await place.open().read();
   assert.equal(record?.revision, processes * times);
-  assert.equal(new Set(record.members).size, processes * times, 'each mark is there, and once');
+  assert.equal(Object.keys(record.members).length, processes * times, 'each mark is there');
 });

@@ -24,7 +24,7 @@ test('what the operator permits is founded once, and outlives the agent', async 
   const { version } = await arbiter.read();
   assert.equal(await arbiter.claim(record({ generation: 2, revision: 2 }), version), false);
   assert.equal(await arbiter.claim(record({ generation: 2, revision: 2, state: 'founded' }), version), false);
-  const founded = record({ revision: 2, state: 'founded', members: ['web-1'] });
+  const founded = record({ revision: 2, state: 'founded', members: { 'web-1': 1 } });
   assert.equal(await arbiter.claim(founded, version), true);
   assert.equal(await arbiter.claim({ ...founded, revision: 3 }, (await arbiter.read()).version), false);
   assert.deepEqual((await new StaticArbiter(state.path).read()).record, founded);

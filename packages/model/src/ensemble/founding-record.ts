@@ -23,10 +23,10 @@ export interface FoundingRecord {
   /** `founding` until the founder's member serves: nobody else writes or joins before it is `founded` */
   readonly state: 'founding' | 'founded';
   /**
-   * Instances that may have data of the last founded generation: each is entered before it is made a member, and goes only when it is known
-   * to be terminated. What none of them has, nobody has.
+   * Instances that may have data of the cluster, each with the newest generation that it may have data of: one is entered before it is made a
+   * member, and goes only when it is known to be terminated. What none of them has, nobody has.
    */
-  readonly members: readonly string[];
+  readonly members: Readonly<Record<string, number>>;
 }
 
 const text = v.pipe(v.string(), v.nonEmpty());
@@ -37,7 +37,7 @@ const RecordSchema = v.object({
   revision: positive,
   founder: v.object({ instance: text, incarnation: text, address: v.string() }),
   state: v.picklist(['founding', 'founded']),
-  members: v.array(text),
+  members: v.record(text, positive),
 });
 
 export const encodeFounding = (record: FoundingRecord): Buffer => encodeRecord(record);

@@ -18,6 +18,12 @@ export interface PeerServer {
   readonly address: string;
 }
 
+/** Which version of the arbiter's record a member stays down for. */
+export interface FoundingPromise {
+  readonly generation: number;
+  readonly revision: number;
+}
+
 /** What an instance tells another of itself and of its ZooKeeper member, also while that is stopped. */
 export interface PeerState {
   readonly format: number;
@@ -28,11 +34,16 @@ export interface PeerState {
   readonly generation: number;
   /** UUID of its data directory */
   readonly incarnation: string;
+  /** its member is stopped, and stays so until the arbiter's record is another than this: see `planRefounding` */
+  readonly promised?: FoundingPromise;
+  /** absent without data */
   readonly member?: {
     /** server id; 0 where none was given to it yet */
     readonly id: number;
     /** whether its process runs */
     readonly running: boolean;
+    /** whether it is part of a quorum */
+    readonly serving: boolean;
     /** of the last leader that it accepted */
     readonly epoch: number;
     /** its last transaction: 16 hexadecimal digits, so that text compares as the numbers do */
@@ -98,10 +109,12 @@ const StateSchema = v.object({
   cluster: v.pipe(v.string(), v.nonEmpty(), v.maxLength(128)),
   generation: count,
   incarnation: v.pipe(v.string(), v.nonEmpty(), v.maxLength(128)),
+  promised: v.optional(v.object({ generation: count, revision: count })),
   member: v.optional(
     v.object({
       id,
       running: v.boolean(),
+      serving: v.boolean(),
       epoch: count,
       zxid: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits')),
       configVersion: hexadecimal,

@@ -13,6 +13,9 @@ export type StoreErrorCode =
   | 'UNCHANGED' // a publish that would change nothing
   | 'UNKNOWN_OUTCOME' // the connection broke around the commit, and whether it happened could not be found out in time
   | 'UNSUITABLE' // what is there cannot serve as a store (no link(2), read-only, a full disk …)
+  | 'NOT_A_BACKUP' // a file that no backup of ours is
+  | 'BAD_BACKUP' // a backup that is cut off or damaged
+  | 'DIVERGED' // a backup and a store hold different lines of one bundle
   | 'BAD_URL';
 
 export class StoreError extends Error {
@@ -33,6 +36,14 @@ export function conflict(bundle: string, expected: number | undefined, stands: R
     'CONFLICT',
     `${bundle} has moved on: it was at ${was} when this was begun and is at ${is} now; nothing was published`,
   );
+}
+
+/** An older release that cannot be added below those that are kept. */
+export function noPlace({ bundle, number }: Release, there: Release | undefined): StoreError {
+  const why = there
+    ? `another release has its number: by ${there.author}, ${there.message || 'without a message'}`
+    : `release ${number + 1}, the next one, is not kept`;
+  return new StoreError('CONFLICT', `release ${number} of ${bundle} cannot be added to its history: ${why}`);
 }
 
 export function taken(id: string): StoreError {

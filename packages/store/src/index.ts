@@ -6,6 +6,7 @@ export { type ManifestToPublish, type PublishOptions, publishManifest, rollback 
 export { mustLatest, mustRelease, readManifest } from './read.ts';
 export { readClocks } from './read-clocks.ts';
 export type {
+  Backfill,
   BlobSource,
   CallOptions,
   Capabilities,

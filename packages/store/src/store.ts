@@ -35,6 +35,15 @@ export interface Publication {
   readonly added: readonly BlobSource[];
 }
 
+/** Older releases of a bundle, as a restore brings them back below the newest. */
+export interface Backfill {
+  readonly bundle: string;
+  /** newest first, without gaps; the first is kept already, or is the one below the oldest that is */
+  readonly releases: readonly Release[];
+  /** their pages and contents, each once: what the store lacks of them is written */
+  readonly held: readonly BlobSource[];
+}
+
 /** Told while a publication uploads. */
 export type UploadProgress = (done: { blobs: number; bytes: number }, all: { blobs: number; bytes: number }) => void;
 
@@ -98,6 +107,13 @@ export interface Store extends AsyncDisposable {
    * @throws StoreError UNKNOWN_OUTCOME
    */
   publish(publication: Publication, options?: CallOptions & { readonly progress?: UploadProgress }): Promise<Latest>;
+
+  /**
+   * Adds older releases to a bundle's line, so that its history reaches further back; the head stays as it is. Those that are kept already
+   * are passed over, but for content of theirs that is missing. Repeatable, also after it broke off in the middle.
+   * @throws StoreError CONFLICT when another release has one of the numbers, or when the line does not reach down to the first of them
+   */
+  backfill(backfill: Backfill, options?: CallOptions & { readonly progress?: UploadProgress }): Promise<void>;
 
   /** An endless stream of reasons to look again; begins with one for what is there, ends with the signal or the store's closing. */
   changes(options?: CallOptions): AsyncIterable<StoreChange>;

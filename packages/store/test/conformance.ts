@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { blobsOf, manifestOf, sha256 } from '@quorate/model';
 import { until } from '../../zookeeper/test/until.ts';
 import { type Latest, readManifest, rollback, type Store, type StoreChange } from '../src/index.ts';
+import { history } from './conformance-history.ts';
 import { records, statusOf } from './conformance-records.ts';
 import { file, publicationOf, publishFiles, publishTree, readFiles, readTexts, Tree } from './publishing.ts';
 import { type Promising, type SuiteOptions, suite } from './suite.ts';
@@ -9,6 +10,7 @@ import { type Promising, type SuiteOptions, suite } from './suite.ts';
 /** The suite that every adapter passes: what the port's docstrings promise. `conformance-at-scale.ts` has the large numbers. */
 export function conformance(name: string, options: SuiteOptions): void {
   suite(`${name}: releases`, options, releases);
+  suite(`${name}: history that is brought back`, options, history);
   suite(`${name}: content`, options, content);
   suite(`${name}: records of others`, options, records);
   suite(`${name}: watchers and instances`, options, watchers);

@@ -15,11 +15,11 @@ export interface Line {
 /** A publisher that keeps winning against the fence is met again this often before the collector leaves it to a later run. */
 const ROUNDS = 50;
 
-/** What is in use as far as was looked, and up to which release of each bundle that is. */
+/** What is in use as far as was looked, and which releases of each bundle that is. */
 interface Marked {
   readonly marking: Marking;
   readonly used: Set<string>;
-  readonly upTo: Map<string, number>;
+  readonly seen: Map<string, Set<number>>;
 }
 
 /**
@@ -41,7 +41,7 @@ export async function collect(
 ): Promise<Collected> {
   let releases = 0;
   for (const line of await lines()) releases += await removeReleases(line, keep);
-  const marked: Marked = { marking: new Marking(store), used: new Set(), upTo: new Map() };
+  const marked: Marked = { marking: new Marking(store), used: new Set(), seen: new Map() };
   for (const line of await lines()) await mark(line, marked);
   const run = await blobs.setAsideUnused(marked.used);
   await blobs.bringBack(marked.used); // what a collector that was killed has left aside
@@ -53,20 +53,21 @@ export async function collect(
 
 async function removeReleases({ heads, releases }: Line, keep: number): Promise<number> {
   await releases.repair();
-  const kept = (await releases.numbers()).slice(-Math.max(1, keep));
-  const removed = kept[0] === undefined ? 0 : await releases.removeBelow(kept[0]);
+  const removed = await releases.removeAllBut(keep);
   await heads.prune();
   return removed;
 }
 
-/** Marks what the releases since the last marking use. */
-async function mark({ bundle, releases }: Line, { marking, used, upTo }: Marked): Promise<string[]> {
+/** Marks what the releases use that came since the last marking: newer ones, and older ones that a restore brought back. */
+async function mark({ bundle, releases }: Line, { marking, used, seen }: Marked): Promise<string[]> {
   const found: string[] = [];
+  const before = seen.get(bundle) ?? new Set();
+  seen.set(bundle, before);
   for (const number of await releases.numbers()) {
-    if (number <= (upTo.get(bundle) ?? 0)) continue;
+    if (before.has(number)) continue;
     const release = await releases.read(number);
     if (release) found.push(...(await marking.usedBy(release)));
-    upTo.set(bundle, number);
+    before.add(number);
   }
   for (const hash of found) used.add(hash);
   return found;

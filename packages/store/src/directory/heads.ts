@@ -36,6 +36,13 @@ export class Heads {
     return newest && this.#decode(newest.number, newest.text);
   }
 
+  /** @returns undefined when there is no such step, or none any more */
+  async step(version: number): Promise<Step | undefined> {
+    const path = this.path(version);
+    const text = await lookAgain(path, () => readFile(path, 'utf8'));
+    return text === undefined ? undefined : this.#decode(version, text);
+  }
+
   /** Whether a release was ever committed. What its records say does not matter. */
   async begun(): Promise<boolean> {
     return ((await this.#files.newest())?.text ?? '') !== '';

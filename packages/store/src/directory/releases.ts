@@ -1,8 +1,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeRelease, encodeRelease, type Release } from '@quorate/model';
+import { noPlace } from '../errors.ts';
 import { checkNamed, recordError } from '../format.ts';
-import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished } from './durable.ts';
+import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
 import type { Heads } from './heads.ts';
 
 /** The records of a bundle's releases, for history: copies of what the heads committed. */
@@ -20,6 +21,25 @@ export class Releases {
   async add(release: Release): Promise<void> {
     await makeFolder(this.#folder);
     await createFile(join(this.#folder, String(release.number)), encodeRelease(release));
+  }
+
+  /**
+   * Adds older releases, newest first.
+   * @throws StoreError CONFLICT when another release has one of the numbers, or when the line does not reach down to them
+   */
+  async addOlder(older: readonly Release[]): Promise<void> {
+    const kept = new Set(await this.numbers());
+    await makeFolder(this.#folder);
+    for (const release of older) {
+      const { number, id } = release;
+      if (!kept.has(number) && !kept.has(number + 1)) throw noPlace(release, undefined);
+      const there = (await createFile(join(this.#folder, String(number)), encodeRelease(release), { sync: false }))
+        ? release
+        : await this.read(number);
+      if (there?.id !== id) throw noPlace(release, there);
+      kept.add(number);
+    }
+    await syncFolder(this.#folder);
   }
 
   /**
@@ -65,9 +85,14 @@ export class Releases {
     return (await namesIn(this.#folder)).filter((name) => /^[1-9]\d{0,11}$/.test(name)).map(Number);
   }
 
-  /** Removes records below `first`, oldest first, so that what stays is always one line without gaps. @returns how many there were */
-  async removeBelow(first: number): Promise<number> {
-    const old = (await this.#there()).filter((number) => number < first).sort((a, b) => a - b);
+  /**
+   * Removes all but the newest, oldest first, so that what stays is always one line without gaps. What is added while this looks stays.
+   * @returns how many there were
+   */
+  async removeAllBut(keep: number): Promise<number> {
+    const there = await this.#there();
+    const [first = 0] = (await this.numbers()).slice(-Math.max(1, keep));
+    const old = there.filter((number) => number < first).sort((a, b) => a - b);
     for (const number of old) await rm(join(this.#folder, String(number)), { force: true });
     await removeUnfinished(this.#folder);
     return old.length;

@@ -9,6 +9,7 @@ import {
 } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import type {
+  Backfill,
   CallOptions,
   Capabilities,
   Collected,
@@ -19,6 +20,7 @@ import type {
   StoreChange,
   UploadProgress,
 } from '../store.ts';
+import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { directoryChanges, POLL_MS } from './changes.ts';
 import { collect, type Line } from './collect.ts';
@@ -100,6 +102,10 @@ export class DirectoryStore implements Store {
       const line = this.#line(publication.release.bundle);
       return new Publisher(line, this.#blobs, publication).publish(options);
     });
+  }
+
+  async backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {
+    return this.#call(options.signal, () => backfill(this.#line(what.bundle), this.#blobs, what, options));
   }
 
   async *changes({ signal }: CallOptions = {}): AsyncGenerator<StoreChange> {

@@ -9,6 +9,7 @@ import {
 import type { Acl, ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
 import type {
+  Backfill,
   CallOptions,
   Capabilities,
   Collected,
@@ -19,6 +20,7 @@ import type {
   StoreChange,
   UploadProgress,
 } from '../store.ts';
+import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { BlobCache } from './cache.ts';
 import { zooKeeperChanges } from './changes.ts';
@@ -98,6 +100,11 @@ export class ZooKeeperStore implements Store {
 
   publish(publication: Publication, options: CallOptions & { progress?: UploadProgress } = {}): Promise<Latest> {
     return this.#call(options, () => this.#publisher.publish(publication, options));
+  }
+
+  backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {
+    const parts = { tree: this.#tree, blobs: this.#blobs, lines: this.#lines };
+    return this.#call(options, () => backfill(this.#link, parts, what, options));
   }
 
   async *changes({ signal }: CallOptions = {}): AsyncGenerator<StoreChange> {

@@ -31,6 +31,13 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     exit: EXIT.unreachable,
     hint: 'look at `quorate history` when the store is back: it may have been published',
   },
+  DIVERGED: {
+    exit: EXIT.conflict,
+    hint: 'restore into another store, or name the bundles that shall come back: quorate ensemble restore FILE NAME …',
+  },
+  NOT_A_BACKUP: { exit: EXIT.usage },
+  BAD_BACKUP: { exit: EXIT.failed, hint: 'use another backup; `quorate ensemble verify FILE` checks one' },
+  UNSUITABLE_FILE: { exit: EXIT.failed },
   NOT_ALLOWED: { exit: EXIT.failed, hint: 'check the permissions of the store for this user' },
   NOT_FOUND: {
     exit: EXIT.failed,

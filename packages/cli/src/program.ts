@@ -50,11 +50,42 @@ export function makeProgram(version: string, finish: Finish): Command {
     );
   tellUsage(program, 'quorate --help lists the commands');
   const globals = (command: Command): GlobalFlags => command.optsWithGlobals();
-  const add = (name: string, summary: string, example: string): Command =>
-    tellUsage(program.command(name), `quorate ${name.split(' ')[0]} --help`)
+  const addTo = (parent: Command, path: string, name: string, summary: string, example: string): Command =>
+    tellUsage(parent.command(name), `${path} ${name.split(' ')[0]} --help`)
       .summary(summary)
       .description(summary)
       .addHelpText('after', `\nExample: ${example}`);
+  const add = (name: string, summary: string, example: string): Command =>
+    addTo(program, 'quorate', name, summary, example);
+
+  const addEnsemble = (ensemble: Command): void => {
+    const addHere = (name: string, summary: string, example: string): Command =>
+      addTo(ensemble, 'quorate ensemble', name, summary, example);
+
+    addHere(
+      'backup <file>',
+      'all bundles, releases and contents of the store as one file; - for a pipe',
+      'quorate ensemble backup /backup/quorate.tar',
+    ).action((file: string, _, command: Command) =>
+      finish(import('./commands/ensemble-backup.ts').then(({ backup }) => backup(file, globals(command)))),
+    );
+
+    addHere(
+      'restore <file> [bundles...]',
+      'brings a backup into a store, of whatever kind; - for a pipe',
+      'quorate --store zk://10.0.0.1:2181/quorate ensemble restore quorate.tar',
+    ).action((file: string, bundles: string[], _, command: Command) =>
+      finish(import('./commands/ensemble-restore.ts').then(({ restore }) => restore(file, bundles, globals(command)))),
+    );
+
+    addHere(
+      'verify <file>',
+      'whether a backup is whole, without a store; - for a pipe',
+      'quorate ensemble verify quorate.tar',
+    ).action((file: string, _, command: Command) =>
+      finish(import('./commands/ensemble-restore.ts').then(({ verify }) => verify(file, globals(command)))),
+    );
+  };
 
   add('init', "writes this machine's settings", 'quorate init --members 10.0.0.1,10.0.0.2,10.0.0.3')
     .option('--members <addresses>', 'the machines that run ZooKeeper members, the same list on each')
@@ -174,6 +205,8 @@ export function makeProgram(version: string, finish: Finish): Command {
     .action((name: string, _, command: Command) =>
       finish(import('./commands/unmanage.ts').then(({ unmanage }) => unmanage(name, globals(command)))),
     );
+
+  addEnsemble(add('ensemble', 'the ensemble, and what it holds, as a whole', 'quorate ensemble backup quorate.tar'));
 
   add('doctor', 'what is missing on this machine, and what to do', 'quorate doctor').action((_, command: Command) =>
     finish(import('./commands/doctor.ts').then(({ doctor }) => doctor(globals(command)))),

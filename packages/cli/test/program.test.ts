@@ -6,11 +6,19 @@ import { completion } from '../src/commands/completion.ts';
 import { makeProgram } from '../src/program.ts';
 
 const COMMANDS =
-  'init agent import publish edit status fleet history show diff rollback unmanage doctor demo completion'.split(' ');
+  'init agent import publish edit status fleet history show diff rollback unmanage ensemble doctor demo completion'.split(
+    ' ',
+  );
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
 const program = (): Command => makeProgram('0.0.0', () => undefined);
 const commands = (): Command[] => program().commands.filter((command) => !command.name().startsWith('_'));
+/** Those of the groups too, each with the words that call it. */
+const all = (): { words: string; command: Command }[] =>
+  commands().flatMap((command) => [
+    { words: command.name(), command },
+    ...command.commands.map((below) => ({ words: `${command.name()} ${below.name()}`, command: below })),
+  ]);
 
 function helpOf(command: Command): string {
   let text = '';
@@ -31,19 +39,19 @@ test('the command has exactly the commands of its design', () => {
 });
 
 test("every command's help says what it does and has an example of it", () => {
-  for (const command of commands()) {
+  for (const { words, command } of all()) {
     const help = helpOf(command);
-    assert.match(help, new RegExp(`\nExample: .*quorate ${command.name()}`), command.name());
-    assert.ok(command.summary().length > 10, command.name());
-    for (const { description, flags } of command.options) assert.ok(description, `${command.name()} ${flags}`);
+    assert.match(help, new RegExp(`\nExample: .*quorate .*${words}`), words);
+    assert.ok(command.summary().length > 10, words);
+    for (const { description, flags } of command.options) assert.ok(description, `${words} ${flags}`);
   }
   assert.match(helpOf(program()), /Exit codes: 0 done, 1 failed, 2 usage, 3 conflict, 4 refused, 5 store unreachable/);
 });
 
 test('the README has a section for every command and names every flag', () => {
-  for (const command of commands()) {
-    assert.match(README, new RegExp(`^### ${command.name()}\\b`, 'm'));
-    for (const { long } of command.options) assert.ok(README.includes(long!), `${command.name()} ${long}`);
+  for (const { words, command } of all()) {
+    assert.match(README, new RegExp(`^### ${words}\\b`, 'm'));
+    for (const { long } of command.options) assert.ok(README.includes(long!), `${words} ${long}`);
   }
   for (const { long } of program().options)
     if (long !== '--version') assert.ok(README.includes(long!), `the README does not name ${long}`);
@@ -52,7 +60,7 @@ test('the README has a section for every command and names every flag', () => {
 test('completion scripts know every command and flag', () => {
   for (const shell of ['bash', 'zsh', 'fish']) {
     const script = completion(program(), shell);
-    for (const command of commands()) {
+    for (const { command } of all()) {
       assert.match(script, new RegExp(`\\b${command.name()}\\b`), `${shell}: ${command.name()}`);
       for (const { long } of command.options) assert.ok(script.includes(long!.slice(2)), `${shell}: ${long}`);
     }

@@ -14,6 +14,7 @@ export type StoreErrorCode =
   | 'UNKNOWN_OUTCOME' // the connection broke around the commit, and whether it happened could not be found out in time
   | 'UNSUITABLE' // what is there cannot serve as a store (no link(2), read-only, a full disk …)
   | 'NOT_A_BACKUP' // a file that no backup of ours is
+  | 'UNSUITABLE_FILE' // the file of a backup cannot be written
   | 'BAD_BACKUP' // a backup that is cut off or damaged
   | 'DIVERGED' // a backup and a store hold different lines of one bundle
   | 'BAD_URL';

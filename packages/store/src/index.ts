@@ -1,3 +1,4 @@
+export * from './backup/index.ts';
 export { NumberedFiles } from './directory/numbered.ts';
 export type { ConfigMember, Ensemble, EnsembleConfiguration, Lead, MembershipChange } from './ensemble.ts';
 export { StoreError, type StoreErrorCode } from './errors.ts';

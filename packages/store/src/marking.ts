@@ -1,4 +1,4 @@
-import type { Release } from '@quorate/model';
+import type { BlobRef, Release } from '@quorate/model';
 import { StoreError } from './errors.ts';
 import type { Store } from './store.ts';
 
@@ -29,15 +29,22 @@ export class Marking {
   #contentsOf(page: Release['pages'][number]): Promise<string[]> {
     const known = this.#pages.get(page.sha256);
     if (known) return known;
-    const reading = this.#store.blob(page).then(hashesIn);
+    const reading = this.#store.blob(page).then((bytes) => contentsIn(bytes).map(({ sha256 }) => sha256));
     reading.catch(() => this.#pages.delete(page.sha256)); // told to whoever waits for it; the next one reads again
     this.#pages.set(page.sha256, reading);
     return reading;
   }
 }
 
-/** Contents that one page of a manifest names. The page was verified against its hash. */
-function hashesIn(page: Buffer): string[] {
-  const entries = JSON.parse(page.toString('utf8')) as { sha256?: string }[];
-  return entries.flatMap(({ sha256 }) => (sha256 === undefined ? [] : [sha256]));
+/**
+ * Contents that one page of a manifest names. The page was verified against its hash.
+ * @throws StoreError CORRUPT
+ */
+export function contentsIn(page: Buffer): BlobRef[] {
+  try {
+    const entries = JSON.parse(page.toString('utf8')) as Partial<BlobRef>[];
+    return entries.flatMap(({ sha256, size }) => (sha256 === undefined ? [] : [{ sha256, size: size! }]));
+  } catch (cause) {
+    throw new StoreError('CORRUPT', 'a page of a manifest cannot be read: no Quorate wrote it', { cause });
+  }
 }

@@ -40,7 +40,7 @@ export interface Backfill {
   readonly bundle: string;
   /** newest first, without gaps; the first is kept already, or is the one below the oldest that is */
   readonly releases: readonly Release[];
-  /** their pages and contents, each once: what the store lacks of them is written */
+  /** their pages and contents, but for those that the kept releases above them hold: what the store lacks is written */
   readonly held: readonly BlobSource[];
 }
 

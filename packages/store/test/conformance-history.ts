@@ -134,7 +134,10 @@ export function history(promise: Promising): void {
     let done = false;
     const others = async (work: () => Promise<unknown>): Promise<number> => {
       let runs = 0;
-      for (; !done; runs++) await work().catch((error: { code?: string }) => assert.equal(error.code, 'CONFLICT'));
+      for (; !done; runs++)
+        await work().catch((error: Error & { code?: string }) => {
+          if (error.code !== 'CONFLICT') throw error;
+        });
       return runs;
     };
     const collecting = others(() => collector.collect({ keep: 1000 }));

@@ -6,7 +6,12 @@ import { CliError, EXIT } from '../exit.ts';
 export function completion(program: Command, shell: string): string {
   const commands = program.commands
     .filter((command) => !command.name().startsWith('_'))
-    .map((command) => ({ name: command.name(), summary: command.summary(), flags: flagsOf(command) }));
+    .map((command) => ({
+      name: command.name(),
+      summary: command.summary(),
+      flags: [...new Set([command, ...command.commands].flatMap(flagsOf))],
+      below: command.commands.map((below) => ({ name: below.name(), summary: below.summary() })),
+    }));
   const global = flagsOf(program);
   const names = commands.map(({ name }) => name).join(' ');
   if (shell === 'bash') return bash(names, global, commands);
@@ -19,7 +24,11 @@ interface Completed {
   readonly name: string;
   readonly summary: string;
   readonly flags: readonly string[];
+  /** the commands of a group */
+  readonly below: readonly { readonly name: string; readonly summary: string }[];
 }
+
+const wordsBelow = ({ below }: Completed): string => below.map(({ name }) => name).join(' ');
 
 function flagsOf(command: Command): string[] {
   return command.options.map((option) => option.long).filter((long) => long !== undefined && long !== null);
@@ -30,11 +39,11 @@ const BUNDLE_FIRST = ['publish', 'history', 'show', 'diff', 'rollback', 'unmanag
 
 function bash(names: string, global: readonly string[], commands: readonly Completed[]): string {
   const cases = commands
-    .map(({ name, flags }) => `    ${name}) flags="${[...flags, ...global].join(' ')}" ;;`)
+    .map((each) => `    ${each.name}) flags="${[...each.flags, ...global].join(' ')}" below="${wordsBelow(each)}" ;;`)
     .join('\n');
   return `# quorate completion: source <(quorate completion bash)
 _quorate() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" command="" word flags
+  local current="\${COMP_WORDS[COMP_CWORD]}" command="" word flags below="" chosen=""
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case " ${names} " in *" $word "*) command="$word"; break ;; esac
   done
@@ -42,7 +51,12 @@ _quorate() {
     "") flags="${names} ${global.join(' ')}" ;;
 ${cases}
   esac
-  if [[ "$current" != -* && " ${BUNDLE_FIRST.join(' ')} " == *" $command "* && -n "$command" ]]; then
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case " $below " in *" $word "*) chosen="$word" ;; esac
+  done
+  if [[ "$current" != -* && -n "$below" && -z "$chosen" ]]; then
+    COMPREPLY=($(compgen -W "$below" -- "$current"))
+  elif [[ "$current" != -* && " ${BUNDLE_FIRST.join(' ')} " == *" $command "* && -n "$command" ]]; then
     COMPREPLY=($(compgen -W "$(quorate _bundles 2>/dev/null)" -- "$current") $(compgen -f -- "$current"))
   elif [[ "$current" != -* && -n "$command" ]]; then
     COMPREPLY=($(compgen -f -- "$current"))
@@ -57,13 +71,13 @@ complete -o filenames -F _quorate quorate
 function zsh(global: readonly string[], commands: readonly Completed[]): string {
   const names = commands.map(({ name }) => name);
   const cases = commands
-    .map(({ name, flags }) => `    ${name}) flags=(${[...flags, ...global].join(' ')}) ;;`)
+    .map((each) => `    ${each.name}) flags=(${[...each.flags, ...global].join(' ')}) below=(${wordsBelow(each)}) ;;`)
     .join('\n');
   return `#compdef quorate
 # quorate completion: source <(quorate completion zsh), or this as a file _quorate in a folder of $fpath
 _quorate() {
-  local command="" word
-  local -a flags
+  local command="" word chosen=""
+  local -a flags below
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$word" in ${names.join('|')}) command="$word"; break ;; esac
   done
@@ -73,6 +87,10 @@ ${cases}
   esac
   if [[ "$PREFIX" == -* ]]; then compadd -- $flags; return; fi
   if [[ -z "$command" ]]; then compadd -- ${names.join(' ')}; return; fi
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    if (( \${below[(Ie)$word]} )); then chosen="$word"; fi
+  done
+  if (( \${#below} )) && [[ -z "$chosen" ]]; then compadd -- $below; return; fi
   case "$command" in ${BUNDLE_FIRST.join('|')}) compadd -- \${(f)"$(quorate _bundles 2>/dev/null)"} ;; esac
   _files
 }
@@ -87,6 +105,12 @@ function fish(global: readonly string[], commands: readonly Completed[]): string
     ...commands.map(
       ({ name, summary }) =>
         `complete -c quorate -n "not __fish_seen_subcommand_from ${names}" -f -a ${name} -d '${summary.replaceAll("'", '')}'`,
+    ),
+    ...commands.flatMap((group) =>
+      group.below.map(
+        ({ name, summary }) =>
+          `complete -c quorate -n "__fish_seen_subcommand_from ${group.name}; and not __fish_seen_subcommand_from ${wordsBelow(group)}" -f -a ${name} -d '${summary.replaceAll("'", '')}'`,
+      ),
     ),
     ...global.map((flag) => `complete -c quorate -l ${flag.slice(2)}`),
     ...commands.flatMap(({ name, flags }) =>

@@ -1,4 +1,5 @@
-import { StoreError } from '../errors.ts';
+import type { Release } from '@quorate/model';
+import { noPlace, StoreError } from '../errors.ts';
 import type { Backfill, CallOptions, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import type { Line } from './collect.ts';
@@ -8,8 +9,8 @@ import type { Heads, Step } from './heads.ts';
 const ROUNDS = 100;
 
 /**
- * Adds older releases below those that are kept: content first, then the records, then a step of the line with the same release. A
- * collector that began before either has its fence met by this step, so that the content is looked at again, or it sees the records.
+ * Adds older releases below those that are kept: content first, then one step of the line with the same head, which brings their records. It
+ * fails when a collector's fence came in between, as a publisher's does; then the content is looked at again.
  */
 export async function backfill(
   line: Line,
@@ -19,13 +20,11 @@ export async function backfill(
 ): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     signal?.throwIfAborted();
+    await line.releases.settleOlder();
     const step = await line.heads.current();
-    if (!step?.committed)
-      throw new StoreError('CONFLICT', `there is no bundle ${bundle} whose history could be added to`);
-    await line.releases.repair();
+    const older = await missing(line, releases);
     await blobs.write(held, signal, progress);
-    await line.releases.addOlder(releases);
-    if (await bump(line.heads, step)) return;
+    if (older.length === 0 || (step && (await addOlder(line.heads, step, older)))) return line.releases.settleOlder();
   }
   throw new StoreError(
     'CONFLICT',
@@ -33,11 +32,27 @@ export async function backfill(
   );
 }
 
-/** Adds a step with the release of the newest. @returns false when a collector was there since `from` */
-async function bump(heads: Heads, from: Step): Promise<boolean> {
+/** @throws StoreError CONFLICT when another release has one of the numbers, or when the line does not reach down to them */
+async function missing(line: Line, releases: readonly Release[]): Promise<Release[]> {
+  const kept = new Set(await line.releases.numbers());
+  const absent: Release[] = [];
+  for (const release of releases) {
+    const { number, id } = release;
+    if (!kept.has(number) && !kept.has(number + 1)) throw noPlace(release, undefined);
+    // also one that is kept no more: its record may be left
+    const there = await line.releases.read(number);
+    if (there && there.id !== id) throw noPlace(release, there);
+    if (!kept.has(number)) absent.push(release);
+    kept.add(number);
+  }
+  return absent;
+}
+
+/** A step with the release of the newest, after publishers who come in between. @returns false when a collector was there since `from` */
+async function addOlder(heads: Heads, from: Step, older: readonly Release[]): Promise<boolean> {
   let last = from;
-  for (let round = 0; round < ROUNDS; round++) {
-    if (await heads.add(last.version, last.committed)) return true;
+  for (let round = 0; round < ROUNDS && last.committed; round++) {
+    if (await heads.add(last.version, { ...last.committed, older })) return true;
     const newest = await heads.current();
     for (const end = newest?.version ?? 0; last.version < end; ) {
       const next = await heads.step(last.version + 1);

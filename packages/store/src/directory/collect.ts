@@ -52,6 +52,7 @@ export async function collect(
 }
 
 async function removeReleases({ heads, releases }: Line, keep: number): Promise<number> {
+  await releases.settleOlder();
   await releases.repair();
   const removed = await releases.removeAllBut(keep);
   await heads.prune();

@@ -9,7 +9,14 @@ import { NumberedFiles } from './numbered.ts';
 export interface Step {
   readonly version: number;
   /** undefined while the first release is on its way */
-  readonly committed: { readonly head: Head; readonly release: Release } | undefined;
+  readonly committed: Committed | undefined;
+}
+
+export interface Committed {
+  readonly head: Head;
+  readonly release: Release;
+  /** releases from further back that came with this step; each step after it may leave them out once they have records of their own */
+  readonly older?: readonly Release[];
 }
 
 /** A bundle's line of heads, numbered files: release and head appear in one atomic step. */
@@ -38,8 +45,7 @@ export class Heads {
 
   /** @returns undefined when there is no such step, or none any more */
   async step(version: number): Promise<Step | undefined> {
-    const path = this.path(version);
-    const text = await lookAgain(path, () => readFile(path, 'utf8'));
+    const text = await this.#files.read(version);
     return text === undefined ? undefined : this.#decode(version, text);
   }
 
@@ -50,13 +56,16 @@ export class Heads {
 
   #decode(version: number, text: string): Step {
     if (text === '') return { version, committed: undefined };
-    const end = text.indexOf('\n');
+    const [headText, releaseText, ...olderTexts] = text.replace(/\n$/, '').split('\n') as [string, string, ...string[]];
     const place = this.#files.path(version);
+    const bundle = this.#bundle;
     try {
-      const head = decodeHead(text.slice(0, end));
-      const release = decodeRelease(text.slice(end + 1));
-      checkNamed(place, release, { bundle: this.#bundle, number: head.release, digest: head.digest });
-      return { version, committed: { head, release } };
+      const head = decodeHead(headText);
+      const release = decodeRelease(releaseText ?? '');
+      checkNamed(place, release, { bundle, number: head.release, digest: head.digest });
+      const older = olderTexts.map((each) => decodeRelease(each));
+      for (const each of older) checkNamed(place, each, { bundle, number: each.number });
+      return { version, committed: { head, release, ...(older.length > 0 ? { older } : {}) } };
     } catch (error) {
       throw recordError(place, error) ?? error;
     }
@@ -76,7 +85,10 @@ export class Heads {
    */
   add(version: number, committed: Step['committed']): Promise<boolean> {
     const bytes = committed
-      ? Buffer.concat([encodeHead(committed.head), encodeRelease(committed.release)])
+      ? Buffer.concat([
+          encodeHead(committed.head),
+          ...[committed.release, ...(committed.older ?? [])].map(encodeRelease),
+        ])
       : Buffer.alloc(0);
     return this.#files.add(version, bytes);
   }

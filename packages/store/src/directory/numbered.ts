@@ -37,11 +37,16 @@ export class NumberedFiles {
     for (let look = 0; look < LOOKS; look++) {
       const number = (await this.numbers()).at(-1);
       if (number === undefined) return undefined;
-      const path = this.path(number);
-      const text = await lookAgain(path, () => readFile(path, 'utf8'));
+      const text = await this.read(number);
       if (text !== undefined) return { number, text }; // else it was pruned since: there are newer ones
     }
     throw new StoreError('CORRUPT', `the newest file of ${this.folder} is listed and cannot be opened`);
+  }
+
+  /** @returns undefined when there is no such file, or none any more */
+  read(number: number): Promise<string | undefined> {
+    const path = this.path(number);
+    return lookAgain(path, () => readFile(path, 'utf8'));
   }
 
   /** What was read so far is durable from now on: who wrote it may have died just before that. */

@@ -1,9 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeRelease, encodeRelease, type Release } from '@quorate/model';
-import { noPlace } from '../errors.ts';
 import { checkNamed, recordError } from '../format.ts';
-import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished, syncFolder } from './durable.ts';
+import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished } from './durable.ts';
 import type { Heads } from './heads.ts';
 
 /** The records of a bundle's releases, for history: copies of what the heads committed. */
@@ -24,39 +23,31 @@ export class Releases {
   }
 
   /**
-   * Adds older releases, newest first.
-   * @throws StoreError CONFLICT when another release has one of the numbers, or when the line does not reach down to them
-   */
-  async addOlder(older: readonly Release[]): Promise<void> {
-    const kept = new Set(await this.numbers());
-    await makeFolder(this.#folder);
-    for (const release of older) {
-      const { number, id } = release;
-      if (!kept.has(number) && !kept.has(number + 1)) throw noPlace(release, undefined);
-      const there = (await createFile(join(this.#folder, String(number)), encodeRelease(release), { sync: false }))
-        ? release
-        : await this.read(number);
-      if (there?.id !== id) throw noPlace(release, there);
-      kept.add(number);
-    }
-    await syncFolder(this.#folder);
-  }
-
-  /**
-   * Writes records that publishers who died after their commit did not write. Only the newest steps can lack theirs: each publisher repairs
-   * what it was based on before it commits.
+   * Writes records that are in the newest step alone: those of publishers who died after their commit, and older ones. Only the newest steps
+   * can lack theirs: each publisher repairs what it was based on before it commits.
    */
   async repair(): Promise<void> {
-    const step = await this.#heads.current();
-    if (step?.committed) await this.add(step.committed.release);
+    const committed = (await this.#heads.current())?.committed;
+    if (committed) for (const release of [committed.release, ...(committed.older ?? [])]) await this.add(release);
+  }
+
+  /** Older releases have records of their own from now on, which alone count: a collector may remove them. */
+  async settleOlder(): Promise<void> {
+    for (;;) {
+      const step = await this.#heads.current();
+      if (!step?.committed?.older) return;
+      await this.repair();
+      const { head, release } = step.committed;
+      if (await this.#heads.add(step.version, { head, release })) return;
+    }
   }
 
   async read(number: number): Promise<Release | undefined> {
     const path = join(this.#folder, String(number));
     const text = await lookAgain(path, () => readFile(path, 'utf8'));
     if (text === undefined) {
-      const newest = (await this.#heads.current())?.committed?.release;
-      return newest?.number === number ? newest : undefined;
+      const { release, older = [] } = (await this.#heads.current())?.committed ?? {};
+      return [release, ...older].find((each) => each?.number === number);
     }
     try {
       const release = decodeRelease(text);
@@ -73,9 +64,10 @@ export class Releases {
    */
   async numbers(): Promise<number[]> {
     // the head first: each step before it has its record by then
-    const newest = (await this.#heads.current())?.committed?.release.number;
-    if (newest === undefined) return [];
-    const there = new Set(await this.#there());
+    const { release, older = [] } = (await this.#heads.current())?.committed ?? {};
+    if (!release) return [];
+    const newest = release.number;
+    const there = new Set([...(await this.#there()), ...older.map(({ number }) => number)]);
     let first = newest;
     while (there.has(first - 1)) first--;
     return Array.from({ length: newest - first + 1 }, (_, at) => first + at);

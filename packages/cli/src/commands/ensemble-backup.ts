@@ -1,0 +1,117 @@
+import { stat } from 'node:fs/promises';
+import { type Backup, BackupWriter, originOf, partialFile, type Store, takeBackup, writeBackup } from '@quorate/store';
+import { Context, type GlobalFlags } from '../context.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { interruptible } from '../interrupt.ts';
+import { bytesText, progressOf } from '../output/progress.ts';
+import { paint } from '../output/style.ts';
+import { table } from '../output/table.ts';
+import { whenUnread } from '../output/unread.ts';
+
+/** All bundles, releases, heads and contents of a store as one file; as `-` to whatever reads our output. */
+export async function backup(file: string, flags: GlobalFlags): Promise<number> {
+  await using context = await Context.open(flags);
+  if (file === '-') return await toOutput(context);
+  if (!context.yes) await refuseOther(file);
+  const store = await context.store();
+  const again = `run the same again: it goes on with ${partialFile(file)}`;
+  using interrupt = interruptible(again);
+  const taking = progressOf('backing up');
+  const reading = progressOf('verifying');
+  try {
+    await using backup = await writeBackup(store, file, {
+      signal: interrupt.signal,
+      progress: (done, all) =>
+        taking(share(done, all), `${done.releases} of ${all.releases} releases, ${bytesText(done.bytes)}`),
+      verifying: (done, all) => {
+        taking.end();
+        reading(done / all, `verifying, ${bytesText(done)} of ${bytesText(all)}`);
+      },
+    });
+    taking.end();
+    reading.end();
+    context.print(
+      described(backup),
+      () => `${paint('green', '✓')} ${file} holds ${store.url}, verified\n${contentsOf(backup)}`,
+    );
+    return EXIT.done;
+  } finally {
+    taking.end();
+    reading.end();
+  }
+}
+
+const share = (done: { releases: number }, all: { releases: number }): number =>
+  all.releases === 0 ? 1 : done.releases / all.releases;
+
+async function refuseOther(file: string): Promise<void> {
+  const there = await stat(file).catch(() => undefined); // absence is what is hoped for; other troubles are told when it is written
+  if (there?.isDirectory())
+    throw new CliError(
+      EXIT.usage,
+      `${file} is a folder`,
+      `name a file in it, such as ${file.replace(/\/$/, '')}/quorate.tar`,
+    );
+  if (there)
+    throw new CliError(EXIT.usage, `${file} is there already`, 'choose another name, or add --yes to replace it');
+}
+
+async function toOutput(context: Context): Promise<number> {
+  if (process.stdout.isTTY)
+    throw new CliError(
+      EXIT.usage,
+      'a backup is nothing for a terminal',
+      'name a file, or pipe it: quorate ensemble backup - | zstd > FILE',
+    );
+  const store: Store = await context.store();
+  whenUnread((error) => {
+    process.stderr.write(
+      `${paint('red', 'quorate:')} nobody reads the backup any more: ${error.message}\n→ look at what it was piped into\n`,
+    );
+    process.exit(EXIT.failed);
+  });
+  using interrupt = interruptible('what was written is no whole backup: throw it away and run the same again');
+  const taking = progressOf('backing up');
+  const now = new Date();
+  const writer = new BackupWriter({ write: writeOutput }, Math.floor(now.getTime() / 1000));
+  try {
+    await takeBackup(store, writer, originOf(store, now), {
+      signal: interrupt.signal,
+      progress: (done, all) =>
+        taking(share(done, all), `${done.releases} of ${all.releases} releases, ${bytesText(done.bytes)}`),
+    });
+  } finally {
+    taking.end();
+  }
+  return EXIT.done;
+}
+
+/** No faster than it is read. */
+function writeOutput(bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** A backup for programs. */
+export function described(backup: Backup): object {
+  const { path, size, sha256, origin, lines } = backup;
+  const bundles = lines.map(({ bundle, releases }) => ({
+    bundle,
+    first: releases.at(-1)!.number,
+    head: releases[0]!.number,
+    digest: releases[0]!.digest,
+  }));
+  return { file: path, size, sha256, store: origin.store, time: origin.time, releases: backup.releases, bundles };
+}
+
+/** A backup for people. */
+export function contentsOf(backup: Backup): string {
+  const rows = backup.lines.map(({ bundle, releases }) => [
+    bundle,
+    releases.length === 1 ? String(releases[0]!.number) : `${releases.at(-1)!.number}–${releases[0]!.number}`,
+    releases[0]!.digest.slice(0, 16),
+  ]);
+  const told = `${bytesText(backup.size)}, begun at ${backup.origin.time}\nSHA256SUMS ${backup.sha256}`;
+  return rows.length === 0 ? `${told}\nno bundles` : `${told}\n\n${table(['bundle', 'releases', 'head'], rows)}`;
+}

@@ -27,6 +27,13 @@ export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
 
 export { type Admission, admit } from './ensemble/admission.ts';
+export {
+  CERTIFICATE_KINDS,
+  type CertificateKind,
+  type CertificateSubject,
+  distinguishedName,
+  parseSubject,
+} from './ensemble/certificate.ts';
 export { planFounding } from './ensemble/founding.ts';
 export {
   decodeFounding,
@@ -41,8 +48,6 @@ export { type MembershipDecision, type MembershipView, planMembership } from './
 export { type EnsembleObservation, outdatedRecords, viewOf } from './ensemble/observe.ts';
 
 export {
-  CERTIFICATE_KINDS,
-  type CertificateKind,
   decodeGrant,
   decodeJoinRequest,
   decodePeerState,

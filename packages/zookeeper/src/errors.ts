@@ -54,7 +54,10 @@ const FROM_SERVER = {
     code: 'RECONFIG_DISABLED',
     says: 'reconfiguration is switched off; set reconfigEnabled=true on the servers',
   },
-  [-124]: { code: 'SESSION_CLOSED_REQUIRE_SASL_AUTH', says: 'the server requires SASL authentication' },
+  [-124]: {
+    code: 'SESSION_CLOSED_REQUIRE_SASL_AUTH',
+    says: 'the server takes requests only with authentication, by SASL or by another way that it asks for',
+  },
   [-125]: { code: 'QUOTA_EXCEEDED', says: 'the quota is exceeded' },
   [-127]: { code: 'THROTTLED', says: 'the server is overloaded and did not process the operation; try again later' },
   [-999]: { code: 'UNKNOWN', says: 'the server answered with an unknown error' },

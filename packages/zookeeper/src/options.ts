@@ -14,8 +14,11 @@ export interface ConnectOptions {
   readonly outageLimit?: number;
   /** Sent on every connection. `digest` takes `user:password`. */
   readonly auth?: readonly { readonly scheme: string; readonly auth: string | Uint8Array }[];
-  /** Connects with TLS: `true`, or what `tls.connect` takes (`ca`, `cert`, `key`, `servername` …). */
-  readonly tls?: boolean | ConnectionOptions;
+  /**
+   * Connects with TLS: `true`, or what `tls.connect` takes (`ca`, `cert`, `key`, `servername` …). A function is asked before each
+   * connection: certificates may be replaced meanwhile. When it fails then, what it gave last is used again.
+   */
+  readonly tls?: boolean | ConnectionOptions | (() => ConnectionOptions);
   /** Takes a server without a quorum too; the state is `read-only` then, and a server that can write is looked for. */
   readonly readOnly?: boolean;
   /** Takes over a session by the `id` and `password` of another client's `session`. */
@@ -47,7 +50,8 @@ export interface SessionSettings {
   /** ms */
   readonly outageLimit: number | undefined;
   readonly auth: readonly { scheme: string; auth: Uint8Array }[];
-  readonly tls: ConnectionOptions | undefined;
+  /** for the next connection; undefined for one without TLS */
+  readonly tls: (() => ConnectionOptions) | undefined;
   readonly readOnly: boolean;
   readonly session: { readonly id: bigint; readonly password: Uint8Array } | undefined;
   readonly maxFrame: number;
@@ -90,7 +94,7 @@ export function readOptions(target: ConnectTarget, given: ConnectOptions): Sessi
     connectTimeout: checkTime('connectTimeout', options.connectTimeout ?? 15_000),
     outageLimit: outageLimit === undefined ? undefined : checkTime('outageLimit', outageLimit),
     auth: readAuth(options.auth ?? []),
-    tls: readTls(options.tls ?? false),
+    tls: readTls(options.tls),
     readOnly: options.readOnly ?? false,
     session: readSession(options.session),
     maxFrame: checkNumber('maxFrame', options.maxFrame ?? MAX_FRAME, 64),
@@ -123,10 +127,28 @@ function readAuth(given: NonNullable<ConnectOptions['auth']>): SessionSettings['
   return given.map(({ scheme, auth }) => checkAuth(scheme, auth));
 }
 
-/** Keys and certificates are read once, here, where it can be told that they are of no use. */
-function readTls(given: boolean | ConnectionOptions): ConnectionOptions | undefined {
-  if (typeof given === 'boolean') return given ? {} : undefined;
+/** Keys and certificates are read here, where it can be told that they are of no use. */
+function readTls(given: ConnectOptions['tls']): (() => ConnectionOptions) | undefined {
+  if (given === undefined || typeof given === 'boolean') return given ? () => ({}) : undefined;
+  if (typeof given === 'function') return renewed(given);
   if (typeof given !== 'object') throw badOption(`tls is ${typeof given}`, 'give true or the options of tls.connect');
+  const options = withContext(given);
+  return () => options;
+}
+
+function renewed(ask: () => ConnectionOptions): () => ConnectionOptions {
+  let last = withContext(ask());
+  return () => {
+    try {
+      last = withContext(ask());
+    } catch {
+      // in the middle of a replacement, or damaged since: what served until now may serve on, and the server has the last word
+    }
+    return last;
+  };
+}
+
+function withContext(given: ConnectionOptions): ConnectionOptions {
   try {
     return { ...given, secureContext: given.secureContext ?? createSecureContext(given) };
   } catch (cause) {

@@ -173,7 +173,7 @@ export class Session implements ConnectionOwner {
     const { tls, maxFrame, maxRequest, chroot, now, sessionTimeout } = this.#settings;
     const request = this.#credentials.request(this.zxid, sessionTimeout, readOnly, stranger);
     const openTimeout = openTimeoutFor(this.timeout, this.#servers.servers.length, this.#round);
-    return new Connection({ server, tls, request, openTimeout, maxFrame, maxRequest, chroot, now }, this);
+    return new Connection({ server, tls: tls?.(), request, openTimeout, maxFrame, maxRequest, chroot, now }, this);
   }
 
   opened(connection: Connection, grant: SessionGrant): void {

@@ -45,7 +45,7 @@ export function zooCfg({ folder, tickTime, lines = [] }: ConfigOptions, dynamicF
   ];
   const taken = new Set(own.map(keyOf));
   for (const line of lines) {
-    if (!/^[\w.]+=[^\r\n]*$/.test(line))
+    if (!/^[\w.-]+=[^\r\n]*$/.test(line))
       throw new AgentError('BAD_SETTINGS', `${JSON.stringify(line)} is no line of zoo.cfg: write key=value`);
     if (taken.has(keyOf(line)))
       throw new AgentError('BAD_SETTINGS', `zoo.cfg would say ${keyOf(line)} twice: the further line must go`);

@@ -12,7 +12,6 @@ import { isIP } from 'node:net';
 import type * as x509 from '@peculiar/x509';
 import type { CertificateKind } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { subjectOf } from './identity.ts';
 
 const DAY_MS = 86_400_000;
 /** A machine whose clock is a day behind takes a new certificate too (docs/clocks.md). */
@@ -71,7 +70,7 @@ export class Authority {
     this.#parsed = new X509Certificate(certificate);
     this.certificate = certificate;
     this.key = key;
-    this.cluster = subjectOf(this.#parsed).cluster;
+    this.cluster = /^O=(.+)$/m.exec(this.#parsed.subject)?.[1] ?? '';
   }
 
   /** SHA-256 of the certificate: what a join token carries. Base64url. */

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { CERTIFICATE_KINDS, type CertificateKind } from '@quorate/model';
+import { type CertificateKind, parseSubject } from '@quorate/model';
 
 /** Whose certificate it is. */
 export interface Identity {
@@ -12,32 +12,17 @@ export interface Identity {
   readonly addresses: readonly string[];
 }
 
-/** The two parts of a subject that we write. */
-export function subjectOf(certificate: X509Certificate): { commonName: string; cluster: string } {
-  const part = (name: string): string =>
-    certificate.subject
-      ?.split('\n')
-      .find((line) => line.startsWith(`${name}=`))
-      ?.slice(name.length + 1) ?? '';
-  return { commonName: part('CN'), cluster: part('O') };
-}
-
 /** Who a certificate says its holder is; undefined where it is none that a cluster's authority makes. Does not check who signed it. */
 export function identityOf(certificate: X509Certificate): Identity | undefined {
-  const { commonName, cluster } = subjectOf(certificate);
-  const kind = CERTIFICATE_KINDS.find((each) => each === commonName);
-  if (!kind || cluster === '') return undefined;
+  const subject = parseSubject(certificate.subject ?? '');
+  if (!subject) return undefined;
+  const { kind, cluster } = subject;
   const names = (certificate.subjectAltName ?? '').split(', ');
   const after = (prefix: string): string[] =>
     names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   const [name] = after(`URI:quorate:${kind}/`);
   if (name === undefined) return undefined;
   return { kind, cluster, name, addresses: [...after('IP Address:'), ...after('DNS:')].map(plainAddress) };
-}
-
-/** How ZooKeeper writes a kind's certificate as an id of the scheme `x509`, and of its super user (RFC 2253). */
-export function distinguishedName(kind: CertificateKind, cluster: string): string {
-  return `CN=${kind},O=${cluster}`;
 }
 
 /** One way to write an address, to compare by: lower case, IPv6 shortened. */

@@ -1,7 +1,8 @@
+export { certificateAddresses } from './addresses.ts';
 export { Authority, type CertificateOrder, makeAuthority, makeKey, makeRequest } from './authority.ts';
 export { type BootTime, bootTime } from './boot-clock.ts';
 export { type Credentials, TrustFolder } from './folder.ts';
-export { distinguishedName, type Identity, identityOf, plainAddress } from './identity.ts';
+export { type Identity, identityOf, plainAddress } from './identity.ts';
 export { type Entitlement, type GranterOptions, type Joined, type Joiner, joinCluster, makeGranter } from './join.ts';
 export { readClusterSecret } from './secret.ts';
 export { DEFAULT_TOKEN, type JoinToken, parseToken, printToken, TokenBook } from './tokens.ts';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
+import { distinguishedName } from '@quorate/model';
 import type { TrustFolder } from './folder.ts';
-import { distinguishedName } from './identity.ts';
 
 /** Where a member's clients come in by TLS. */
 export interface SecureClientPort {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import test from 'node:test';
-import { distinguishedName, identityOf, makeAuthority, makeKey, makeRequest } from '../../src/trust/index.ts';
+import { distinguishedName } from '@quorate/model';
+import { identityOf, makeAuthority, makeKey, makeRequest } from '../../src/trust/index.ts';
 
 const CLUSTER = '0b2c5a1e-8f57-4c39-9d3c-1f2e3d4c5b6a';
 const DAY_MS = 86_400_000;

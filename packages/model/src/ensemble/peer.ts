@@ -1,13 +1,10 @@
 import * as v from 'valibot';
 import { count, decodeRecord, encodeRecord } from '../codec.ts';
+import { CERTIFICATE_KINDS, type CertificateKind } from './certificate.ts';
 import { type MemberPorts, PortsSchema } from './records.ts';
 
 /** Of what agents say to each other. */
 export const PEER_FORMAT = 1;
-
-/** What a certificate lets its holder be: a machine of the fleet, somebody who publishes, somebody who only reads. */
-export const CERTIFICATE_KINDS = ['instance', 'publisher', 'reader'] as const;
-export type CertificateKind = (typeof CERTIFICATE_KINDS)[number];
 
 /** One server of a configuration, as a stopped member's files name it. */
 export interface PeerServer {

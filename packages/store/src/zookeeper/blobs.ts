@@ -1,8 +1,9 @@
 import { type BlobRef, sha256 } from '@quorate/model';
-import type { Acl, Stat, ZooKeeper } from '@quorate/zookeeper';
+import type { Stat, ZooKeeper } from '@quorate/zookeeper';
 import { readSource } from '../content.ts';
 import { StoreError } from '../errors.ts';
 import type { BlobSource, UploadProgress } from '../store.ts';
+import type { AclOption } from './acls.ts';
 import { isCode } from './errors.ts';
 import { Lane } from './lane.ts';
 import { childrenOf, createFixed } from './missing.ts';
@@ -19,12 +20,12 @@ const isWhole = (ref: BlobRef, stat: Stat | undefined): boolean =>
 
 /** Content in nodes: raw bytes, in chunks where they are many. Every write may be repeated. */
 export class Blobs {
-  readonly #acl: { acl: readonly Acl[] } | Record<string, never>;
+  readonly #acl: AclOption;
   /** shards that are known to be there: they are never removed */
   readonly #shards = new Set<string>();
 
-  constructor(acl: readonly Acl[] | undefined) {
-    this.#acl = acl ? { acl } : {};
+  constructor(acl: AclOption) {
+    this.#acl = acl;
   }
 
   async read(zk: ZooKeeper, ref: BlobRef, signal?: AbortSignal): Promise<Buffer> {

@@ -37,11 +37,14 @@ export class ZooKeeperEnsemble implements Ensemble {
   readonly #call: InSession;
   readonly #link: Link;
   readonly #tree: Tree;
+  readonly #closeRoot: () => Promise<void>;
   /** what this machine shows, over all sessions */
   #shown: MachineRecord | undefined;
 
-  constructor(call: InSession, link: Link, tree: Tree) {
+  /** @param closeRoot closes what lies above the store, where the store is closed */
+  constructor(call: InSession, link: Link, tree: Tree, closeRoot: () => Promise<void>) {
     this.#call = call;
+    this.#closeRoot = closeRoot;
     this.#link = link;
     this.#tree = tree;
   }
@@ -52,7 +55,9 @@ export class ZooKeeperEnsemble implements Ensemble {
 
   found(cluster: ClusterRecord, first: MemberRecord, options: CallOptions = {}): Promise<void> {
     return this.#call(options, async (zk) => {
-      for (const folder of [MEMBERS, MACHINES, LEAVING]) await zk.ensure(folder, this.#tree.acl);
+      await this.#closeRoot();
+      await this.#tree.found(zk);
+      for (const folder of [MEMBERS, MACHINES, LEAVING]) await zk.ensure(folder, this.#tree.fleetAcl);
       await this.#put(zk, named(MEMBERS, first.id), first);
       await this.#put(zk, CLUSTER, cluster); // last: whoever finds it finds the rest
     });
@@ -94,7 +99,7 @@ export class ZooKeeperEnsemble implements Ensemble {
     return this.#call(options, async (zk) => {
       const path = named(MEMBERS, member.id);
       try {
-        await zk.create(path, encodeEnsembleRecord(member), this.#tree.acl);
+        await zk.create(path, encodeEnsembleRecord(member), this.#tree.fleetAcl);
         return true;
       } catch (error) {
         if (!isCode(error, 'NODE_EXISTS', 'CONNECTION_LOSS')) throw error;
@@ -130,7 +135,7 @@ export class ZooKeeperEnsemble implements Ensemble {
         else {
           // of a session before ours, which takes it along when it ends
           if (there) await zk.delete(path);
-          await zk.create(path, data, { mode: 'ephemeral', ...this.#tree.acl });
+          await zk.create(path, data, { mode: 'ephemeral', ...this.#tree.fleetAcl });
         }
         return;
       } catch (error) {
@@ -145,7 +150,7 @@ export class ZooKeeperEnsemble implements Ensemble {
   }
 
   askToLeave(instance: string, options: CallOptions = {}): Promise<void> {
-    return this.#call(options, (zk) => createFixed(zk, named(LEAVING, instance), '', this.#tree.acl));
+    return this.#call(options, (zk) => createFixed(zk, named(LEAVING, instance), '', this.#tree.fleetAcl));
   }
 
   hasLeft(instance: string, options: CallOptions = {}): Promise<void> {
@@ -176,13 +181,15 @@ export class ZooKeeperEnsemble implements Ensemble {
   }
 
   lead(instance: string, { signal }: { signal: AbortSignal }): Promise<Lead> {
-    return this.#call({ signal }, (zk) => new LeaderElection(zk, LEAD, instance).lead({ signal }));
+    return this.#call({ signal }, (zk) =>
+      new LeaderElection(zk, LEAD, instance).lead({ signal, ...this.#tree.fleetAcl }),
+    );
   }
 
   async #put(zk: ZooKeeper, path: string, record: object): Promise<void> {
     const data = encodeEnsembleRecord(record);
     if (await zk.exists(path)) await zk.set(path, data);
-    else await createFixed(zk, path, data, this.#tree.acl);
+    else await createFixed(zk, path, data, this.#tree.fleetAcl);
   }
 }
 

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { type ConnectOptions, CREATOR_ALL } from '@quorate/zookeeper';
+import { readFileSync } from 'node:fs';
+import { type ConnectOptions, ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
 import type { OpenOptions } from '../open.ts';
 import type { Store } from '../store.ts';
+import { type Acls, aclsOfCertificate, closeRoot, OWN } from './acls.ts';
 import { Link } from './link.ts';
 import { ZooKeeperStore } from './store.ts';
 
@@ -21,19 +22,26 @@ export async function openZooKeeperStore(url: string, options: OpenOptions): Pro
       'BAD_URL',
       `${url} names no servers: write for example zk://10.0.0.1:2181,10.0.0.2:2181/quorate`,
     );
-  const [, secure, servers, chroot = ''] = match;
+  const [, secure, hosts, chroot = ''] = match;
+  const { tls: files = {} } = options;
   const connect: ConnectOptions = {
     sessionTimeout: SESSION_TIMEOUT,
     connectTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
     ...(options.servers ? { followConfig: true } : {}),
-    ...(secure ? { tls: await tlsFiles(options.tls ?? {}) } : {}),
+    ...(secure ? { tls: () => tlsFiles(files) } : {}),
     ...(options.auth ? { auth: [{ scheme: 'digest', auth: options.auth }] } : {}),
   };
   const folder = chroot === '/' ? '' : chroot.replace(/\/$/, '');
-  const named = servers!.split(',');
+  const named = hosts!.split(',');
   const known = async (): Promise<readonly string[]> => (await options.servers?.()) ?? [];
-  const link = new Link(async () => `${[...new Set([...named, ...(await known())])].join(',')}${folder}`, connect);
-  const store = new ZooKeeperStore(url, link, options.auth ? CREATOR_ALL : undefined);
+  const servers = async (): Promise<string> => [...new Set([...named, ...(await known())])].join(',');
+  const link = new Link(async () => `${await servers()}${folder}`, connect);
+  const closed = secure ? aclsOfFiles(files) : undefined;
+  const store = new ZooKeeperStore(url, link, closed ?? (options.auth ? OWN : undefined), async () => {
+    if (!closed) return; // somebody's own ensemble: its root is theirs
+    await using zk = await ZooKeeper.connect(await servers(), connect);
+    await closeRoot(zk, closed);
+  });
   try {
     await store.connect(options.signal);
   } catch (error) {
@@ -43,17 +51,35 @@ export async function openZooKeeperStore(url: string, options: OpenOptions): Pro
   return store;
 }
 
-async function tlsFiles(files: NonNullable<OpenOptions['tls']>): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
-  const read = async (name: 'ca' | 'cert' | 'key'): Promise<object> => {
-    const path = files[name];
-    if (path === undefined) return {};
-    try {
-      return { [name]: await readFile(path) };
-    } catch (cause) {
-      throw new StoreError('BAD_URL', `the ${name} file ${path} cannot be read: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
-  };
-  return { ...(await read('ca')), ...(await read('cert')), ...(await read('key')) };
+type Files = NonNullable<OpenOptions['tls']>;
+
+/** Read before each connection: certificates are renewed while a store is open. @throws StoreError BAD_URL */
+function tlsFiles(files: Files): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
+  const tls: { ca?: Buffer; cert?: Buffer; key?: Buffer } = {};
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    if (files[name] === undefined) continue;
+    // key and certificate in one file are those of one moment
+    tls[name] = name === 'key' && files.key === files.cert ? tls.cert! : readTls(name, files[name]);
+  }
+  return tls;
+}
+
+function readTls(name: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new StoreError('BAD_URL', `the ${name} file ${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function aclsOfFiles({ cert }: Files): Acls | undefined {
+  if (cert === undefined) return undefined;
+  try {
+    return aclsOfCertificate(readTls('cert', cert));
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    throw new StoreError('BAD_URL', `the cert file ${cert} holds no certificate: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }

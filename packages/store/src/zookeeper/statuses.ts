@@ -45,7 +45,7 @@ export class Statuses {
 
   async #create(zk: ZooKeeper, path: string, data: Buffer): Promise<void> {
     await this.#tree.prepareInstances(zk);
-    await zk.create(path, data, { mode: 'ephemeral', ...this.#tree.acl });
+    await zk.create(path, data, { mode: 'ephemeral', ...this.#tree.fleetAcl });
   }
 
   /** A node of a session before ours would go with it. One that replaced ours while our session lived is another instance's. */

@@ -6,7 +6,7 @@ import {
   isBundleName,
   type Release,
 } from '@quorate/model';
-import type { Acl, ZooKeeper } from '@quorate/zookeeper';
+import type { ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
 import type {
   Backfill,
@@ -20,6 +20,7 @@ import type {
   StoreChange,
   UploadProgress,
 } from '../store.ts';
+import type { Acls } from './acls.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { BlobCache } from './cache.ts';
@@ -48,17 +49,20 @@ export class ZooKeeperStore implements Store {
   readonly #statuses: Statuses;
   readonly #cache = new BlobCache();
 
-  /** @param acl of the nodes that are made; open to all that reach the ensemble unless given */
-  constructor(url: string, link: Link, acl: readonly Acl[] | undefined) {
+  /**
+   * @param acls of the nodes that are made; open to all that reach the ensemble unless given
+   * @param closeRoot closes what lies above the store, when its ensemble is founded
+   */
+  constructor(url: string, link: Link, acls: Acls | undefined, closeRoot: () => Promise<void>) {
     this.url = url;
     this.#link = link;
-    this.#tree = new Tree(url, acl);
-    this.#blobs = new Blobs(acl);
+    this.#tree = new Tree(url, acls);
+    this.#blobs = new Blobs(this.#tree.acl);
     this.#lines = new Lines(url);
     this.#statuses = new Statuses(this.#tree);
     const parts = { tree: this.#tree, blobs: this.#blobs, lines: this.#lines, cache: this.#cache };
     this.#publisher = new Publisher(link, parts);
-    this.ensemble = new ZooKeeperEnsemble((options, work) => this.#call(options, work), link, this.#tree);
+    this.ensemble = new ZooKeeperEnsemble((options, work) => this.#call(options, work), link, this.#tree, closeRoot);
     link.onSession = async (zk) => {
       await this.#statuses.showAgain(zk);
       await this.ensemble.showAgain(zk);

@@ -1,20 +1,25 @@
-import type { Acl, ZooKeeper } from '@quorate/zookeeper';
+import type { ZooKeeper } from '@quorate/zookeeper';
 import { checkFormat, FORMAT_RECORD } from '../format.ts';
+import type { AclOption, Acls } from './acls.ts';
 import type { Blobs } from './blobs.ts';
 import { createFixed, orUndefined } from './missing.ts';
 import { BLOBS, BUNDLES, FORMAT, GENERATION, INSTANCES, releasesPath } from './paths.ts';
 
 /** The nodes that everything else lies in. They are made when something is first written, and never removed. */
 export class Tree {
-  readonly acl: { readonly acl: readonly Acl[] } | Record<string, never>;
+  /** of what is published */
+  readonly acl: AclOption;
+  /** of what instances alone write: their statuses, the ensemble's records */
+  readonly fleetAcl: AclOption;
   readonly #url: string;
   readonly #made = new Set<string>();
   #formatKnown = false;
   #generation: number | undefined;
 
-  constructor(url: string, acl: readonly Acl[] | undefined) {
+  constructor(url: string, acls: Acls | undefined) {
     this.#url = url;
-    this.acl = acl ? { acl } : {};
+    this.acl = acls ? { acl: acls.published } : {};
+    this.fleetAcl = acls ? { acl: acls.fleet } : {};
   }
 
   /** @returns whether there is a store @throws StoreError NEWER_FORMAT, CORRUPT */
@@ -62,9 +67,18 @@ export class Tree {
     return (await zk.exists(GENERATION)) ?? { version: 0 };
   }
 
+  /** What a publisher may not make: everything but the bundles themselves. For the instance that founds. Repeatable. */
+  async found(zk: ZooKeeper): Promise<void> {
+    await zk.ensure('/', this.fleetAcl);
+    if (!(await this.checkFormat(zk))) await this.#make(zk);
+    await zk.ensure(BUNDLES, this.acl);
+    await this.#makeGeneration(zk);
+    await this.prepareInstances(zk);
+  }
+
   async prepareInstances(zk: ZooKeeper): Promise<void> {
     if (this.#made.has(INSTANCES)) return;
-    await zk.ensure(INSTANCES, this.acl);
+    await zk.ensure(INSTANCES, this.fleetAcl);
     this.#made.add(INSTANCES);
   }
 

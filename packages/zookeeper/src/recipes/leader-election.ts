@@ -1,6 +1,6 @@
 import type { ZooKeeper } from '../client.ts';
 import type { Hold } from './hold.ts';
-import { standInLine } from './line.ts';
+import { type LineOptions, standInLine } from './line.ts';
 import { namesInLine } from './lock.ts';
 
 const LABEL = 'candidate-';
@@ -26,8 +26,8 @@ export class LeaderElection {
   }
 
   /** Stands and waits until elected. Throws ABORTED when the signal fires first, or the error that ended the session. */
-  lead(options: { signal?: AbortSignal } = {}): Promise<Hold> {
-    return standInLine(this.#zk, this.path, LABEL, this.#name, options.signal);
+  lead(options: LineOptions = {}): Promise<Hold> {
+    return standInLine(this.#zk, this.path, LABEL, this.#name, options);
   }
 
   /** The names of the candidates; the first leads. */

@@ -1,3 +1,4 @@
+import type { Acl } from '../acl.ts';
 import type { ZooKeeper } from '../client.ts';
 import { abortedError, ZooKeeperError } from '../errors.ts';
 import type { Data } from '../multi.ts';
@@ -5,6 +6,13 @@ import { childOf, nameOf } from '../paths.ts';
 import type { Created } from '../protocol/operations.ts';
 import { unprotectedName } from '../recover.ts';
 import { Hold, leave } from './hold.ts';
+
+export interface LineOptions {
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal;
+  /** Of the nodes that are made. `OPEN` unless told otherwise. */
+  readonly acl?: readonly Acl[];
+}
 
 /** The number that a server appended to a sequential node's name. */
 function numberOf(name: string): number {
@@ -32,10 +40,10 @@ export async function standInLine(
   folder: string,
   label: string,
   data: Data,
-  signal: AbortSignal | undefined,
+  { signal, ...made }: LineOptions,
 ): Promise<Hold> {
-  await zk.ensure(folder, signal === undefined ? {} : { signal });
-  const { path, stat } = await join(zk, childOf(folder, label), data, signal);
+  await zk.ensure(folder, signal === undefined ? made : { ...made, signal });
+  const { path, stat } = await join(zk, childOf(folder, label), data, made, signal);
   try {
     await waitForHead(zk, folder, label, path, signal);
     return new Hold(zk, path, stat.czxid);
@@ -48,8 +56,14 @@ export async function standInLine(
 }
 
 /** The create itself is not aborted: an answer that nobody waits for would leave a node that holds up the line. */
-async function join(zk: ZooKeeper, path: string, data: Data, signal: AbortSignal | undefined): Promise<Created> {
-  const created = zk.create(path, data, { mode: 'ephemeral_sequential', protected: true });
+async function join(
+  zk: ZooKeeper,
+  path: string,
+  data: Data,
+  made: Omit<LineOptions, 'signal'>,
+  signal: AbortSignal | undefined,
+): Promise<Created> {
+  const created = zk.create(path, data, { mode: 'ephemeral_sequential', protected: true, ...made });
   if (signal === undefined) return created;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(abortedError(signal, 'create', path, true));

@@ -1,7 +1,7 @@
 import type { ZooKeeper } from '../client.ts';
 import { childOf } from '../paths.ts';
 import type { Hold } from './hold.ts';
-import { inOrder, standInLine } from './line.ts';
+import { inOrder, type LineOptions, standInLine } from './line.ts';
 
 const LABEL = 'lock-';
 
@@ -26,8 +26,8 @@ export class Lock {
   }
 
   /** Waits for it. Throws ABORTED when the signal fires first, or the error that ended the session. */
-  acquire(options: { signal?: AbortSignal } = {}): Promise<Hold> {
-    return standInLine(this.#zk, this.path, LABEL, this.#name, options.signal);
+  acquire(options: LineOptions = {}): Promise<Hold> {
+    return standInLine(this.#zk, this.path, LABEL, this.#name, options);
   }
 
   /** The names of the holder and of those who wait, in their order. */

@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Authority,
+  findJars,
+  findJava,
+  freePorts,
+  Member,
+  makeAuthority,
+  makeKey,
+  TrustFolder,
+  zooKeeperTls,
+} from '@quorate/agent';
+import { type CertificateKind, DEFAULT_CLUSTER, DEFAULT_PORTS, ENSEMBLE_FORMAT } from '@quorate/model';
+import { openStore, type Store } from '@quorate/store';
+
+export const missing = !(await findJava())
+  ? 'Java is missing'
+  : !(await findJars())
+    ? "ZooKeeper's jars are missing"
+    : false;
+
+/** Waits for a condition, for a minute at most: a full machine is slow. */
+export async function until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> {
+  const end = performance.now() + 60_000;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (performance.now() > end) throw new Error(`not within a minute: ${what}`);
+    await delay(50);
+  }
+}
+
+/** Files of one who is no instance, as `quorate join` leaves them. */
+export interface Papers {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+interface Seat {
+  readonly address: string;
+  readonly trust: TrustFolder;
+  readonly member: Member;
+  readonly local: number;
+}
+
+/** A closed ensemble of three on loopback addresses, as instances would run it. */
+export class ClosedEnsemble implements AsyncDisposable {
+  readonly folder: string;
+  readonly cluster: string;
+  readonly authority: Authority;
+  readonly seats: readonly Seat[];
+  readonly ports: { client: number; quorum: number; election: number };
+
+  private constructor(
+    folder: string,
+    cluster: string,
+    authority: Authority,
+    ports: ClosedEnsemble['ports'],
+    seats: Seat[],
+  ) {
+    this.folder = folder;
+    this.cluster = cluster;
+    this.authority = authority;
+    this.ports = ports;
+    this.seats = seats;
+  }
+
+  static async start(count = 3): Promise<ClosedEnsemble> {
+    const folder = mkdtempSync(join(tmpdir(), 'quorate-closed-'));
+    const cluster = randomUUID();
+    const authority = await makeAuthority(cluster);
+    const [client, quorum, election, ...locals] = (await freePorts(3 + count)) as [number, number, number, ...number[]];
+    const addresses = Array.from({ length: count }, (_, at) => `127.0.0.${at + 1}`);
+    const line = (address: string, at: number): string =>
+      `server.${at + 1}=${address}:${quorum}:${election}:participant;127.0.0.1:${locals[at]}\n`;
+    const dynamic = addresses.map(line).join('');
+    const seats: Seat[] = [];
+    for (const [at, address] of addresses.entries()) {
+      const home = join(folder, String(at + 1));
+      const key = makeKey();
+      // whoever connects on the loopback comes from 127.0.0.1
+      const order = {
+        kind: 'instance',
+        name: `i-${at + 1}`,
+        addresses: [address, '127.0.0.1'],
+        request: { key },
+      } as const;
+      const certificate = await authority.issue(order);
+      const credentials = { authority: authority.certificate, authorityKey: authority.key, certificate, key };
+      const trust = TrustFolder.create(join(home, 'trust'), credentials);
+      const member = new Member({
+        id: at + 1,
+        folder: join(home, 'member'),
+        tickTime: 500,
+        heap: 128,
+        dynamic,
+        lines: zooKeeperTls(trust, { address, client }),
+      });
+      seats.push({ address, trust, member, local: locals[at]! });
+    }
+    const ensemble = new ClosedEnsemble(folder, cluster, authority, { client, quorum, election }, seats);
+    try {
+      await Promise.all(seats.map(({ member }) => member.start()));
+      for (const { member } of seats) await until(`member ${member.id} serves`, () => member.health());
+      return ensemble;
+    } catch (error) {
+      await ensemble[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** `host:port` of the ports with TLS */
+  get servers(): string {
+    return this.seats.map(({ address }) => `${address}:${this.ports.client}`).join(',');
+  }
+
+  /** The store in it, for whoever has these files. */
+  open(papers: Papers | TrustFolder): Promise<Store> {
+    const tls = papers instanceof TrustFolder ? papers.files : papers;
+    return openStore(`zk+tls://${this.servers}/quorate`, { tls, connectTimeout: 20_000 });
+  }
+
+  /** Founded as an instance founds it: everything is closed from here on. */
+  async found(): Promise<void> {
+    await using store = await this.open(this.seats[0]!.trust);
+    const format = ENSEMBLE_FORMAT;
+    const [seat] = this.seats;
+    const first = { instance: 'i-1', incarnation: 'x', zone: '', address: seat!.address, ports: DEFAULT_PORTS };
+    await store.ensemble!.found(
+      { format, cluster: this.cluster, generation: 1, settings: DEFAULT_CLUSTER },
+      { format, id: 1, ...first },
+    );
+  }
+
+  /** A certificate and its key in files. */
+  async papers(
+    kind: CertificateKind,
+    options: { authority?: Authority; now?: Date; days?: number; addresses?: string[] } = {},
+  ): Promise<Papers> {
+    const { authority = this.authority, now, days, addresses = [] } = options;
+    const folder = join(this.folder, randomUUID());
+    mkdirSync(folder);
+    const key = makeKey();
+    const certificate = await authority.issue(
+      { kind, name: 'x', addresses, request: { key }, ...(days ? { days } : {}) },
+      now,
+    );
+    const at = (name: string): string => join(folder, name);
+    writeFileSync(at('ca.pem'), this.authority.certificate);
+    writeFileSync(at('cert.pem'), certificate);
+    writeFileSync(at('key.pem'), key, { mode: 0o600 });
+    return { ca: at('ca.pem'), cert: at('cert.pem'), key: at('key.pem') };
+  }
+
+  log(at: number): string {
+    return readFileSync(join(this.folder, String(at + 1), 'member', 'zookeeper.log'), 'utf8');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.seats.map(({ member }) => member.stop('SIGKILL')));
+    if (process.env.QUORATE_TEST_KEEP) console.log(`kept: ${this.folder}`);
+    else rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What `tls.connect` and a ZooKeeper client take. */
+export function contents({ ca, cert, key }: Papers): { ca: Buffer; cert: Buffer; key: Buffer } {
+  return { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) };
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { connect } from 'node:tls';
+import { makeAuthority } from '@quorate/agent';
+import { definitionOf, manifestOf, type Release, sha256 } from '@quorate/model';
+import { publishManifest, type Store } from '@quorate/store';
+import { permissions, ZooKeeper } from '@quorate/zookeeper';
+import { ClosedEnsemble, contents, missing, type Papers } from './closed-ensemble.ts';
+
+const DAY_MS = 86_400_000;
+const soon = { connectTimeout: 2_000 };
+
+describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
+  let ensemble: ClosedEnsemble;
+  let publisher: Papers;
+  let reader: Papers;
+
+  before(async () => {
+    ensemble = await ClosedEnsemble.start();
+    await ensemble.found();
+    publisher = await ensemble.papers('publisher');
+    reader = await ensemble.papers('reader');
+  });
+  after(() => ensemble?.[Symbol.asyncDispose]());
+
+  const session = (papers: Papers): Promise<ZooKeeper> =>
+    ZooKeeper.connect(ensemble.servers, { tls: contents(papers), connectTimeout: 20_000 });
+  const instance = (): Promise<ZooKeeper> => session(ensemble.seats[0]!.trust.files);
+
+  test('instances are its super user', async () => {
+    await using zk = await instance();
+    const who = await zk.whoami();
+    assert.deepEqual(who.map(({ scheme }) => scheme).toSorted(), ['ip', 'super', 'x509']);
+    await zk.create('/quorate/anything', '');
+    await zk.delete('/quorate/anything');
+    assert.equal((await zk.getConfig()).members.length, 3);
+  });
+
+  test('a publisher publishes the first bundle and the next release, and a reader reads them', async () => {
+    await using store = await ensemble.open(publisher);
+    await publish(store, 'first\n');
+    const latest = await publish(store, 'second\n');
+    assert.equal(latest.number, 2);
+    await using other = await ensemble.open(reader);
+    assert.equal((await other.latest('web'))?.release.number, 2);
+    assert.deepEqual(await other.releases('web'), [1, 2]);
+    assert.equal((await other.ensemble!.cluster())?.cluster, ensemble.cluster);
+    assert.equal((await other.ensemble!.configuration()).members.length, 3);
+    await assert.rejects(publish(other, 'third\n'), { code: 'NOT_ALLOWED' });
+  });
+
+  test('a publisher takes nothing away, opens nothing, and keeps its hands off the ensemble', async () => {
+    await using zk = await session(publisher);
+    const refused = { code: 'NO_AUTH' };
+    const anyone = [{ permissions: permissions.all, scheme: 'world', id: 'anyone' }];
+    await assert.rejects(zk.delete('/quorate/bundles/web/releases/1'), refused);
+    await assert.rejects(zk.setAcl('/quorate/bundles/web/head', anyone), refused);
+    await assert.rejects(zk.set('/quorate/ensemble/cluster', 'mine'), refused);
+    await assert.rejects(zk.create('/quorate/ensemble/lead', ''), refused);
+    await assert.rejects(zk.create('/quorate/ensemble/members/200', ''), refused);
+    await assert.rejects(zk.create('/quorate/instances/me', ''), refused);
+    await assert.rejects(zk.create('/quorate/mine', ''), refused);
+    await assert.rejects(zk.create('/mine', ''), refused);
+    await assert.rejects(zk.reconfig({ leaving: [3] }), refused);
+    await assert.rejects(zk.children('/'), refused);
+  });
+
+  test('a reader changes nothing', async () => {
+    await using zk = await session(reader);
+    const refused = { code: 'NO_AUTH' };
+    await assert.rejects(zk.set('/quorate/bundles/web/head', '{}'), refused);
+    await assert.rejects(zk.create('/quorate/bundles/mine', ''), refused);
+    await assert.rejects(zk.delete('/quorate/format'), refused);
+    await assert.rejects(zk.set('/quorate/gc', ''), refused);
+    await assert.rejects(zk.reconfig({ leaving: [3] }), refused);
+  });
+
+  test('nothing that is there is open, the root and what ZooKeeper makes by itself included', async () => {
+    await using zk = await instance();
+    const paths: string[] = [];
+    const open: string[] = [];
+    const walk = async (path: string): Promise<void> => {
+      paths.push(path);
+      const { acl } = await zk.getAcl(path);
+      if (acl.length === 0 || acl.some(({ scheme }) => scheme !== 'x509')) open.push(path);
+      const { children } = await zk.children(path);
+      for (const child of children) await walk(`${path === '/' ? '' : path}/${child}`);
+    };
+    await walk('/');
+    for (const path of ['/', '/zookeeper/config', '/zookeeper/quota', '/quorate/ensemble/cluster', '/quorate/blobs'])
+      assert.ok(paths.includes(path), path);
+    assert.deepEqual(open, []);
+  });
+
+  test('without a certificate, with one of another cluster, with one that is over: no session', async () => {
+    const { ca } = contents(reader);
+    const strangers: [string, object][] = [
+      ['none', { ca }],
+      ['another', contents(await ensemble.papers('instance', { authority: await makeAuthority(ensemble.cluster) }))],
+      ['over', contents(await ensemble.papers('instance', { now: new Date(Date.now() - 20 * DAY_MS), days: 10 }))],
+      ['not yet', contents(await ensemble.papers('instance', { now: new Date(Date.now() + 20 * DAY_MS) }))],
+    ];
+    for (const [name, tls] of strangers)
+      await assert.rejects(ZooKeeper.connect(ensemble.servers, { ...soon, tls }), { code: 'CONNECT_TIMEOUT' }, name);
+    await assert.rejects(ZooKeeper.connect(ensemble.servers, soon), { code: 'CONNECT_TIMEOUT' }, 'no TLS');
+  });
+
+  test('a certificate made a day ahead or a day behind is taken: clocks may be that far apart', async () => {
+    for (const offset of [-DAY_MS, 0.99 * DAY_MS]) {
+      const papers = await ensemble.papers('reader', { now: new Date(Date.now() + offset) });
+      await using zk = await session(papers);
+      assert.ok((await zk.get('/quorate/format')).data.length > 0);
+    }
+  });
+
+  test("the loopback's plain port opens sessions, and nothing can be done in them", async () => {
+    const { local } = ensemble.seats[1]!;
+    const attempts: [string, (zk: ZooKeeper) => Promise<unknown>][] = [
+      ['list', (zk) => zk.children('/')],
+      ['look', (zk) => zk.exists('/quorate')],
+      ['read', (zk) => zk.get('/quorate/format')],
+      ['config', (zk) => zk.getConfig()],
+      ['create', (zk) => zk.create('/mine', '')],
+      ['who', (zk) => zk.whoami()],
+      ['x509', (zk) => zk.addAuth('x509', 'CN=instance').then(() => zk.children('/'))],
+      ['digest', (zk) => zk.addAuth('digest', 'super:super').then(() => zk.children('/'))],
+    ];
+    for (const [name, attempt] of attempts) {
+      await using zk = await ZooKeeper.connect(`127.0.0.1:${local}`, { connectTimeout: 20_000, sessionTimeout: 2_000 });
+      await assert.rejects(
+        attempt(zk),
+        { code: name === 'x509' ? 'AUTH_FAILED' : 'SESSION_CLOSED_REQUIRE_SASL_AUTH' },
+        name,
+      );
+    }
+    await using zk = await instance();
+    assert.deepEqual((await zk.children('/')).children.toSorted(), ['quorate', 'zookeeper']);
+  });
+
+  test('only instances speak on the ports between members, whoever has signed the certificate', async () => {
+    const { address } = ensemble.seats[0]!;
+    for (const port of [ensemble.ports.quorum, ensemble.ports.election]) {
+      // the leader alone listens on its quorum port, so all of them are tried
+      const answers = async (papers: Papers): Promise<string[]> =>
+        Promise.all(ensemble.seats.map((seat) => greet(seat.address, port, papers)));
+      assert.ok((await answers(ensemble.seats[0]!.trust.files)).includes('taken'), `${port}: an instance is taken`);
+      for (const kind of ['publisher', 'reader'] as const) {
+        const papers = await ensemble.papers(kind, { addresses: [address, '127.0.0.1'] });
+        assert.ok(!(await answers(papers)).includes('taken'), `${port}: a ${kind} is not`);
+      }
+    }
+  });
+});
+
+/**
+ * What a port between members says to a certificate. By TLS 1.2, in which the client has its answer when the handshake is over; by 1.3 it
+ * comes some time after.
+ */
+function greet(host: string, port: number, papers: Papers): Promise<string> {
+  return new Promise((resolve) => {
+    const options = { maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined } as const;
+    const socket = connect({ host, port, ...contents(papers), ...options });
+    const end = (answer: string): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('secureConnect', () => end('taken'));
+    socket.once('error', ({ message }) => end(message));
+    socket.once('close', () => end('closed'));
+  });
+}
+
+async function publish(store: Store, text: string): Promise<Release> {
+  const content = Buffer.from(text);
+  const file = { kind: 'file', path: 'a.conf', mode: '0644', owner: 'root', group: 'root' } as const;
+  const manifest = manifestOf([{ ...file, size: content.length, sha256: sha256(content) }]);
+  const base = await store.latest('web');
+  const definition = definitionOf({ root: '/etc/web' });
+  const what = { bundle: 'web', base, definition, manifest, author: 'test', message: 'why', read: async () => content };
+  return (await publishManifest(store, what)).release;
+}

@@ -6,8 +6,9 @@ import { openStore, type Store } from '@quorate/store';
 import { BundleWorker } from './bundle-worker.ts';
 import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
+import type { MemberReport } from './ensemble/supervise.ts';
 import { AgentError } from './errors.ts';
-import { declaredMember, type MemberReport, superviseMember } from './member-supervisor.ts';
+import { superviseDeclared } from './member-supervisor.ts';
 import { OwnClock } from './own-clock.ts';
 import type { Settings } from './settings.ts';
 import { describeInstance, writeStatus } from './status-file.ts';
@@ -189,14 +190,13 @@ export class Agent {
   }
 
   async #supervise(signal: AbortSignal): Promise<void> {
-    const member = declaredMember(this.#settings.member!, this.#settings.state);
-    for await (const report of superviseMember(member, signal, { rewrite: true })) {
-      if (report.state !== this.#member?.state || report.detail !== this.#member?.detail) {
-        this.#log(
-          `${report.state === 'down' ? 'warn ' : 'info '} member ${this.#settings.member!.id}: ${report.mode ?? report.state}${report.detail ? `: ${report.detail}` : ''}`,
-        );
-      }
+    for await (const report of superviseDeclared(this.#settings.member!, this.#settings.state, this.#log, signal)) {
+      const before = this.#member;
       this.#member = report;
+      if (report.state === before?.state && report.detail === before.detail && report.mode === before.mode) continue;
+      const { state, mode, detail } = report;
+      const level = ['serving', 'starting', 'seeking'].includes(state) ? 'info ' : 'warn ';
+      this.#log(`${level} member ${this.#settings.member!.id}: ${mode ?? state}${detail ? `: ${detail}` : ''}`);
       await this.#tell();
     }
   }

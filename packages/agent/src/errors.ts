@@ -17,6 +17,7 @@ export type AgentErrorCode =
   | 'BAD_REQUEST' // what another machine asks for is not acceptable
   | 'UNREACHABLE' // no other instance answers
   | 'NO_JAVA' // Java, or ZooKeeper's jars, missing or too old
+  | 'PORT_TAKEN' // another program has a port that the ZooKeeper member needs
   | 'MEMBER_FAILED' // the ZooKeeper member does not come up
   | 'ARBITER_UNREACHABLE' // who founded cannot be told or settled now
   | 'DISCOVERY_UNKNOWN' // which machines there are cannot be told now: nobody counts as gone

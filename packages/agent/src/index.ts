@@ -15,6 +15,6 @@ export {
   type Settings,
   type SettingsFlags,
 } from './settings.ts';
-export { type LocalStatus, type MemberState, readStatus } from './status-file.ts';
+export { type LocalStatus, readStatus } from './status-file.ts';
 export * from './trust/index.ts';
 export { VERSION } from './version.ts';

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
+import type { MemberState } from './ensemble/supervise.ts';
 import type { Settings } from './settings.ts';
 import { VERSION } from './version.ts';
 
@@ -15,8 +16,6 @@ export interface LocalStatus {
   /** the agent that wrote this */
   readonly agent: ProcessIdentity;
 }
-
-export type MemberState = 'starting' | 'serving' | 'down';
 
 /** What an instance says of itself. */
 export function describeInstance(

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { AgentError } from '../errors.ts';
 import type { ServerLine } from './dynamic.ts';
@@ -57,4 +58,13 @@ export function declaredLine(server: Server): ServerLine {
 /** Clients are served on the declared address only where it is one; a name may resolve to what this machine does not have. */
 function bindAddress(address: string): string {
   return isIP(address.replace(/^\[|\]$/g, '')) ? address : '0.0.0.0';
+}
+
+/** Whether no member ever ran in this folder: its ensemble begins, as far as anybody can tell here. */
+export async function isNewFolder(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [] as string[];
+    throw cause;
+  });
+  return !names.some((name) => name === 'zoo.cfg' || name.startsWith('data.aside-'));
 }

@@ -39,7 +39,7 @@ export class LoopbackEnsemble implements AsyncDisposable {
       servers.map(({ id }) => new Member({ id, dynamic, folder: join(folder, `member-${id}`), tickTime, heap })),
     );
     try {
-      await Promise.all(ensemble.members.map((member) => member.start()));
+      await Promise.all(ensemble.members.map((member) => member.start({ found: true })));
       await options.onStart?.(ensemble.members);
       await ensemble.#serves(folder);
       return ensemble;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
@@ -15,12 +15,24 @@ import {
   setDataAside,
   writeIdentity,
 } from './identity.ts';
-import { classPath, findJars, findJava } from './jars.ts';
-import { identify, lives, type ProcessIdentity, parseIdentity, runningIn, worksIn } from './process.ts';
+import { requireJars } from './jars.ts';
+import { requireJava } from './java.ts';
+import { LogFile } from './log-file.ts';
+import { checkPorts, type ListenPort } from './ports.ts';
+import { identify, lives, memoryKills, type ProcessIdentity, parseIdentity, runningIn, worksIn } from './process.ts';
+import { type Ending, explainEnd, readTrouble, type Trouble } from './trouble.ts';
 
 const MAIN_CLASS = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
-/** A log larger than this is set aside once at the next start: two files bound the disk. Bytes. */
-const LOG_MOST = 8 * 1024 * 1024;
+/** With less room than a new transaction log reserves, a member would end with its first write. Bytes. */
+const ROOM_LEAST = 4 * 1024 * 1024;
+/** Told to logback where the jars bring it, as Apache's archive does: otherwise it would write every detail. */
+const LOGBACK = `<configuration>
+  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{yyyy-MM-dd'T'HH:mm:ss.SSSZ} [%t] %-5p %c - %m%n</pattern></encoder>
+  </appender>
+  <root level="WARN"><appender-ref ref="out"/></root>
+</configuration>
+`;
 
 export interface MemberOptions extends ConfigOptions {
   /** server id, 1 to 254 */
@@ -47,6 +59,12 @@ export interface StartOptions {
    * cluster and incarnation is kept as the given generation and id. For founding again, and for ensembles that are declared by hand.
    */
   readonly rewrite?: boolean;
+  /**
+   * An empty data folder is as it should be, since the ensemble begins here: the member votes from nothing. Without it, a member whose
+   * data folder is empty has no vote until it has everything from a leader: what it had acknowledged and lost must not be outvoted.
+   * A configuration that is rewritten and has this member as its only voter means so: there is nobody to have it from.
+   */
+  readonly found?: boolean;
 }
 
 export interface Started {
@@ -63,13 +81,21 @@ export class Member {
   readonly id: number;
   readonly folder: string;
   readonly #options: MemberOptions;
+  readonly #log: LogFile;
   #process: ProcessIdentity | undefined;
+  /** how our child ended; unknown for a process that another agent started */
+  #ending: Ending | undefined;
+  /** what the kernel had killed for memory when the process was started or taken over */
+  #killsBefore = 0;
+  /** bytes of the log when it last served: what is older explains nothing */
+  #logRead = 0;
 
   /** @throws AgentError BAD_SETTINGS when the configuration does not have this member */
   constructor(options: MemberOptions) {
     this.id = options.id;
     this.folder = options.folder;
     this.#options = options;
+    this.#log = new LogFile(options.folder);
     if (options.identity) checkIdentity(options.identity);
     this.#ownLine(options.dynamic);
   }
@@ -90,27 +116,71 @@ export class Member {
 
   /**
    * Makes sure that the member's process runs; one that runs already, on this member's data, is taken over.
-   * @throws AgentError NO_JAVA, MEMBER_FAILED, BAD_SETTINGS, or what the file system says
+   * @throws AgentError NO_JAVA, PORT_TAKEN, DISK_FULL, BAD_SETTINGS, MEMBER_FAILED, or what the file system says
    */
   async start(options: StartOptions = {}): Promise<Started> {
     const fits = await this.#fits();
     const running = await this.#running();
     if (running && fits) {
-      this.#process = running;
+      await this.#take(running);
       return { started: false };
     }
-    const { java, jars } = await this.#findServer();
+    const java = await requireJava();
+    const jars = await requireJars(this.#options.jars);
     if (running) await this.stop();
-    const aside = fits ? undefined : await this.#claimData(options.rewrite === true);
-    await this.#prepare(options);
-    this.#process = await this.#spawn(java, jars);
-    return { started: true, ...(aside ? { aside } : {}) };
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await this.#checkRoom();
+    await checkPorts(this.#ports(options.dynamic ?? this.#options.dynamic));
+    try {
+      const aside = fits ? undefined : await this.#claimData(options.rewrite === true);
+      await this.#prepare(options);
+      await this.#take(await this.#spawn(java.path, jars.classPath));
+      return { started: true, ...(aside ? { aside } : {}) };
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause;
+      throw new AgentError('DISK_FULL', `the disk is full: free some room at ${this.folder}`, { cause });
+    }
   }
 
   /** Takes over the process that runs, if one does; starts none. */
   async takeOver(): Promise<boolean> {
-    this.#process = await this.#running();
-    return this.#process !== undefined;
+    const running = await this.#running();
+    if (running) await this.#take(running);
+    return running !== undefined;
+  }
+
+  /** Whether the process that was started or taken over lives; it may do so without serving. */
+  async lives(): Promise<boolean> {
+    return this.#process !== undefined && (await lives(this.#process));
+  }
+
+  /** Why the process that was started or taken over has ended, or, while it lives, why it does not serve; undefined when nothing tells. */
+  async trouble(): Promise<Trouble | undefined> {
+    if (!this.#process) return undefined;
+    const { folder } = this;
+    const { heap } = this.#options;
+    const log = await this.#log.read(this.#logRead);
+    if (await this.lives()) return readTrouble(log, { folder, heap });
+    return explainEnd(this.#ending, log, (await memoryKills()) - this.#killsBefore, { folder, heap });
+  }
+
+  /** Keeps the log within its bounds: two files of a few MB. */
+  async rotateLog(): Promise<void> {
+    await this.#log.rotate();
+  }
+
+  /**
+   * Moves the data of a member that does not run to `data.aside-N`: data that cannot be read, or is of no more use. It may start empty then,
+   * and has no vote until it has everything from a leader. Only for what the ensemble can spare: an observer, or a voter without which a
+   * majority of the voters serves.
+   * @returns where the data lies now; undefined when there was none
+   * @throws AgentError MEMBER_FAILED while the process runs
+   */
+  async setAside(): Promise<string | undefined> {
+    if (await this.#running())
+      throw new AgentError('MEMBER_FAILED', `server ${this.id} runs: stop it before its data is set aside`);
+    this.#process = undefined;
+    return setDataAside(this.folder);
   }
 
   /** What the member serves as, asked over its own port; undefined while it does not answer or is not part of a quorum. */
@@ -120,8 +190,11 @@ export class Member {
   }
 
   /** As `health`, and why there is none. @param timeout ms */
-  ask(timeout = 2000): Promise<MemberAnswer> {
-    return askMember(this.endpoint, timeout);
+  async ask(timeout = 2000): Promise<MemberAnswer> {
+    const size = await this.#log.size();
+    const answer = await askMember(this.endpoint, timeout);
+    if (answer.kind === 'serves') this.#logRead = size;
+    return answer;
   }
 
   /**
@@ -138,10 +211,6 @@ export class Member {
 
   get #pidFile(): string {
     return join(this.folder, 'pid.json');
-  }
-
-  get #logFile(): string {
-    return join(this.folder, 'zookeeper.log');
   }
 
   #ownLine(dynamic: string): ServerLine {
@@ -161,20 +230,37 @@ export class Member {
     return runningIn(this.folder, MAIN_CLASS);
   }
 
-  async #findServer(): Promise<{ java: string; jars: string }> {
-    const java = await findJava();
-    if (!java)
-      throw new AgentError(
-        'NO_JAVA',
-        'Java (8 or newer) was not found: install a JRE, for example openjdk-17-jre-headless, or set JAVA_HOME',
-      );
-    const jars = await findJars(this.#options.jars);
-    if (!jars)
-      throw new AgentError(
-        'NO_JAVA',
-        "ZooKeeper's jars were not found: set member.jars or ZOOKEEPER_HOME to a folder that has them",
-      );
-    return { java: java.path, jars };
+  async #take(running: ProcessIdentity): Promise<void> {
+    if (this.#process?.pid === running.pid && this.#process.started === running.started) return;
+    this.#process = running;
+    this.#logRead = 0;
+    this.#killsBefore = await memoryKills();
+  }
+
+  async #checkRoom(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.folder);
+    if (bavail * bsize >= ROOM_LEAST) return;
+    const free = ((bavail * bsize) / 1024 / 1024).toFixed(1);
+    throw new AgentError(
+      'DISK_FULL',
+      `the disk is full: ${free} MB are free at ${this.folder}, a member needs ${ROOM_LEAST / 1024 / 1024} MB at least: free some room; it starts again by itself`,
+    );
+  }
+
+  #ports(dynamic: string): ListenPort[] {
+    const { address, quorumPort, electionPort, client } = this.#ownLine(dynamic);
+    const option = (name: string): string | undefined =>
+      this.#options.lines?.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1);
+    const secure = option('secureClientPort');
+    const host = option('quorumListenOnAllIPs') === 'true' ? '0.0.0.0' : address;
+    return [
+      { host, port: quorumPort, purpose: 'quorum' },
+      { host, port: electionPort, purpose: 'election' },
+      ...(client ? [{ host: client.address, port: client.port, purpose: 'clients' }] : []),
+      ...(secure
+        ? [{ host: option('secureClientPortAddress') ?? '0.0.0.0', port: Number(secure), purpose: 'clients, TLS' }]
+        : []),
+    ];
   }
 
   /** Whether the data here is what the caller asks for. */
@@ -189,19 +275,22 @@ export class Member {
     const noted = await readIdentity(this.folder);
     const keep = rewrite && noted?.cluster === identity.cluster && noted.incarnation === identity.incarnation;
     const aside = keep ? undefined : await setDataAside(this.folder);
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
     writeIdentity(this.folder, identity);
     return aside;
   }
 
-  async #prepare({ dynamic = this.#options.dynamic, rewrite = false }: StartOptions): Promise<void> {
+  async #prepare({ dynamic = this.#options.dynamic, rewrite = false, found }: StartOptions): Promise<void> {
     const { folder, id } = this;
-    this.#ownLine(dynamic);
+    const voters = parseDynamic(dynamic).filter(({ role }) => role === 'participant');
+    const begins = found ?? (rewrite && voters.length === 1 && voters[0]!.id === id);
     await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
     await writeFile(join(folder, 'data', 'myid'), `${id}\n`);
     await writeFile(join(folder, 'zoo.cfg'), zooCfg(this.#options, await this.#prepareDynamic(dynamic, rewrite)));
-    const log = await stat(this.#logFile).catch(() => undefined); // no log yet
-    if (log && log.size > LOG_MOST) await rename(this.#logFile, `${this.#logFile}.1`);
+    // ZooKeeper's own sign that an empty database is meant to be so; it takes it away when it starts
+    if (begins) await writeFile(join(folder, 'data', 'initialize'), '');
+    else await rm(join(folder, 'data', 'initialize'), { force: true });
+    await writeFile(join(folder, 'logback.xml'), LOGBACK);
+    await this.#log.rotate();
   }
 
   /** @returns the name of the file that ZooKeeper starts with */
@@ -219,37 +308,46 @@ export class Member {
     return name;
   }
 
-  async #spawn(java: string, jars: string): Promise<ProcessIdentity> {
+  async #spawn(java: string, classPath: string): Promise<ProcessIdentity> {
     const { folder } = this;
-    const { heap, properties = {} } = this.#options;
-    const log = await open(this.#logFile, 'a', 0o600);
+    const log = await this.#log.open();
     try {
-      const child = spawn(
-        java,
-        [
-          `-Xmx${heap}m`,
-          '-XX:+UseSerialGC',
-          '-XX:TieredStopAtLevel=1',
-          '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-          '-Dorg.slf4j.simpleLogger.showDateTime=true',
-          '-Dzookeeper.extendedTypesEnabled=true',
-          ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
-          '-cp',
-          await classPath(jars),
-          MAIN_CLASS,
-          join(folder, 'zoo.cfg'),
-        ],
-        { cwd: folder, detached: true, stdio: ['ignore', log.fd, log.fd] },
-      );
+      const parameters = [...this.#javaOptions(), '-cp', classPath, MAIN_CLASS, join(folder, 'zoo.cfg')];
+      const child = spawn(java, parameters, { cwd: folder, detached: true, stdio: ['ignore', log.fd, log.fd] });
+      this.#ending = undefined;
+      child.once('exit', (code, signal) => {
+        this.#ending = { code, signal };
+      });
       await new Promise((done, failed) => child.once('spawn', () => done(undefined)).once('error', failed));
       child.unref();
       const identity = await identify(child.pid!);
-      if (!identity) throw new AgentError('MEMBER_FAILED', `the ZooKeeper member ended at once: see ${this.#logFile}`);
+      if (!identity) throw new AgentError('MEMBER_FAILED', `the ZooKeeper member ended at once: see ${this.#log.path}`);
       await replaceFile(this.#pidFile, JSON.stringify(identity));
       return identity;
     } finally {
       await log.close();
     }
+  }
+
+  #javaOptions(): string[] {
+    const { heap, properties = {} } = this.#options;
+    return [
+      `-Xmx${heap}m`,
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      // a server without memory would live on without serving
+      '-XX:+ExitOnOutOfMemoryError',
+      // no files in /tmp that a busy disk could stall it by
+      '-XX:-UsePerfData',
+      `-XX:ErrorFile=${join(this.folder, 'java-error.log')}`,
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+      '-Dorg.slf4j.simpleLogger.showDateTime=true',
+      "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+      `-Dlogback.configurationFile=${join(this.folder, 'logback.xml')}`,
+      '-Dzookeeper.extendedTypesEnabled=true',
+      '-Dzookeeper.db.autocreate=false',
+      ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
+    ];
   }
 }
 

@@ -60,3 +60,9 @@ export async function worksIn(pid: number, folder: string, word: string): Promis
     return false;
   }
 }
+
+/** How many processes the kernel has killed for want of memory since it booted; 0 where it does not tell. */
+export async function memoryKills(): Promise<number> {
+  const counters = await readFile('/proc/vmstat', 'utf8').catch(() => ''); // not shown in every container
+  return Number(/^oom_kill (\d+)$/m.exec(counters)?.[1] ?? 0);
+}

@@ -14,7 +14,7 @@ test('a stopped member tells how far it has come', { skip: missing, timeout: 120
   assert.equal(await readDataState(folder), undefined, 'nothing was ever there');
 
   const member = ground.member(1, { dynamic: alone, identity });
-  await member.start();
+  await member.start({ found: true });
   await serves(member);
   const client = await ground.connect(member);
   for (let at = 0; at < 5; at++) await client.create(`/n${at}`, Buffer.from('x'));
@@ -117,7 +117,10 @@ test('a stopped member tells how far it has come', { skip: missing, timeout: 120
       { ...identity, cluster: 'c2' },
     ].entries()) {
       const stranger = ground.member(1, { dynamic: alone, identity: other });
-      assert.deepEqual(await stranger.start(), { started: true, aside: join(folder, `data.aside-${at + 1}`) });
+      assert.deepEqual(await stranger.start({ found: true }), {
+        started: true,
+        aside: join(folder, `data.aside-${at + 1}`),
+      });
       await serves(stranger);
       const empty = await ground.connect(stranger);
       assert.equal(await empty.exists('/last'), undefined);
@@ -130,7 +133,7 @@ test('a stopped member tells how far it has come', { skip: missing, timeout: 120
 
   await t.test('a process that runs on data of another identity is ended first, not taken over', async () => {
     const back = ground.member(1, { dynamic: alone, identity });
-    const { started, aside } = await back.start();
+    const { started, aside } = await back.start({ found: true });
     assert.ok(started);
     assert.equal(aside, join(folder, 'data.aside-4'));
     await serves(back);

@@ -13,8 +13,12 @@ import {
   Member,
   type MemberHealth,
   type MemberOptions,
+  type MemberReport,
+  type MemberState,
   parseServer,
   type ServerLine,
+  type SuperviseOptions,
+  superviseMember,
 } from '../../src/ensemble/index.ts';
 
 /** Why tests with real servers cannot run here, or false. */
@@ -45,6 +49,7 @@ export class Ground implements AsyncDisposable {
   readonly folder: string;
   readonly lines: readonly ServerLine[];
   readonly #members: Member[] = [];
+  readonly #watches: Watch[] = [];
 
   private constructor(folder: string, lines: readonly ServerLine[]) {
     this.folder = folder;
@@ -94,9 +99,61 @@ export class Ground implements AsyncDisposable {
     return client;
   }
 
+  /** Supervises a member until the end. */
+  watch(member: Member, options: Partial<SuperviseOptions> = {}): Watch {
+    const watch = new Watch(member, options);
+    this.#watches.push(watch);
+    return watch;
+  }
+
+  /** All members of this ground that are given, started from nothing and serving. */
+  async found(...members: Member[]): Promise<void> {
+    await Promise.all(members.map((member) => member.start({ found: true })));
+    await Promise.all(members.map(serves));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#watches.map((watch) => watch.end()));
     await Promise.all(this.#members.map((member) => member.stop('SIGKILL')));
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** What a supervisor says of a member, as it comes. */
+export class Watch {
+  readonly reports: MemberReport[] = [];
+  readonly log: string[] = [];
+  readonly #end = new AbortController();
+  readonly #ended: Promise<void>;
+
+  constructor(member: Member, options: Partial<SuperviseOptions>) {
+    const log = (line: string): void => void this.log.push(line);
+    this.#ended = this.#follow(superviseMember(member, this.#end.signal, { log, ...options }));
+    this.#ended.catch(() => undefined); // told by `end` and by `state`
+  }
+
+  async #follow(reports: AsyncIterable<MemberReport>): Promise<void> {
+    for await (const report of reports) this.reports.push(report);
+  }
+
+  /** Waits until the newest report has a state. */
+  state(state: MemberState): Promise<MemberReport> {
+    return until(`the supervisor says ${state}`, async () => {
+      const newest = this.reports.at(-1);
+      return newest?.state === state ? newest : undefined;
+    }).catch((error) => {
+      throw new Error(`${error.message}; it said ${JSON.stringify(this.reports.slice(-5))}`, { cause: error });
+    });
+  }
+
+  /** Waits for a report with a state, from now on or before. */
+  said(state: MemberState): Promise<MemberReport> {
+    return until(`the supervisor said ${state}`, () => this.reports.find((report) => report.state === state));
+  }
+
+  async end(): Promise<void> {
+    this.#end.abort();
+    await this.#ended;
   }
 }
 

@@ -37,7 +37,7 @@ test('three declared members form an ensemble, outlive who started them, and are
     new Member({ id, dynamic, folder: join(folder, String(id)), tickTime: 500, heap: 96 });
   const members = [1, 2, 3].map(make);
   try {
-    const starts = await Promise.all(members.map((member) => member.start()));
+    const starts = await Promise.all(members.map((member) => member.start({ found: true })));
     assert.deepEqual(
       starts.map(({ started }) => started),
       [true, true, true],

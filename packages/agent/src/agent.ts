@@ -5,13 +5,17 @@ import type { InstanceStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 import { BundleWorker } from './bundle-worker.ts';
 import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
+import { EnsembleManager } from './ensemble/manager.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import type { MemberReport } from './ensemble/supervise.ts';
+import { knownAddresses, knownServers } from './ensemble/servers.ts';
 import { AgentError } from './errors.ts';
 import { superviseDeclared } from './member-supervisor.ts';
 import { OwnClock } from './own-clock.ts';
-import type { Settings } from './settings.ts';
+import { PeerServer } from './peer/index.ts';
+import type { EnsembleSection, MemberSettings, Settings } from './settings.ts';
 import { describeInstance, writeStatus } from './status-file.ts';
+import { makeGranter, readClusterSecret, TokenBook, TrustFolder, zooKeeperTls } from './trust/index.ts';
 
 export type Log = (line: string) => void;
 
@@ -62,8 +66,10 @@ export class Agent {
     await using _lock = await lockState(state);
     this.#self = await identify(process.pid);
     await this.#recover();
-    const tasks = [this.#follow(signal), this.#measureClock(signal)];
-    if (this.#settings.member) tasks.push(this.#supervise(signal));
+    const connected = Promise.withResolvers<Store>();
+    const tasks = [this.#follow(signal, connected.resolve), this.#measureClock(signal)];
+    if (this.#settings.ensemble) tasks.push(this.#belong(this.#settings.ensemble, connected.promise, signal));
+    else if (this.#settings.member) tasks.push(this.#supervise(this.#settings.member, signal));
     try {
       await Promise.all(tasks);
     } catch (error) {
@@ -100,9 +106,10 @@ export class Agent {
   }
 
   /** Connects, for as long as it takes, and then turns each change into a look. */
-  async #follow(signal: AbortSignal): Promise<void> {
+  async #follow(signal: AbortSignal, connected: (store: Store) => void): Promise<void> {
     const store = await this.#connect(signal);
     this.#store = store;
+    connected(store);
     for await (const change of store.changes({ signal })) {
       if (change.kind === 'unreachable') {
         if (this.#reachable) this.#log(`warn  the store is out of reach: ${change.error.message}; what is here stays`);
@@ -123,6 +130,7 @@ export class Agent {
         return await openStore(this.#settings.store!, {
           signal,
           ...(this.#settings.tls ? { tls: this.#settings.tls } : {}),
+          ...(this.#settings.ensemble ? { servers: () => knownServers(this.#settings) } : {}),
         });
       } catch (error) {
         signal.throwIfAborted();
@@ -189,16 +197,60 @@ export class Agent {
     this.#log(`${level} ${name}: ${state}, ${where}${detail ? `: ${detail}` : ''}`);
   }
 
-  async #supervise(signal: AbortSignal): Promise<void> {
-    for await (const report of superviseDeclared(this.#settings.member!, this.#settings.state, this.#log, signal)) {
-      const before = this.#member;
-      this.#member = report;
-      if (report.state === before?.state && report.detail === before.detail && report.mode === before.mode) continue;
-      const { state, mode, detail } = report;
-      const level = ['serving', 'starting', 'seeking'].includes(state) ? 'info ' : 'warn ';
-      this.#log(`${level} member ${this.#settings.member!.id}: ${mode ?? state}${detail ? `: ${detail}` : ''}`);
-      await this.#tell();
-    }
+  async #supervise(settings: MemberSettings, signal: AbortSignal): Promise<void> {
+    for await (const report of superviseDeclared(settings, this.#settings.state, this.#log, signal))
+      this.#hearOfMember(report);
+  }
+
+  /** Part of an ensemble that nobody declares: what this machine runs is found out as it goes. */
+  async #belong(ensemble: EnsembleSection, connected: Promise<Store>, signal: AbortSignal): Promise<void> {
+    const { address } = this.#settings;
+    if (!address)
+      throw new AgentError(
+        'BAD_SETTINGS',
+        "the ensemble's machines need an address: write `address:` into the settings",
+      );
+    const { state, instance } = this.#settings;
+    const trust = TrustFolder.open(join(state, 'trust'));
+    const manager = new EnsembleManager({
+      settings: { ...this.#settings, ensemble, address },
+      connected,
+      lines: zooKeeperTls(trust, { address, client: ensemble.ports.client }),
+      report: (report) => this.#hearOfMember(report),
+      log: this.#log,
+    });
+    const { secret } = ensemble;
+    await using _peers = await PeerServer.listen({
+      port: ensemble.ports.peer,
+      cluster: ensemble.cluster,
+      tls: trust.tls(),
+      handlers: {
+        state: () => manager.state(),
+        join: makeGranter({
+          trust,
+          tokens: new TokenBook(join(state, 'trust', 'tokens')),
+          ...(secret ? { secret: () => readClusterSecret(secret) } : {}),
+          instances: async () => [...new Set([address, ...(await knownAddresses(this.#settings))])],
+          ports: ensemble.ports,
+          granted: ({ kind, instance: who, by }) => this.#log(`info  ${instance} let ${kind} ${who} in by ${by}`),
+        }),
+      },
+      failed: (error) => this.#log(`warn  the peer endpoint: ${(error as Error).message}`),
+    });
+    await manager.run(signal);
+  }
+
+  #hearOfMember(report: MemberReport): void {
+    const same =
+      report.state === this.#member?.state &&
+      report.detail === this.#member.detail &&
+      report.mode === this.#member.mode;
+    this.#member = report;
+    if (same) return;
+    const { state, mode, detail } = report;
+    const level = ['serving', 'starting', 'seeking', 'absent'].includes(state) ? 'info ' : 'warn ';
+    this.#log(`${level} member: ${mode ?? state}${detail ? `: ${detail}` : ''}`);
+    void this.#tell();
   }
 
   get #status(): InstanceStatus {

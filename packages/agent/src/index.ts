@@ -14,7 +14,10 @@ export {
   SETTINGS_FILE,
   type Settings,
   type SettingsFlags,
+  STATE_FOLDER,
+  withPort,
 } from './settings.ts';
 export { type LocalStatus, readStatus } from './status-file.ts';
+export * from './trust/index.ts';
 export * from './trust/index.ts';
 export { VERSION } from './version.ts';

@@ -85,7 +85,7 @@ const MISSING = new Map<string | undefined, string>([
   ['EACCES', 'may not be read by this user'],
 ]);
 export const SETTINGS_FILE = '/etc/quorate/quorate.yaml';
-const STATE_FOLDER = '/var/lib/quorate';
+export const STATE_FOLDER = '/var/lib/quorate';
 
 const text = v.pipe(v.string(), v.nonEmpty());
 const absolute = v.pipe(

@@ -87,10 +87,29 @@ export function makeProgram(version: string, finish: Finish): Command {
     );
   };
 
-  add('init', "writes this machine's settings", 'quorate init --members 10.0.0.1,10.0.0.2,10.0.0.3')
-    .option('--members <addresses>', 'the machines that run ZooKeeper members, the same list on each')
+  add('init', 'founds a cluster on this machine, and prints a token for the others', 'quorate init --zone a')
+    .option('--voters <count>', 'the most machines that vote: 1, 3, 5 or 7; 5 unless said')
+    .option('--dead-after <seconds>', 'of silence until a machine counts as dead; 300 unless said')
+    .option('--token-uses <count>', 'how many machines may join with the token')
+    .option('--token-hours <hours>', 'how long they may')
+    .option('--members <addresses>', 'declare a ZooKeeper ensemble by hand instead: the same list on each machine')
     .option('--print', 'only print what would be written')
     .action((_, command: Command) => finish(import('./commands/init.ts').then(({ init }) => init(globals(command)))));
+
+  add(
+    'join <token>',
+    'makes this machine part of a cluster; the token is read from standard input for -',
+    'quorate join - < token',
+  ).action((token: string, _, command: Command) =>
+    finish(import('./commands/join.ts').then(({ joinWith }) => joinWith(token, globals(command)))),
+  );
+
+  add('leave', 'takes this machine out of the ensemble in order, before it is ended', 'quorate leave')
+    .option('--undo', 'let it take part again')
+    .option('--wait <seconds>', 'until it has left; 60 unless said')
+    .action((_, command: Command) =>
+      finish(import('./commands/leave.ts').then(({ leave }) => leave(globals(command)))),
+    );
 
   add('agent', 'keeps this machine on what the heads say', 'quorate agent --once')
     .option('--once', 'apply what the heads say and end: for images and for boot')

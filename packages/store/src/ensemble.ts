@@ -59,6 +59,9 @@ export interface Ensemble {
   /** Shows this machine for as long as the store is open, over all sessions. Repeatable. */
   show(machine: MachineRecord, options?: CallOptions): Promise<void>;
 
+  /** Shows it no more. Repeatable. */
+  hide(options?: CallOptions): Promise<void>;
+
   /** Machines that are asked to leave; the request stays until they have. */
   leaving(options?: CallOptions): Promise<string[]>;
   askToLeave(instance: string, options?: CallOptions): Promise<void>;

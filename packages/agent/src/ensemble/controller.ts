@@ -12,6 +12,7 @@ import {
   viewOf,
 } from '@quorate/model';
 import { type Ensemble, type EnsembleConfiguration, type Lead, StoreError } from '@quorate/store';
+import { News } from './news.ts';
 
 /** ms between looks while nothing is told: what is silent tells nothing. */
 const LOOK_MS = 1000;
@@ -55,7 +56,8 @@ export class Controller {
     const signal = AbortSignal.any([lead.signal, until]);
     const watch = new Watch();
     const told = new Told(this.#options);
-    const news = new News(this.#options.ensemble.changes('everything', { signal }));
+    const news = new News();
+    news.follow(this.#options.ensemble.changes('everything', { signal }));
     while (!signal.aborted) {
       const seen = await this.#observe(watch, signal);
       const plan = planEnsemble(viewOf(seen));
@@ -223,36 +225,5 @@ class Told {
     if (!plan.step || trouble)
       log(`info  ensemble: ${settled ? 'settled: ' : ''}${reason}${trouble ? `; not yet: ${trouble}` : ''}`);
     this.#last = text;
-  }
-}
-
-/** Turns a stream of news into waits that each end at the next news or after a time. */
-class News {
-  #fresh = false;
-  #wake: () => void = () => undefined;
-
-  constructor(stream: AsyncIterable<void>) {
-    void this.#follow(stream);
-  }
-
-  async #follow(stream: AsyncIterable<void>): Promise<void> {
-    for await (const _ of stream) {
-      this.#fresh = true;
-      this.#wake();
-    }
-    this.#wake();
-  }
-
-  async wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (!this.#fresh) {
-      const stop = new AbortController();
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      const timeout = delay(ms, undefined, { signal: AbortSignal.any([signal, stop.signal]) }).catch(() => undefined); // woken, or the end
-      await Promise.race([woken, timeout]);
-      stop.abort();
-    }
-    this.#fresh = false;
   }
 }

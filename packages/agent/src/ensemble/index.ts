@@ -8,8 +8,10 @@ export { type MemberIdentity, readIdentity, sameIdentity, setDataAside } from '.
 export { fetchJars, findJars, type Jars, jarsFolder, requireJars, ZOOKEEPER_VERSION } from './jars.ts';
 export { findJava, heapFor, type Java, machineMemory, requireJava } from './java.ts';
 export { freePorts, LoopbackEnsemble } from './loopback.ts';
+export { type FoundingPermission, orders } from './manager.ts';
 export { Member, type MemberOptions, type Started, type StartOptions } from './member.ts';
 export { identify, lives, type ProcessIdentity } from './process.ts';
+export { knownServers } from './servers.ts';
 export {
   type Judgement,
   judge,

@@ -202,15 +202,8 @@ export class Member {
    * @param signal the first signal; SIGKILL to test what a sudden death does
    */
   async stop(signal: NodeJS.Signals = 'SIGTERM', grace = 5000): Promise<void> {
-    const running = await this.#running();
     this.#process = undefined;
-    if (!running) return;
-    await end(running, signal, grace);
-    await rm(this.#pidFile, { force: true });
-  }
-
-  get #pidFile(): string {
-    return join(this.folder, 'pid.json');
+    await stopMember(this.folder, signal, grace);
   }
 
   #ownLine(dynamic: string): ServerLine {
@@ -224,10 +217,7 @@ export class Member {
   /** The process that was started for this folder, if it is still that one; also where an agent died before it could note it. */
   async #running(): Promise<ProcessIdentity | undefined> {
     if (this.#process && (await lives(this.#process))) return this.#process;
-    const noted = parseIdentity(await readFile(this.#pidFile, 'utf8').catch(() => '')); // never noted
-    // after a reboot the same number and start time may be a stranger's: what it runs and where is looked at too
-    if (noted && (await lives(noted)) && (await worksIn(noted.pid, this.folder, MAIN_CLASS))) return noted;
-    return runningIn(this.folder, MAIN_CLASS);
+    return runningMember(this.folder);
   }
 
   async #take(running: ProcessIdentity): Promise<void> {
@@ -322,7 +312,7 @@ export class Member {
       child.unref();
       const identity = await identify(child.pid!);
       if (!identity) throw new AgentError('MEMBER_FAILED', `the ZooKeeper member ended at once: see ${this.#log.path}`);
-      await replaceFile(this.#pidFile, JSON.stringify(identity));
+      await replaceFile(pidFile(this.folder), JSON.stringify(identity));
       return identity;
     } finally {
       await log.close();
@@ -350,6 +340,27 @@ export class Member {
     ];
   }
 }
+
+/** The process that was noted for a member's folder, if it is still that one; also where an agent died before it could note it. */
+async function runningMember(folder: string): Promise<ProcessIdentity | undefined> {
+  const noted = parseIdentity(await readFile(pidFile(folder), 'utf8').catch(() => '')); // never noted
+  // after a reboot the same number and start time may be a stranger's: what it runs and where is looked at too
+  if (noted && (await lives(noted)) && (await worksIn(noted.pid, folder, MAIN_CLASS))) return noted;
+  return runningIn(folder, MAIN_CLASS);
+}
+
+/**
+ * Ends the member of a folder, whoever started it: asked to, then, after `grace` ms, made to.
+ * @param signal the first signal; SIGKILL to test what a sudden death does
+ */
+export async function stopMember(folder: string, signal: NodeJS.Signals = 'SIGTERM', grace = 5000): Promise<void> {
+  const running = await runningMember(folder);
+  if (!running) return;
+  await end(running, signal, grace);
+  await rm(pidFile(folder), { force: true });
+}
+
+const pidFile = (folder: string): string => join(folder, 'pid.json');
 
 async function replaceFile(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text);

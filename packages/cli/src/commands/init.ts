@@ -1,77 +1,42 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import {
-  AgentError,
-  type MemberSettings,
-  parseServer,
-  parseSettings,
-  SETTINGS_FILE,
-  type Server,
-} from '@quorate/agent';
-import { stringify } from 'yaml';
+import { resolve } from 'node:path';
+import { AgentError, type MemberSettings, parseServer, type Server } from '@quorate/agent';
 import type { GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { SettingsFile, said } from '../settings-file.ts';
+import { type FoundingFlags, foundCluster } from './found.ts';
 
-export interface InitFlags extends GlobalFlags {
+export interface InitFlags extends GlobalFlags, FoundingFlags {
   readonly members?: string;
   readonly print?: boolean;
 }
 
 /** More voters make every publish slower and survive nothing that five do not. */
 const MEMBERS_MOST = 7;
-const HEADER = '# Settings of Quorate on this machine. Flags and QUORATE_* variables of the same names go first.\n';
 
-/** Writes this machine's settings. */
+/** Founds a cluster on this machine; or, where the store is said or declared by hand, writes this machine's settings. */
 export async function init(flags: InitFlags, env: NodeJS.ProcessEnv = process.env): Promise<number> {
-  const said = (name: 'store' | 'instance' | 'address' | 'zone' | 'config' | 'root'): string | undefined =>
-    flags[name] || env[`QUORATE_${name.toUpperCase()}`] || undefined;
-  const own = { instance: said('instance') ?? hostname(), ...(said('zone') ? { zone: said('zone') } : {}) };
-  const address = said('address');
+  if (flags.members === undefined && !said('store', flags, env)) return foundCluster(flags, env);
+  const zone = said('zone', flags, env);
+  const own = { instance: said('instance', flags, env) ?? hostname(), ...(zone ? { zone } : {}) };
+  const address = said('address', flags, env);
   const { store, ...rest } =
     flags.members === undefined
-      ? { store: storeUrl(said('store')), ...(address ? { address } : {}) }
-      : ensemble(flags.members, address, said('store'));
-  const text = `${HEADER}${stringify({ store, ...own, ...rest })}`;
-  const path = said('config') ?? join(said('root') ?? '/', SETTINGS_FILE);
-  await parseSettings(text, path);
-  if (flags.print) process.stdout.write(text);
-  else await write(path, text, flags.yes ?? false);
+      ? { store: storeUrl(said('store', flags, env)!), ...(address ? { address } : {}) }
+      : ensemble(flags.members, address, said('store', flags, env));
+  const file = await SettingsFile.prepare({ store, ...own, ...rest }, flags, env);
+  if (flags.print) process.stdout.write(file.text);
+  else {
+    await file.write();
+    console.log(
+      `${file.path} is written\n→ next: quorate doctor, then quorate agent (best as a service), then quorate import NAME PATH on one machine`,
+    );
+  }
   return EXIT.done;
 }
 
-async function write(path: string, text: string, anew: boolean): Promise<void> {
-  const there = await stat(path).catch(() => undefined); // the usual case: nothing there yet
-  if (there && !anew)
-    throw new CliError(
-      EXIT.failed,
-      `${path} is there already`,
-      'look at it; add --yes to write it anew, or --print to see what would be written',
-    );
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text, { mode: 0o644 });
-  } catch (cause) {
-    throw new CliError(
-      EXIT.failed,
-      `${path} cannot be written: ${(cause as Error).message}`,
-      'run it as root, or name another file with --config FILE',
-      { cause },
-    );
-  }
-  console.log(
-    `${path} is written\n→ next: quorate doctor, then quorate agent (best as a service), then quorate import NAME PATH on one machine`,
-  );
-}
-
 /** A folder by its whole path: the agent stands elsewhere. */
-function storeUrl(store: string | undefined): string {
-  if (!store)
-    throw new CliError(
-      EXIT.usage,
-      'init needs to know where releases live',
-      'quorate init --members 10.0.0.1,10.0.0.2,10.0.0.3 for an ensemble on these machines, or --store dir:/mnt/shared/quorate for a shared folder',
-    );
+function storeUrl(store: string): string {
   if (/^dir:./.test(store)) return `dir:${resolve(store.slice('dir:'.length))}`;
   if (/^zk(\+tls)?:\/\/[^/]/.test(store)) return store;
   throw new CliError(

@@ -145,6 +145,13 @@ export class ZooKeeperEnsemble implements Ensemble {
     }
   }
 
+  hide(options: CallOptions = {}): Promise<void> {
+    const instance = this.#shown?.instance;
+    this.#shown = undefined;
+    if (instance === undefined) return Promise.resolve();
+    return this.#call(options, (zk) => zk.delete(named(MACHINES, instance)).catch(ignoreMissing));
+  }
+
   leaving(options: CallOptions = {}): Promise<string[]> {
     return this.#call(options, async (zk) => (await childrenOf(zk, LEAVING)).map(decodeURIComponent));
   }

@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EnsembleConfiguration } from '@quorate/store';
+import { replaceDurable } from '../disk/durable.ts';
+import { type Settings, withPort } from '../settings.ts';
+
+const file = (state: string): string => join(state, 'member', 'servers.json');
+
+/** Keeps where the ensemble's members were last, for the next start of this machine: those that were named at first may all be gone by then. */
+export async function noteServers(state: string, { members }: EnsembleConfiguration): Promise<void> {
+  const text = `${JSON.stringify(members.map(({ address }) => address))}\n`;
+  if ((await readNote(state)) !== text) replaceDurable(file(state), text, 0o644);
+}
+
+/** Addresses of the fleet's own ensemble that this machine knows of. */
+export async function knownAddresses({ state, ensemble }: Settings): Promise<readonly string[]> {
+  if (!ensemble) return [];
+  const noted = await readNote(state);
+  const named = 'addresses' in ensemble.discovery ? ensemble.discovery.addresses : [];
+  return [...new Set([...(noted ? (JSON.parse(noted) as string[]) : []), ...named])];
+}
+
+/** `host:port` of each of them, for a client. */
+export async function knownServers(settings: Settings): Promise<readonly string[]> {
+  const addresses = await knownAddresses(settings);
+  return addresses.map((address) => withPort(address, settings.ensemble!.ports.client));
+}
+
+async function readNote(state: string): Promise<string | undefined> {
+  try {
+    return await readFile(file(state), 'utf8');
+  } catch (error) {
+    // nothing was noted yet; or this user may not read it, who then begins with what the settings name
+    if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}

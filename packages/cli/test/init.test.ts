@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const write = (flags: InitFlags, env: NodeJS.ProcessEnv = {}): Promise<number> =>
-  init({ config: file, instance: 'web-2', ...flags }, env);
+  init({ config: file, state: join(folder, 'state'), instance: 'web-2', ...flags }, env);
 
 test('members become the ensemble, its store, and this machine in it', async () => {
   assert.equal(await write({ members: THREE, address: '10.9.0.2', zone: 'b' }), 0);
@@ -59,7 +59,8 @@ test('a settings file that is there is kept unless --yes says otherwise', async 
 
 test('each mistake is told with what to do, and nothing is written', async () => {
   const cases: [InitFlags, RegExp, RegExp][] = [
-    [{}, /needs to know where releases live/, /--members .* or --store/],
+    [{ voters: '2', address: '10.9.0.1' }, /--voters is 1, 3, 5 or 7, not 2/, /even number/],
+    [{ deadAfter: 'soon', address: '10.9.0.1' }, /--dead-after is a whole number/, /digits/],
     [{ store: 'foo' }, /"foo" is no store/, /dir:\/mnt/],
     [{ store: 'zk://' }, /is no store/, /zk:\/\/10/],
     [{ members: '10.9.0.1,10.9.0.2', address: '10.9.0.1' }, /2 members: an even number/, /1, 3 or 5/],

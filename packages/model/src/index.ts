@@ -45,7 +45,7 @@ export {
 export type { FoundingStep, FoundingView, PeerAnswer } from './ensemble/founding-view.ts';
 
 export { type MembershipDecision, type MembershipView, planMembership } from './ensemble/membership.ts';
-export { type EnsembleObservation, outdatedRecords, viewOf } from './ensemble/observe.ts';
+export { type EnsembleObservation, invitedOf, outdatedRecords, viewOf } from './ensemble/observe.ts';
 
 export {
   decodeGrant,
@@ -84,6 +84,7 @@ export {
   DEFAULT_ENSEMBLE,
   type EnsembleSettings,
   type EnsembleView,
+  type Invited,
   type Member,
 } from './ensemble/view.ts';
 export { ModelError, type ModelErrorCode } from './errors.ts';

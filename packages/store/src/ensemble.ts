@@ -51,6 +51,8 @@ export interface Ensemble {
   members(options?: CallOptions): Promise<MemberRecord[]>;
   /** Gives an id to its holder. @returns false when somebody has it already */
   assign(member: MemberRecord, options?: CallOptions): Promise<boolean>;
+  /** Notes that a holder is taken out of the configuration: its data is of no more use. Repeatable. */
+  retire(member: MemberRecord, options?: CallOptions): Promise<void>;
   /** Takes a holder's record away. Repeatable. */
   release(id: number, options?: CallOptions): Promise<void>;
 

@@ -4,6 +4,7 @@ import {
   type EnsembleObservation,
   type EnsemblePlan,
   type EnsembleStep,
+  invitedOf,
   type MachineRecord,
   type MemberPorts,
   type MemberRecord,
@@ -90,7 +91,8 @@ export class Controller {
       settings: cluster.settings,
     };
     const silence = await watch.silence(records, machines);
-    const behind = watch.behind(viewOf({ ...observed, silence, behind: new Map() }).synced, config);
+    const { synced } = viewOf({ ...observed, silence, behind: new Map() });
+    const behind = watch.behind(synced, [...config.members, ...invitedOf({ ...observed, silence, behind: new Map() })]);
     return { ...observed, silence, behind };
   }
 
@@ -104,16 +106,29 @@ export class Controller {
     const { ensemble, log } = this.#options;
     const begun = performance.now();
     try {
-      if (step.kind === 'remove') await ensemble.change({ leave: step.id }, from, { signal });
-      else if (step.kind === 'add') {
-        const { id, instance, incarnation } = step.member;
-        const machine = seen.machines.find((one) => one.instance === instance && one.incarnation === incarnation)!;
-        if (!(await ensemble.assign(holderRecord(id, machine), { signal }))) return `server id ${id} is taken since`;
-        await ensemble.change({ join: { id, line: serverLine(machine, 'observer') } }, from, { signal });
-      } else {
-        const role = step.kind === 'promote' ? 'participant' : 'observer';
-        const { line } = seen.config.members.find(({ id }) => id === step.id)!;
-        await ensemble.change({ join: { id: step.id, line: inRole(line, role) } }, from, { signal });
+      switch (step.kind) {
+        case 'invite':
+        case 'add': {
+          const { id, instance, incarnation } = step.member;
+          const machine = seen.machines.find((one) => one.instance === instance && one.incarnation === incarnation)!;
+          if (!(await ensemble.assign(holderRecord(id, machine), { signal }))) return `server id ${id} is taken since`;
+          if (step.kind === 'invite') break;
+          const role = step.member.role === 'voter' ? 'participant' : 'observer';
+          await ensemble.change({ join: { id, line: serverLine(machine, role) } }, from, { signal });
+          break;
+        }
+        case 'remove': {
+          const record = seen.records.find(({ id }) => id === step.id);
+          if (record) await ensemble.retire(record, { signal }); // first: its holder must not take itself for one that is invited
+          await ensemble.change({ leave: step.id }, from, { signal });
+          break;
+        }
+        case 'promote':
+        case 'demote': {
+          const { line } = seen.config.members.find(({ id }) => id === step.id)!;
+          const role = step.kind === 'promote' ? 'participant' : 'observer';
+          await ensemble.change({ join: { id: step.id, line: inRole(line, role) } }, from, { signal });
+        }
       }
       log(`info  ensemble: ${reason} (${(performance.now() - begun).toFixed(0)} ms)`);
       return undefined;
@@ -174,7 +189,7 @@ class Watch {
     return since(this.#silentSince, silent, asked);
   }
 
-  behind(synced: ReadonlySet<number>, { members }: EnsembleConfiguration): Map<number, number> {
+  behind(synced: ReadonlySet<number>, members: readonly { readonly id: number }[]): Map<number, number> {
     const late = members.map(({ id }) => id).filter((id) => !synced.has(id));
     return since(this.#behindSince, late, performance.now());
   }

@@ -248,7 +248,7 @@ export class EnsembleManager {
       case 'join':
         await this.#end();
         this.#identity = { ...this.#identity, id: decision.id };
-        await this.#member(decision.id, dynamicText(configuration)).start({ rewrite: true });
+        await this.#member(decision.id, this.#joining(decision.id, configuration)).start({ rewrite: true });
         this.#options.log(`info  member: ${decision.reason}: it starts`);
         await this.#serve(decision.id, configuration);
         break;
@@ -286,6 +286,14 @@ export class EnsembleManager {
     this.#shown = text;
   }
 
+  /** The configuration, with this machine as a voter where it is none yet: so it may follow without a vote. */
+  #joining(id: number, configuration: EnsembleConfiguration): string {
+    const text = dynamicText(configuration);
+    if (configuration.members.some((member) => member.id === id)) return text;
+    const { address, ensemble } = this.#options.settings;
+    return `${text}server.${id}=${serverLine({ address, ports: ensemble.ports }, 'participant')}\n`;
+  }
+
   /** @param dynamic the configuration to begin with, where its folder has none */
   #member(id: number, dynamic: string): Member {
     const { settings, lines } = this.#options;
@@ -309,7 +317,7 @@ export class EnsembleManager {
    */
   async #serve(id: number, known: EnsembleConfiguration | string | undefined): Promise<void> {
     if (this.#server?.id === id) return;
-    const text = typeof known === 'string' ? known : known && dynamicText(known);
+    const text = typeof known === 'string' ? known : known && this.#joining(id, known);
     const dynamic = newestConfig(await storedConfigs(this.#folder))?.text ?? text;
     if (dynamic === undefined) {
       this.#tell({

@@ -20,7 +20,7 @@ export interface MembershipView {
 export type MembershipDecision =
   /** the server runs, or is started, under the id that its data has */
   | { readonly kind: 'run'; readonly id: number; readonly reason: string }
-  /** an id was given to this machine: its server starts empty under it */
+  /** an id was given to this machine: its server starts empty under it, as a follower without a vote until the configuration has it */
   | { readonly kind: 'join'; readonly id: number; readonly reason: string }
   /** its data is of no more use: it is moved aside, and the machine offers itself with an empty folder */
   | { readonly kind: 'renew'; readonly reason: string }
@@ -50,7 +50,7 @@ export function planMembership({
       kind: 'wait',
       reason: `the ensemble that answers is of generation ${cluster.generation}, older than this machine's ${identity.generation}: it must be stopped`,
     };
-  if (id === undefined) return planJoin(identity, cluster, records, configured, instance);
+  if (id === undefined) return planJoin(identity, cluster, records, instance);
   if (cluster.generation > identity.generation)
     return {
       kind: 'renew',
@@ -59,6 +59,13 @@ export function planMembership({
   const record = records.find((one) => one.id === id);
   if (record && record.incarnation === incarnation && record.instance === instance) {
     if (configured.has(id)) return { kind: 'run', id, reason: `server ${id} is a member` };
+    const other = records.find((one) => one.incarnation === incarnation && configured.has(one.id));
+    if (other)
+      return {
+        kind: 'renew',
+        reason: `two server ids were given to this machine, ${id} and ${other.id}: it begins anew`,
+      };
+    if (!record.left) return { kind: 'run', id, reason: `server ${id} is invited` };
     return { kind: 'renew', reason: `server ${id} was taken out of the ensemble` };
   }
   return { kind: 'renew', reason: `server ${id} was taken out of the ensemble while this machine was away` };
@@ -68,11 +75,10 @@ function planJoin(
   { incarnation, generation }: MembershipView['identity'],
   cluster: ClusterRecord,
   records: readonly MemberRecord[],
-  configured: ReadonlySet<number>,
   instance: string,
 ): MembershipDecision {
   const given = records.find((record) => record.incarnation === incarnation && record.instance === instance);
-  if (given && configured.has(given.id) && generation === cluster.generation)
+  if (given && !given.left && generation === cluster.generation)
     return { kind: 'join', id: given.id, reason: `server id ${given.id} was given to this machine` };
   if (generation !== cluster.generation)
     return { kind: 'renew', reason: `the ensemble is of generation ${cluster.generation}` };

@@ -1,5 +1,5 @@
 import type { ClusterSettings, MachineRecord, MemberRecord } from './records.ts';
-import type { EnsembleView, Member } from './view.ts';
+import type { EnsembleView, Invited, Member } from './view.ts';
 
 /** Seconds that an observer may take to come into sync until nobody waits for it. */
 const LATE_AFTER = 60;
@@ -51,6 +51,7 @@ export function viewOf(seen: EnsembleObservation): EnsembleView {
     synced,
     leader,
     live: seen.machines.map(({ instance, incarnation, zone }) => ({ instance, incarnation, zone })),
+    invited: invitedOf(seen),
     gone,
     leaving: seen.leaving,
     late: new Set([...seen.behind].filter(([, seconds]) => seconds >= LATE_AFTER).map(([id]) => id)),
@@ -61,9 +62,19 @@ export function viewOf(seen: EnsembleObservation): EnsembleView {
 
 const nobody = (id: number): string => `nobody-${id}`;
 
+/** Holders of an id that are not in the configuration, have not been taken out of it, and are there. */
+export function invitedOf({ records, configured, machines }: EnsembleObservation): Invited[] {
+  return records
+    .filter(({ id, left }) => !left && !configured.some((member) => member.id === id))
+    .filter(({ instance, incarnation }) =>
+      machines.some((machine) => machine.instance === instance && machine.incarnation === incarnation),
+    )
+    .map(({ id, instance, incarnation, zone }) => ({ id, instance, incarnation, zone }));
+}
+
 /**
- * Holders' records that have no use any more: the id is out of the configuration, and its holder is known to be dead, or shows itself with
- * another data folder or without a server under this id. Until then the id stays reserved.
+ * Holders' records that have no use any more: the id is out of the configuration, and its holder is known to be dead or shows itself with
+ * another data folder or under another id. Until then the id stays reserved.
  */
 export function outdatedRecords(seen: EnsembleObservation): number[] {
   const configured = new Set(seen.configured.map(({ id }) => id));
@@ -73,7 +84,9 @@ export function outdatedRecords(seen: EnsembleObservation): number[] {
       if (configured.has(id)) return false;
       const machine = seen.machines.find((one) => one.instance === instance);
       if (!machine) return gone.has(instance);
-      return machine.incarnation !== incarnation || machine.member?.id !== id;
+      // two controllers at once may have given it two ids: it took one
+      const other = machine.member !== undefined && machine.member.id !== id;
+      return machine.incarnation !== incarnation || other;
     })
     .map(({ id }) => id);
 }

@@ -1,8 +1,10 @@
-import type { Candidate, EnsembleView, Member } from './view.ts';
+import type { Candidate, EnsembleView, Invited, Member } from './view.ts';
 
-/** One change of the ensemble's configuration: one member, one `reconfig`. */
+/** One change: one member, one `reconfig`; an invitation needs none. */
 export type EnsembleStep =
-  /** a machine joins, always as an observer first */
+  /** a machine is given an id, and follows without being in the configuration: only so can a lone voter get a second one */
+  | { readonly kind: 'invite'; readonly member: Invited }
+  /** a machine joins: as an observer; as a voter only when it was invited and is in sync */
   | { readonly kind: 'add'; readonly member: Member }
   /** an observer becomes a voter */
   | { readonly kind: 'promote'; readonly id: number }
@@ -36,6 +38,8 @@ interface Proposal {
  * - Voters are the largest odd number that the settings and the machines allow, no zone with a majority where three zones have machines. A machine counts when it votes already and is not known to
  *   be dead, or is in sync and could: so 1 becomes 3 when two are ready, and a silent voter keeps its place until it is known to be dead.
  * - No step leaves a majority that needs a member which is not in sync.
+ * - A voter that was an observer does not count for the majority that its own promotion needs (ZooKeeper counts followers only): so a lone voter
+ *   invites a machine to follow it, and makes that a voter when it is in sync.
  * - Nobody is demoted while a machine is on its way that makes it unnecessary.
  */
 export function planEnsemble(view: EnsembleView): EnsemblePlan {
@@ -43,8 +47,16 @@ export function planEnsemble(view: EnsembleView): EnsemblePlan {
   if (!plan.isSafe(plan.voters))
     return plan.wait('a majority of the voters is not in sync: nothing can be changed now');
   let blocked: Proposal | undefined;
-  for (const proposals of [plan.buryVoters(), plan.promote(), plan.demote(), plan.clear(), plan.add()]) {
-    const safe = proposals.find(({ step }) => plan.isSafe(plan.votersAfter(step)));
+  for (const proposals of [
+    plan.buryVoters(),
+    plan.admit(),
+    plan.promote(),
+    plan.demote(),
+    plan.clear(),
+    plan.invite(),
+    plan.add(),
+  ]) {
+    const safe = proposals.find(({ step }) => plan.isSafeStep(step));
     if (safe) return { step: safe.step, from: view.config.version, settled: false, reason: safe.reason };
     blocked ??= proposals[0];
   }
@@ -57,6 +69,9 @@ class Planner {
   readonly #observers: readonly Member[];
   /** observers that can vote at once */
   readonly #ready: readonly Member[];
+  readonly #invited: readonly Invited[];
+  /** invited machines that can vote at once */
+  readonly #admissible: readonly Invited[];
   readonly #target: number;
   /** the target when those on their way have arrived */
   readonly #hope: number;
@@ -69,10 +84,26 @@ class Planner {
     this.voters = members.filter(({ role }) => role === 'voter');
     this.#observers = members.filter(({ role }) => role === 'observer');
     this.#ready = this.#observers.filter((member) => view.synced.has(member.id) && this.#stays(member));
-    const able = [...this.#keepers, ...this.#ready];
+    // two controllers at once may have given one machine two ids: it runs under one
+    this.#invited = view.invited.filter(
+      ({ instance }, at) =>
+        !members.some((member) => member.instance === instance) &&
+        view.invited.findIndex((one) => one.instance === instance) === at,
+    );
+    this.#admissible = this.#invited.filter(
+      (machine) => view.synced.has(machine.id) && this.#stays(machine) && this.#isLive(machine),
+    );
+    const able = [...this.#keepers, ...this.#ready, ...this.#admissible];
     this.#target = mostVoters(view.settings.voters, able);
     this.#hope = mostVoters(view.settings.voters, [...able, ...this.#coming]);
     this.#perZone = perZone(this.#target, zonesOf(able).size);
+  }
+
+  /** Whether it leaves a majority in sync. What was an observer until then is no help to its own promotion. */
+  isSafeStep(step: EnsembleStep): boolean {
+    const after = this.votersAfter(step);
+    if (step.kind !== 'promote') return this.isSafe(after);
+    return this.voters.filter(({ id }) => this.#view.synced.has(id)).length > after.length / 2;
   }
 
   /** Whether the voters in sync are a majority of these. */
@@ -82,7 +113,8 @@ class Planner {
   }
 
   votersAfter(step: EnsembleStep): Member[] {
-    if (step.kind === 'add') return [...this.voters];
+    if (step.kind === 'invite') return [...this.voters];
+    if (step.kind === 'add') return step.member.role === 'voter' ? [...this.voters, step.member] : [...this.voters];
     const others = this.voters.filter(({ id }) => id !== step.id);
     return step.kind === 'promote' ? [...others, this.#observers.find(({ id }) => id === step.id)!] : others;
   }
@@ -95,6 +127,40 @@ class Planner {
         step: { kind: 'remove', id: member.id },
         reason: `${name(member)} ${this.#death(member)}: it is taken out of the voters`,
       }));
+  }
+
+  /** Those invited that are in sync come in, as voters where one is missing. */
+  admit(): Proposal[] {
+    const [first] = this.#admissible;
+    if (!first) return [];
+    const missing = this.#keepers.length < this.#target && this.voters.length <= this.#target;
+    const role = missing ? 'voter' : 'observer';
+    const what = role === 'voter' ? `a voter, ${this.#keepers.length + 1} of ${this.#target}` : 'an observer';
+    return [
+      { step: { kind: 'add', member: { ...first, role } }, reason: `${name(first)} is in sync: it becomes ${what}` },
+    ];
+  }
+
+  /** A lone voter's second one: a machine that is no member yet, or an observer that comes again as one. */
+  invite(): Proposal[] {
+    const enough = this.voters.length > 1 || this.#keepers.length >= this.#hope;
+    if (enough || this.#arrivingInvited.length > 0) return [];
+    const joiner = this.#joiner();
+    const id = joiner && this.#freeId();
+    if (joiner && id !== undefined) {
+      const member = { id, instance: joiner.instance, incarnation: joiner.incarnation, zone: joiner.zone };
+      return [
+        {
+          step: { kind: 'invite', member },
+          reason: `${name(member)} is invited to follow, to become the second voter`,
+        },
+      ];
+    }
+    const [observer] = this.#keepers.length < this.#target ? this.#ready : [];
+    if (!observer) return [];
+    return [
+      remove(observer, `${name(observer)} is taken out to come again as a voter: a lone voter can promote no observer`),
+    ];
   }
 
   promote(): Proposal[] {
@@ -185,19 +251,28 @@ class Planner {
       (member) => !synced.has(member.id) && !late.has(member.id) && this.#stays(member) && this.#isLive(member),
     );
     const joiner = this.#joiner();
-    return joiner && this.#freeId() !== undefined ? [...arriving, joiner] : arriving;
+    const onTheWay = [...arriving, ...this.#arrivingInvited];
+    return joiner && this.#freeId() !== undefined ? [...onTheWay, joiner] : onTheWay;
   }
 
-  #stays(member: Member): boolean {
+  /** Those invited that are not in sync yet, and still waited for. */
+  get #arrivingInvited(): Invited[] {
+    const { synced, late } = this.#view;
+    return this.#invited.filter(
+      (machine) => !synced.has(machine.id) && !late.has(machine.id) && this.#stays(machine) && this.#isLive(machine),
+    );
+  }
+
+  #stays(member: Invited): boolean {
     return !this.#isDead(member) && !this.#view.leaving.has(member.instance);
   }
 
-  #isLive(member: Member): boolean {
+  #isLive(member: Invited): boolean {
     return this.#view.live.some((machine) => isHolder(machine, member));
   }
 
   /** An instance that shows itself with other data has lost what this member had. */
-  #isDead(member: Member): boolean {
+  #isDead(member: Invited): boolean {
     const there = this.#view.live.find(({ instance }) => instance === member.instance);
     return there ? !isHolder(there, member) : this.#view.gone.has(member.instance);
   }
@@ -209,18 +284,18 @@ class Planner {
   }
 
   #joiner(): Candidate | undefined {
-    const { live, leaving, config, settings } = this.#view;
-    if (config.members.length >= settings.members) return undefined;
+    const { live, leaving, config, settings, invited } = this.#view;
+    const taken: readonly Invited[] = [...config.members, ...invited];
+    if (taken.length >= settings.members) return undefined;
     const joiners = live.filter(
-      (machine) =>
-        !leaving.has(machine.instance) && !config.members.some(({ instance }) => instance === machine.instance),
+      (machine) => !leaving.has(machine.instance) && !taken.some(({ instance }) => instance === machine.instance),
     );
-    const inZone = (zone: string): number => config.members.filter((member) => member.zone === zone).length;
+    const inZone = (zone: string): number => taken.filter((member) => member.zone === zone).length;
     return joiners.toSorted((a, b) => inZone(a.zone) - inZone(b.zone) || (a.instance < b.instance ? -1 : 1))[0];
   }
 
   #freeId(): number | undefined {
-    const used = new Set(this.#view.config.members.map(({ id }) => id));
+    const used = new Set([...this.#view.config.members, ...this.#view.invited].map(({ id }) => id));
     for (let id = 1; id <= HIGHEST_ID; id++) if (!used.has(id) && !this.#view.reserved.has(id)) return id;
     return undefined;
   }
@@ -248,15 +323,15 @@ function zonesOf(machines: readonly { readonly zone: string }[]): Map<string, nu
   return zones;
 }
 
-function isHolder(machine: Candidate, member: Member): boolean {
+function isHolder(machine: Candidate, member: Invited): boolean {
   return machine.instance === member.instance && machine.incarnation === member.incarnation;
 }
 
-function name({ instance, id }: Member): string {
+function name({ instance, id }: Invited): string {
   return `${instance} (server ${id})`;
 }
 
-function remove({ id }: Member, reason: string): Proposal {
+function remove({ id }: Invited, reason: string): Proposal {
   return { step: { kind: 'remove', id }, reason };
 }
 

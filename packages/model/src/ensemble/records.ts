@@ -49,6 +49,8 @@ export interface MemberRecord {
   readonly zone: string;
   readonly address: string;
   readonly ports: MemberPorts;
+  /** it was taken out of the configuration: the holder's data is of no more use */
+  readonly left?: boolean;
 }
 
 /** How a machine's own ZooKeeper server stands. */
@@ -109,7 +111,7 @@ const ClusterSchema = v.object({
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 export const PortsSchema = v.object({ client: port, local: port, quorum: port, election: port, peer: port });
 const holder = { instance: text, incarnation: text, zone: v.string(), address: text, ports: PortsSchema };
-const MemberSchema = v.object({ format, id, ...holder });
+const MemberSchema = v.object({ format, id, ...holder, left: v.optional(v.boolean()) });
 const MachineSchema = v.object({
   format,
   ...holder,

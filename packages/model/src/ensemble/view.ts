@@ -17,16 +17,23 @@ export interface Candidate {
   readonly zone: string;
 }
 
+export type Invited = Omit<Member, 'role'>;
+
 /** What the controller has seen, all at about the same time. Facts only: what follows from them is `planEnsemble`'s. */
 export interface EnsembleView {
   /** the configuration, and its version for the compare-and-set of the next one */
   readonly config: { readonly version: string; readonly members: readonly Member[] };
-  /** server ids of the members that follow the leader and have what it has, the leader included */
+  /** server ids of the members, and of those invited, that follow the leader and have what it has, the leader included */
   readonly synced: ReadonlySet<number>;
   /** the leader's server id */
   readonly leader: number;
   /** machines that show themselves */
   readonly live: readonly Candidate[];
+  /**
+   * machines that were given an id before they are in the configuration: they follow the leader without a vote, and count for the majority
+   * of a configuration that has them as voters, which an observer does not
+   */
+  readonly invited: readonly Invited[];
   /** machines that are known to be dead, by the cloud's word or the leader's patience; silence alone is not death */
   readonly gone: ReadonlySet<string>;
   /** machines that have asked to leave */

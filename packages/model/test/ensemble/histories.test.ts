@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { type EnsemblePlan, type EnsembleView, planEnsemble } from '../../src/index.ts';
+import { type EnsemblePlan, type EnsembleView, type Invited, planEnsemble } from '../../src/index.ts';
 import { World } from './world.ts';
 
 /** `QUORATE_HISTORIES=100000` for the full size. */
@@ -79,7 +79,8 @@ function settle(world: World): void {
     if (plan.settled) check(world);
     if (plan.settled || world.fleet.length === 0) return;
     if (!plan.step) continue;
-    const shape = JSON.stringify(world.members.map(({ id, role, incarnation }) => [id, role, incarnation]).sort());
+    const shapeOf = (one: Invited & { role?: string }): unknown[] => [one.id, one.role ?? 'invited', one.incarnation];
+    const shape = JSON.stringify([...world.members, ...world.invited].map(shapeOf).sort());
     if (shapes.has(shape)) world.fail(`it goes in a circle: ${plan.reason}`);
     shapes.add(shape);
   }

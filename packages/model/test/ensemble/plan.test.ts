@@ -16,6 +16,8 @@ interface Sketch {
   behind?: number[];
   /** machines without a member: `4a` is machine 4 in zone a */
   others?: string;
+  /** machines that follow without being in the configuration; `others` has them too */
+  invited?: string;
   /** machines, by their number, that do not show themselves */
   silent?: number[];
   gone?: number[];
@@ -41,9 +43,14 @@ function draw(sketch: Sketch): EnsembleView {
   const absentMember = (member: Member): boolean => absent.has(member.instance) || emptied.has(member.instance);
   return {
     config: { version: '100', members },
-    synced: new Set(members.filter((member) => !absentMember(member) && !behind.has(member.id)).map(({ id }) => id)),
+    synced: new Set(
+      [...members, ...read(sketch.invited ?? '', 'voter')]
+        .filter((member) => !absentMember(member) && !behind.has(member.id))
+        .map(({ id }) => id),
+    ),
     leader: sketch.leader ?? members[0]!.id,
     live: machines.filter(({ instance }) => !absent.has(instance)),
+    invited: read(sketch.invited ?? '', 'voter').map(({ role: _, ...machine }) => machine),
     gone: new Set(sketch.gone?.map(web)),
     leaving: new Set(sketch.leaving?.map(web)),
     late: new Set(sketch.late),
@@ -63,7 +70,9 @@ const web = (number: number): string => `web-${number}`;
 
 function inWords({ step, settled }: EnsemblePlan): string {
   if (!step) return settled ? 'settled' : 'wait';
-  return step.kind === 'add' ? `add ${step.member.instance} as ${step.member.id}` : `${step.kind} ${step.id}`;
+  if (step.kind === 'invite') return `invite ${step.member.instance} as ${step.member.id}`;
+  if (step.kind !== 'add') return `${step.kind} ${step.id}`;
+  return `add ${step.member.instance} as ${step.member.id}${step.member.role === 'voter' ? ', a voter' : ''}`;
 }
 
 const CASES: [string, Sketch, string, RegExp?][] = [
@@ -71,8 +80,30 @@ const CASES: [string, Sketch, string, RegExp?][] = [
   ['a second machine joins as an observer', { voters: '1a', others: '2b' }, 'add web-2 as 2'],
   ['two machines have one voter: two would survive no loss', { voters: '1a', observers: '2b' }, 'settled'],
   ['a joiner is waited for', { voters: '1a', observers: '2b3c', behind: [3] }, 'wait', /web-3 is on its way/],
-  ['two that are ready make three of one', { voters: '1a', observers: '2b3c' }, 'promote 2'],
-  ['and the second follows', { voters: '1a2b', observers: '3c' }, 'promote 3'],
+  ['a lone voter invites its second', { voters: '1a', observers: '2b', others: '3c' }, 'invite web-3 as 3'],
+  ['who is invited is waited for', { voters: '1a', observers: '2b', invited: '3c', others: '3c', behind: [3] }, 'wait'],
+  [
+    'and votes when it is in sync',
+    { voters: '1a', observers: '2b', invited: '3c', others: '3c' },
+    'add web-3 as 3, a voter',
+  ],
+  ['the third is promoted', { voters: '1a3c', observers: '2b' }, 'promote 2'],
+  [
+    'who was invited and is not needed as a voter any more becomes an observer',
+    { voters: '1a2b3c', invited: '4a', others: '4a' },
+    'add web-4 as 4',
+  ],
+  [
+    'who was invited and died is forgotten',
+    { voters: '1a', observers: '2b', others: '4c', reserved: [3] },
+    'invite web-4 as 4',
+  ],
+  [
+    'a lone voter can promote no observer: one comes again (zookeeper-operator#448)',
+    { voters: '1a', observers: '2b3c' },
+    'remove 2',
+    /comes? again/,
+  ],
   [
     'who never comes into sync is not waited for',
     { voters: '1a', observers: '2b3c', behind: [3], late: [3] },
@@ -119,7 +150,8 @@ const CASES: [string, Sketch, string, RegExp?][] = [
   [
     'nobody stops voting where the majority would need one that is behind',
     { voters: '1a2b3c', behind: [2], leaving: [3], observers: '4c' },
-    'promote 4',
+    'wait',
+    /another member has to come into sync/,
   ],
   [
     'a zone with a majority gives it up where three zones live',

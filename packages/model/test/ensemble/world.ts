@@ -1,4 +1,4 @@
-import type { EnsemblePlan, EnsembleSettings, EnsembleStep, EnsembleView, Member } from '../../src/index.ts';
+import type { EnsemblePlan, EnsembleSettings, EnsembleStep, EnsembleView, Invited, Member } from '../../src/index.ts';
 
 /** ms do not exist here: how many ticks a joiner may take until nobody waits for it any more. */
 const LATE_TICKS = 6;
@@ -23,7 +23,8 @@ interface Server {
 
 /**
  * A small ensemble that obeys ZooKeeper's rules of reconfiguration: a change is conditional on the version that was seen; it needs a leader,
- * and a majority of the new voters in sync with it, else NewConfigNoQuorum; it counts as done when majorities of the old and of the new
+ * and a majority of the new voters in sync with it, else NewConfigNoQuorum, where an observer does not count, but a follower without a vote
+ * does; it counts as done when majorities of the old and of the new
  * voters have it. Writes, too, lie on no more servers than they must: what a majority has is all that may be relied upon.
  */
 export class World {
@@ -36,6 +37,7 @@ export class World {
   readonly #leaving = new Set<string>();
   readonly #zonesDown = new Set<string>();
   #members: Member[];
+  #invited: Invited[] = [];
   #version = 1;
   #acknowledged = 0;
   #leader: number | undefined;
@@ -52,6 +54,10 @@ export class World {
 
   get members(): readonly Member[] {
     return this.#members;
+  }
+
+  get invited(): readonly Invited[] {
+    return this.#invited;
   }
 
   get voters(): Member[] {
@@ -159,7 +165,7 @@ export class World {
   tick(): void {
     this.#elect();
     if (this.#leader === undefined) return;
-    for (const { id } of this.#members) {
+    for (const { id } of [...this.#members, ...this.#invited]) {
       const server = this.#server(id);
       if (!this.#reachesLeader(id)) server.synced = false;
       else if (!server.synced && ++server.waited > (this.#machineOf(id)?.slow ?? 0)) server.synced = true;
@@ -175,8 +181,9 @@ export class World {
 
   view(): EnsembleView | undefined {
     if (this.#leader === undefined) return undefined;
-    const synced = this.#members.filter(({ id }) => this.#server(id).synced && this.#reachesLeader(id));
-    const late = this.#members.filter(({ id }) => !this.#server(id).synced && this.#server(id).waited > LATE_TICKS);
+    const servers = [...this.#members, ...this.#invited];
+    const synced = servers.filter(({ id }) => this.#server(id).synced && this.#reachesLeader(id));
+    const late = servers.filter(({ id }) => !this.#server(id).synced && this.#server(id).waited > LATE_TICKS);
     const reserved = [...this.#holders].filter(([id, holder]) => !this.#inConfig(id) && !this.#knownDead(holder));
     return {
       config: { version: String(this.#version), members: [...this.#members] },
@@ -185,6 +192,7 @@ export class World {
       live: [...this.#machines.values()]
         .filter((machine) => machine.alive && this.#isReached(machine))
         .map(({ instance, incarnation, zone }) => ({ instance, incarnation, zone })),
+      invited: this.#invited.filter((machine) => this.#isUp(machine)),
       gone: new Set(this.#gone),
       leaving: new Set(this.#leaving),
       late: new Set(late.map(({ id }) => id)),
@@ -198,31 +206,45 @@ export class World {
     if (!step) return 'nothing to do';
     if (this.#leader === undefined) return 'no leader';
     if (from !== String(this.#version)) return 'BadVersion';
-    const [before, after] = [this.voters, votersOf(changed(this.#members, step))];
-    if (!isMajority(after, ({ id }) => this.#isSynced(id))) return 'NewConfigNoQuorum';
     this.#checkStep(step, seen);
+    if ((step.kind === 'add' || step.kind === 'invite') && this.#isTaken(step.member)) return 'NodeExists';
+    if (step.kind === 'invite') {
+      this.#invite(step.member);
+      this.#tell(reason);
+      return undefined;
+    }
+    const [before, after] = [this.voters, votersOf(changed(this.#members, step))];
+    const observers = new Set(this.#members.filter(({ role }) => role === 'observer').map(({ id }) => id));
+    if (!isMajority(after, ({ id }) => this.#isSynced(id) && !observers.has(id))) return 'NewConfigNoQuorum';
     if (!this.#store([before, after], at)) return 'no majority';
     this.#acknowledged = this.#server(this.#leader).log;
     this.#tell(`v${this.#version + 1}: ${reason}`);
-    if (step.kind === 'add') this.#enter(step.member);
-    else this.#members = changed(this.#members, step);
+    const removed = step.kind === 'remove' ? this.#members.find(({ id }) => id === step.id) : undefined;
+    if (step.kind === 'add') {
+      const { incarnation, id } = step.member;
+      const other = this.#invited.some((one) => one.incarnation === incarnation && one.id !== id);
+      this.#enter(step.member);
+      if (other) this.#renew(step.member); // it runs under another id already, and finds that it has two
+    } else this.#members = changed(this.#members, step);
+    if (removed) this.#renew(removed);
     this.#version++;
     this.#elect();
     return undefined;
   }
 
   #checkStep(step: EnsembleStep, seen: EnsembleView): void {
-    if (step.kind === 'add') {
-      if (step.member.role !== 'observer') this.fail('a joiner enters as a voter');
-      if (step.member.id < 1 || step.member.id > 254 || this.#inConfig(step.member.id))
+    if (step.kind === 'add' || step.kind === 'invite') {
+      const invited = this.#invited.some(({ id }) => id === step.member.id);
+      if (step.kind === 'add' && step.member.role === 'voter' && !(invited && seen.synced.has(step.member.id)))
+        this.fail('a joiner votes that was not seen in sync');
+      if (invited && step.kind === 'add') return;
+      if (step.member.id < 1 || step.member.id > 254 || seen.reserved.has(step.member.id))
         this.fail(`server id ${step.member.id} is not free`);
-      const holder = this.#holders.get(step.member.id);
-      if (holder && !this.#knownDead(holder))
-        this.fail(`server id ${step.member.id} may still be used by ${holder.instance}`);
       return;
     }
     const member = this.#members.find(({ id }) => id === step.id)!;
-    const mayGo = this.#knownDead(member) || this.#leaving.has(member.instance);
+    const again = member.role === 'observer' && this.voters.length === 1;
+    const mayGo = this.#knownDead(member) || this.#leaving.has(member.instance) || again;
     if (step.kind === 'remove' && !mayGo && this.#members.length <= this.settings.members)
       this.fail(`server ${step.id} is taken out although it is not known to be dead`);
     if (step.kind === 'promote' && !seen.synced.has(step.id)) this.fail(`server ${step.id} votes before it is in sync`);
@@ -245,8 +267,25 @@ export class World {
 
   #enter(member: Member): void {
     this.#members = [...this.#members, member];
-    this.#holders.set(member.id, member);
-    this.#servers.set(member.id, { log: 0, synced: false, waited: 0 });
+    const invited = this.#invited.some(({ id }) => id === member.id);
+    this.#invited = this.#invited.filter(({ id }) => id !== member.id);
+    if (!invited) this.#begin(member);
+  }
+
+  #invite(machine: Invited): void {
+    this.#invited = [...this.#invited.filter(({ id }) => id !== machine.id), machine];
+    this.#begin(machine);
+  }
+
+  #begin(holder: Invited): void {
+    this.#holders.set(holder.id, holder);
+    this.#servers.set(holder.id, { log: 0, synced: false, waited: 0 });
+  }
+
+  /** What was taken out comes again, if it lives, as an empty holder. */
+  #renew({ instance, incarnation }: Invited): void {
+    const machine = this.#machines.get(instance)!;
+    if (machine.alive && machine.incarnation === incarnation) machine.incarnation = `${instance}/${++this.#made}`;
   }
 
   /** One more entry of the history, on the leader and, in each set, on just enough of those in sync. */
@@ -273,7 +312,7 @@ export class World {
     const standing = this.#leader !== undefined && able.some(({ id }) => id === this.#leader);
     if (able.length <= voters.length / 2) {
       this.#leader = undefined;
-      for (const { id } of this.#members) this.#server(id).synced = false;
+      for (const { id } of [...this.#members, ...this.#invited]) this.#server(id).synced = false;
       return;
     }
     if (standing) return;
@@ -281,7 +320,7 @@ export class World {
     if (this.#server(best.id).log < this.#acknowledged)
       this.fail(`server ${best.id} leads without what was acknowledged`);
     this.#leader = best.id;
-    for (const { id } of this.#members) {
+    for (const { id } of [...this.#members, ...this.#invited]) {
       const server = this.#server(id);
       server.waited = 0;
       // voters of the new majority follow at once, the others have to come into sync
@@ -290,7 +329,7 @@ export class World {
     }
   }
 
-  #isUp(member: Member): boolean {
+  #isUp(member: Invited): boolean {
     const machine = this.#machines.get(member.instance);
     return (
       machine !== undefined && machine.incarnation === member.incarnation && machine.alive && this.#isReached(machine)
@@ -302,8 +341,8 @@ export class World {
   }
 
   #reachesLeader(id: number): boolean {
-    const member = this.#members.find((member) => member.id === id);
-    return member !== undefined && this.#isUp(member);
+    const member = this.#holder(id);
+    return member !== undefined && this.#isUp(member) && this.#runsAs(member) === id;
   }
 
   #isSynced(id: number): boolean {
@@ -311,8 +350,18 @@ export class World {
   }
 
   #machineOf(id: number): Machine | undefined {
-    const member = this.#members.find((member) => member.id === id);
+    const member = this.#holder(id);
     return member && this.#machines.get(member.instance);
+  }
+
+  #holder(id: number): Invited | undefined {
+    return [...this.#members, ...this.#invited].find((member) => member.id === id);
+  }
+
+  /** The id that a machine took: the first that it was given. */
+  #runsAs({ instance, incarnation }: Invited): number | undefined {
+    const given = [...this.#servers.keys()].map((id) => this.#holder(id));
+    return given.find((holder) => holder?.instance === instance && holder.incarnation === incarnation)?.id;
   }
 
   #server(id: number): Server {
@@ -321,6 +370,12 @@ export class World {
 
   #inConfig(id: number): boolean {
     return this.#members.some((member) => member.id === id);
+  }
+
+  /** Whether somebody else was given the id, who may still use it. */
+  #isTaken({ id, incarnation }: Invited): boolean {
+    const holder = this.#holders.get(id);
+    return holder !== undefined && holder.incarnation !== incarnation && !this.#knownDead(holder);
   }
 
   #knownDead({ instance, incarnation }: { instance: string; incarnation: string }): boolean {
@@ -332,7 +387,7 @@ function votersOf(members: readonly Member[]): Member[] {
   return members.filter(({ role }) => role === 'voter');
 }
 
-function changed(members: readonly Member[], step: EnsembleStep): Member[] {
+function changed(members: readonly Member[], step: Exclude<EnsembleStep, { kind: 'invite' }>): Member[] {
   if (step.kind === 'add') return [...members, step.member];
   if (step.kind === 'remove') return members.filter(({ id }) => id !== step.id);
   const role = step.kind === 'promote' ? 'voter' : 'observer';

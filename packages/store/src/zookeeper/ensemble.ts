@@ -109,6 +109,11 @@ export class ZooKeeperEnsemble implements Ensemble {
     });
   }
 
+  retire(member: MemberRecord, options: CallOptions = {}): Promise<void> {
+    const data = encodeEnsembleRecord({ ...member, left: true });
+    return this.#call(options, async (zk) => void (await zk.set(named(MEMBERS, member.id), data).catch(ignoreMissing)));
+  }
+
   release(id: number, options: CallOptions = {}): Promise<void> {
     return this.#call(options, (zk) => zk.delete(named(MEMBERS, id)).catch(ignoreMissing));
   }

@@ -13,7 +13,7 @@ import {
 import type { MemberSettings } from './settings.ts';
 
 /** ZooKeeper's unit of time, in ms: a follower is given up after 4 ticks of silence, a session after its own time-out. */
-const TICK_MS = 500;
+export const TICK_MS = 500;
 
 /**
  * Keeps the member running that the settings declare by hand, and tells what it is at each look. Ends with the signal; the member goes on.

@@ -11,15 +11,17 @@ import {
 } from '@quorate/model';
 import type { Ensemble, EnsembleConfiguration, Store } from '@quorate/store';
 import { replaceDurable } from '../disk/durable.ts';
-import { type MemberReport, superviseMember, TICK_MS } from '../member-supervisor.ts';
+import { TICK_MS } from '../member-supervisor.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import { Controller, holderRecord, serverLine } from './controller.ts';
 import { readDataState, storedConfigs } from './data-state.ts';
 import { newestConfig } from './dynamic.ts';
 import { type MemberIdentity, readIdentity, setDataAside, writeIdentity } from './identity.ts';
+import { heapFor, machineMemory } from './java.ts';
 import { Member, stopMember } from './member.ts';
 import { News } from './news.ts';
 import { noteServers } from './servers.ts';
+import { type MemberReport, superviseMember } from './supervise.ts';
 
 /** ms between looks without news */
 const LOOK_MS = 2000;
@@ -93,6 +95,8 @@ export class EnsembleManager {
   #store: Store | undefined;
   #controlling: AbortController | undefined;
   #shown = '';
+  /** whether the ensemble answered at the last look */
+  #heard = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -139,6 +143,7 @@ export class EnsembleManager {
       member: {
         id,
         running,
+        serving: this.#report.state === 'serving',
         epoch: data.epoch,
         zxid: BigInt(data.zxid).toString(16).padStart(16, '0'),
         configVersion: data.configVersion,
@@ -168,6 +173,7 @@ export class EnsembleManager {
       await orders.leaving(state),
       await orders.founding(state),
     ];
+    this.#heard = heard !== undefined;
     if (permission && this.#mayFound(permission, heard)) return this.#found(permission, heard);
     if (!heard) return this.#alone(permission);
     await noteServers(state, heard.configuration);
@@ -243,6 +249,9 @@ export class EnsembleManager {
     const own = cluster?.cluster === this.#cluster;
     switch (decision.kind) {
       case 'run':
+        // a majority serves without it: all that was acknowledged is there
+        if (this.#report.state === 'corrupt')
+          return this.#beginAnew(cluster, this.#report.detail ?? 'its data is damaged');
         await this.#serve(decision.id, configuration);
         break;
       case 'join':
@@ -253,10 +262,7 @@ export class EnsembleManager {
         await this.#serve(decision.id, configuration);
         break;
       case 'renew':
-        this.#options.log(`warn  member: ${decision.reason}`);
-        await this.#renew(this.#fresh(cluster?.generation ?? this.#identity.generation));
-        this.#wake();
-        return;
+        return this.#beginAnew(cluster, decision.reason);
       case 'wait':
         await this.#end();
         this.#tell({ state: 'absent', detail: leaving ? 'this machine has left the ensemble' : decision.reason });
@@ -268,6 +274,12 @@ export class EnsembleManager {
       await this.#show(ensemble);
     }
     this.#control(this.#report.state === 'serving' ? ensemble : undefined);
+  }
+
+  async #beginAnew(cluster: ClusterRecord | undefined, reason: string): Promise<void> {
+    this.#options.log(`warn  member: ${reason}`);
+    await this.#renew(this.#fresh(cluster?.generation ?? this.#identity.generation));
+    this.#wake();
   }
 
   get #machine(): MachineRecord {
@@ -306,7 +318,7 @@ export class EnsembleManager {
       dynamic,
       health: { host: '127.0.0.1', port: ensemble.ports.local },
       lines,
-      heap: ensemble.heap ?? 128,
+      heap: ensemble.heap ?? heapFor(machineMemory()),
       ...(ensemble.jars ? { jars: ensemble.jars } : {}),
     });
   }
@@ -332,7 +344,13 @@ export class EnsembleManager {
   }
 
   async #supervise(member: Member, signal: AbortSignal): Promise<void> {
-    for await (const report of superviseMember(member, signal)) {
+    const reports = superviseMember(member, signal, {
+      // a founder that was interrupted before it served begins from nothing again
+      start: async () => ({ found: (await orders.founding(this.#options.settings.state)) !== undefined }),
+      othersServe: async () => this.#heard,
+      log: this.#options.log,
+    });
+    for await (const report of reports) {
       this.#tell(report);
       this.#wake();
     }

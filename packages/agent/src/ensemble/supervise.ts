@@ -5,10 +5,10 @@ import type { Member, StartOptions } from './member.ts';
 import type { Trouble } from './trouble.ts';
 
 /**
- * `starting`; `seeking`: it runs, and no majority follows a leader that it knows; `serving`; `hung`: it runs and does not answer;
+ * `absent`: none is to run here now; `starting`; `seeking`: it runs, and no majority follows a leader that it knows; `serving`; `hung`: it runs and does not answer;
  * `down`, or a reason why it cannot run.
  */
-export type MemberState = 'starting' | 'seeking' | 'serving' | 'hung' | Trouble['state'];
+export type MemberState = 'absent' | 'starting' | 'seeking' | 'serving' | 'hung' | Trouble['state'];
 
 export interface MemberReport {
   readonly state: MemberState;

@@ -60,7 +60,6 @@ export {
   type PeerState,
   type Refusal,
 } from './ensemble/peer.ts';
-
 export { type EnsemblePlan, type EnsembleStep, planEnsemble } from './ensemble/plan.ts';
 export {
   type ClusterRecord,
@@ -79,6 +78,15 @@ export {
   type MemberRecord,
   type PlanRecord,
 } from './ensemble/records.ts';
+export {
+  CERTIFICATE_DAYS,
+  type CertificateView,
+  freshSpan,
+  planRenewal,
+  RENEW_BEFORE_DAYS,
+  type RenewalPlan,
+  renewedSpan,
+} from './ensemble/renewal.ts';
 export {
   type Candidate,
   DEFAULT_ENSEMBLE,

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Files of a private authority, of a server on the loopback, and of a client. */
 export interface Certificates {
@@ -48,4 +48,11 @@ export function makeCertificates(folder: string): Certificates {
     clientKey: join(folder, 'client.key'),
     clientCertificate: join(folder, 'client.crt'),
   };
+}
+
+/** Another client of the same authority. */
+export function issueClient({ ca }: Certificates, name: string): { key: Buffer; cert: Buffer } {
+  const folder = dirname(ca);
+  issue(folder, name, `/CN=${name}`, 'extendedKeyUsage=clientAuth\n');
+  return { key: readFileSync(join(folder, `${name}.key`)), cert: readFileSync(join(folder, `${name}.crt`)) };
 }

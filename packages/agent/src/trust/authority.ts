@@ -10,14 +10,9 @@ import {
 } from 'node:crypto';
 import { isIP } from 'node:net';
 import type * as x509 from '@peculiar/x509';
-import type { CertificateKind } from '@quorate/model';
+import { type CertificateKind, freshSpan } from '@quorate/model';
 import { AgentError } from '../errors.ts';
 
-const DAY_MS = 86_400_000;
-/** A machine whose clock is a day behind takes a new certificate too (docs/clocks.md). */
-const BACKDATED_MS = DAY_MS;
-/** Days that a certificate serves: half a year, and it is renewed at half of that. */
-export const CERTIFICATE_DAYS = 180;
 /** Days that the authority serves; `quorate rotate --authority` makes another. */
 const AUTHORITY_DAYS = 20 * 365;
 const KEY = { name: 'ECDSA', namedCurve: 'P-256' } as const;
@@ -51,8 +46,8 @@ export interface CertificateOrder {
   readonly addresses?: readonly string[];
   /** PKCS #10 in PEM, or the private key's PEM where it is at hand */
   readonly request: { readonly csr: string } | { readonly key: string };
-  /** how long it serves; `CERTIFICATE_DAYS` unless said */
-  readonly days?: number;
+  /** how long it serves, in ms since 1970: `freshSpan` unless said */
+  readonly span?: { readonly from: number; readonly to: number };
 }
 
 /** Who signs the certificates of one cluster. */
@@ -90,13 +85,13 @@ export class Authority {
     const authority = new lib.X509Certificate(this.certificate);
     const { BasicConstraintsExtension, KeyUsageFlags, KeyUsagesExtension, ExtendedKeyUsageExtension } = lib;
     const { clientAuth, serverAuth } = lib.ExtendedKeyUsage;
-    const ends = now.getTime() + (order.days ?? CERTIFICATE_DAYS) * DAY_MS;
+    const { from, to } = order.span ?? freshSpan(now.getTime());
     const certificate = await lib.X509CertificateGenerator.create({
       serialNumber: serial(),
       subject: subject(order.kind, this.cluster),
       issuer: authority.subject,
-      notBefore: new Date(now.getTime() - BACKDATED_MS),
-      notAfter: new Date(Math.min(ends, this.#parsed.validToDate.getTime())),
+      notBefore: new Date(from),
+      notAfter: new Date(Math.min(to, this.#parsed.validToDate.getTime())),
       signingKey: pair(createPrivateKey(this.key)).privateKey,
       signingAlgorithm: SIGNATURE,
       publicKey,
@@ -121,12 +116,13 @@ export async function makeAuthority(cluster: string, now = new Date()): Promise<
   const key = makeKey();
   const keys = pair(createPrivateKey(key), true);
   const { KeyUsageFlags } = lib;
+  const { from, to } = freshSpan(now.getTime(), AUTHORITY_DAYS);
   const certificate = await lib.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
     // a name of its own: while one authority follows another, nobody takes one for the other
     name: subject(`authority-${randomBytes(4).toString('hex')}`, cluster),
-    notBefore: new Date(now.getTime() - BACKDATED_MS),
-    notAfter: new Date(now.getTime() + AUTHORITY_DAYS * DAY_MS),
+    notBefore: new Date(from),
+    notAfter: new Date(to),
     signingAlgorithm: SIGNATURE,
     keys,
     extensions: [

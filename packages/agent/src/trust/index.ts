@@ -4,6 +4,7 @@ export { type BootTime, bootTime } from './boot-clock.ts';
 export { type Credentials, TrustFolder } from './folder.ts';
 export { type Identity, identityOf, plainAddress } from './identity.ts';
 export { type Entitlement, type GranterOptions, type Joined, type Joiner, joinCluster, makeGranter } from './join.ts';
+export { type KeeperOptions, keepCertificate, renewCertificate } from './renewal.ts';
 export { readClusterSecret } from './secret.ts';
 export { DEFAULT_TOKEN, type JoinToken, parseToken, printToken, TokenBook } from './tokens.ts';
 export { type SecureClientPort, zooKeeperTls } from './zookeeper.ts';

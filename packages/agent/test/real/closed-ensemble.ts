@@ -14,7 +14,7 @@ import {
   TrustFolder,
   zooKeeperTls,
 } from '@quorate/agent';
-import { type CertificateKind, DEFAULT_CLUSTER, DEFAULT_PORTS, ENSEMBLE_FORMAT } from '@quorate/model';
+import { type CertificateKind, DEFAULT_CLUSTER, DEFAULT_PORTS, ENSEMBLE_FORMAT, freshSpan } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 
 export const missing = !(await findJava())
@@ -105,7 +105,7 @@ export class ClosedEnsemble implements AsyncDisposable {
     }
     const ensemble = new ClosedEnsemble(folder, cluster, authority, { client, quorum, election }, seats);
     try {
-      await Promise.all(seats.map(({ member }) => member.start()));
+      await Promise.all(seats.map(({ member }) => member.start({ found: true })));
       for (const { member } of seats) await until(`member ${member.id} serves`, () => member.health());
       return ensemble;
     } catch (error) {
@@ -142,14 +142,17 @@ export class ClosedEnsemble implements AsyncDisposable {
     kind: CertificateKind,
     options: { authority?: Authority; now?: Date; days?: number; addresses?: string[] } = {},
   ): Promise<Papers> {
-    const { authority = this.authority, now, days, addresses = [] } = options;
+    const { authority = this.authority, now = new Date(), days, addresses = [] } = options;
     const folder = join(this.folder, randomUUID());
     mkdirSync(folder);
     const key = makeKey();
-    const certificate = await authority.issue(
-      { kind, name: 'x', addresses, request: { key }, ...(days ? { days } : {}) },
-      now,
-    );
+    const certificate = await authority.issue({
+      kind,
+      name: 'x',
+      addresses,
+      request: { key },
+      span: freshSpan(now.getTime(), days),
+    });
     const at = (name: string): string => join(folder, name);
     writeFileSync(at('ca.pem'), this.authority.certificate);
     writeFileSync(at('cert.pem'), certificate);

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { type BootTime, makeAuthority, makeGranter, makeKey, PeerServer, TokenBook, TrustFolder } from '@quorate/agent';
 import { DEFAULT_PORTS } from '@quorate/model';
 
@@ -82,6 +83,17 @@ export class Founder implements AsyncDisposable {
   /** Where a token of this instance is redeemed. */
   get site(): { addresses: string[]; fingerprint: string } {
     return { addresses: [this.address], fingerprint: this.trust.authority().fingerprint };
+  }
+
+  /** SHA-256 of the certificate that the endpoint shows now. */
+  shown(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port: this.server.port, rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerX509Certificate()!.fingerprint256);
+        socket.destroy();
+      });
+      socket.once('error', reject);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

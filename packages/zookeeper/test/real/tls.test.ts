@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Acl, ZooKeeper } from '@quorate/zookeeper';
-import { type Certificates, makeCertificates } from '../certificates.ts';
+import { type Certificates, issueClient, makeCertificates } from '../certificates.ts';
 import { TcpProxy } from '../proxy.ts';
 import { Ensemble, reasonToSkip } from '../server.ts';
 import { until } from '../until.ts';
@@ -77,6 +77,27 @@ describe('TLS with a real server', { skip: reasonToSkip }, () => {
     await assert.rejects(ZooKeeper.connect(ensemble.servers, { connectTimeout }), { code: 'CONNECT_TIMEOUT' });
     const plainPort = `127.0.0.1:${ensemble.members[0]!.ports.client}`;
     await assert.rejects(ZooKeeper.connect(plainPort, { tls, connectTimeout }), { code: 'CONNECT_TIMEOUT' });
+  });
+
+  test('a certificate that was replaced is shown on the next connection; one that is damaged since is not', async () => {
+    const renewed = issueClient(certificates, 'renewed');
+    const own = { ...tls };
+    await using proxy = await TcpProxy.start(ensemble.members[0]!.ports.secure);
+    await using zk = await ZooKeeper.connect(proxy.address, { tls: () => own });
+    const { id } = zk.session;
+    const subject = async () => (await zk.whoami()).find(({ scheme }) => scheme === 'x509')?.user;
+    assert.equal(await subject(), 'CN=client');
+    Object.assign(own, renewed);
+    proxy.cut();
+    await until('it comes by the new one', async () => (await subject()) === 'CN=renewed');
+    own.key = Buffer.from('rubbish');
+    proxy.cut();
+    await until('it comes by the last good one', async () => (await subject()) === 'CN=renewed');
+    assert.equal(zk.session.id, id);
+    const unreadable = () => {
+      throw new Error('no such file');
+    };
+    await assert.rejects(ZooKeeper.connect(proxy.address, { tls: unreadable }), /no such file/);
   });
 
   test('following the configuration keeps the TLS port', async () => {

@@ -28,13 +28,13 @@ export async function* scan(name: string, file: FileHandle, signal?: AbortSignal
     signal?.throwIfAborted();
     const from = bytes.at;
     const block = await bytes.upTo(BLOCK);
+    const header = block.byteLength === BLOCK ? readTarHeader(block) : undefined;
+    if (from === 0 && header?.path !== 'format.json') throw notABackup(name, block);
     if (block.equals(END.subarray(BLOCK))) {
       const rest = await bytes.upTo(BLOCK + 1);
       if (rest.equals(END.subarray(BLOCK))) return;
       throw rest.byteLength < BLOCK ? cutOff(name) : damaged(name, from);
     }
-    const header = block.byteLength === BLOCK ? readTarHeader(block) : undefined;
-    if (from === 0 && header?.path !== 'format.json') throw notABackup(name, block);
     if (block.byteLength < BLOCK) throw cutOff(name);
     if (!header) throw damaged(name, from);
     const { path, size } = header;

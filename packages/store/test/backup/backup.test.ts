@@ -1,90 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
 import test from 'node:test';
-import { blobsOf } from '@quorate/model';
-import { Backup, openStore, planRestore, readManifest, restore, type Store, writeBackup } from '../../src/index.ts';
-import { type Contents, publishFiles } from '../publishing.ts';
-
-/** A folder with stores and backups in it, gone when disposed. */
-class Place implements AsyncDisposable {
-  readonly folder: string;
-
-  private constructor(folder: string) {
-    this.folder = folder;
-  }
-
-  static async make(): Promise<Place> {
-    return new Place(await mkdtemp(join(tmpdir(), 'quorate-backup-')));
-  }
-
-  path(name: string): string {
-    return join(this.folder, name);
-  }
-
-  store(name: string): Promise<Store> {
-    return openStore(`dir:${this.path(name)}`);
-  }
-
-  /** A store with a long bundle, a short one, and one whose oldest releases are collected. */
-  async filled(name = 'store'): Promise<Store> {
-    const store = await this.store(name);
-    await publishLine(store, 'web', 5, (number) => ({
-      'a.conf': `version ${number}`,
-      'd/same': 'same',
-      large: Buffer.alloc(70_000, 'x'),
-    }));
-    await store.collect({ keep: 3 });
-    await publishLine(store, 'mail', 2, (number) => ({ relay: `relay ${number}` }));
-    await publishLine(store, 'empty', 1, () => ({ nothing: '' }));
-    return store;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true });
-  }
-}
-
-async function publishLine(
-  store: Store,
-  bundle: string,
-  count: number,
-  files: (number: number) => Contents,
-): Promise<void> {
-  let last = await store.latest(bundle);
-  for (let at = 0; at < count; at++)
-    last = await publishFiles(store, last, files((last?.release.number ?? 0) + 1), { bundle });
-}
-
-/** All that a store holds, but for versions, which are the adapter's own. */
-async function everything(store: Store): Promise<object> {
-  const found: Record<string, object> = {};
-  for (const bundle of await store.bundles()) {
-    const { version: _, ...head } = (await store.latest(bundle))!.head;
-    const releases = [];
-    for (const number of await store.releases(bundle)) {
-      const release = (await store.release(bundle, number))!;
-      const refs = [...release.pages, ...blobsOf(await readManifest(store, release))];
-      const contents = await Promise.all(refs.map(async (ref) => (await store.blob(ref)).toString('base64')));
-      releases.push({ release, contents });
-    }
-    found[bundle] = { head, releases };
-  }
-  return found;
-}
-
-async function restored(store: Store, file: string): Promise<string[]> {
-  await using backup = await Backup.open(file);
-  const lines = await planRestore(store, backup);
-  await restore(store, backup, lines);
-  return lines.map(({ bundle, store }) => `${bundle} ${store}`);
-}
-
-async function backedUp(store: Store, file: string): Promise<void> {
-  await (await writeBackup(store, file))[Symbol.asyncDispose]();
-}
+import { Backup, planRestore, restore } from '../../src/index.ts';
+import { publishFiles } from '../publishing.ts';
+import { backedUp, everything, Place, publishLine, restored } from './place.ts';
 
 test('a restored store holds the same releases, heads and contents, and goes on from there', async () => {
   await using place = await Place.make();
@@ -114,4 +34,107 @@ test('tar and sha256sum read a backup', async () => {
   const format = JSON.parse(await readFile(place.path('x/format.json'), 'utf8'));
   assert.deepEqual([format.format, format.backup, format.store], [1, 'quorate', store.url]);
   assert.ok(files.includes('./bundles/web/releases/5.json') && files.includes('./bundles/web/head.json'));
+});
+
+test('a store behind is continued, one ahead is left as it is, and the history of both is completed', async () => {
+  await using place = await Place.make();
+  await using store = await place.store('store');
+  await publishLine(store, 'web', 4, (number) => ({ a: `${number}` }));
+  await backedUp(store, place.path('four.tar'));
+  await publishLine(store, 'web', 4, (number) => ({ a: `${number}` }));
+  await backedUp(store, place.path('eight.tar'));
+  await using behind = await place.store('behind');
+  await restored(behind, place.path('four.tar'));
+  assert.deepEqual(await restored(behind, place.path('eight.tar')), ['web behind']);
+  assert.deepEqual(await everything(behind), await everything(store));
+  const before = await everything(store);
+  await store.collect({ keep: 3 });
+  assert.deepEqual(await store.releases('web'), [6, 7, 8]);
+  assert.deepEqual(await restored(store, place.path('eight.tar')), ['web same']);
+  assert.deepEqual(await everything(store), before);
+});
+
+test('where lines differ nothing at all is restored, and what differs is named', async () => {
+  await using place = await Place.make();
+  await using store = await place.filled();
+  await backedUp(store, place.path('b.tar'));
+  await using other = await place.store('other');
+  await publishLine(other, 'mail', 3, (number) => ({ relay: `another ${number}` }));
+  await publishLine(other, 'web', 2, (number) => ({ a: `${number}` }));
+  const before = await everything(other);
+  await assert.rejects(restored(other, place.path('b.tar')), (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'DIVERGED');
+    assert.match(
+      error.message,
+      /mail has another release 1 in the store\n.*in the backup by suite at .*\n.*in the store {2}by suite at/,
+    );
+    assert.match(
+      error.message,
+      /web has no release in common: the backup holds 3 to 5, and the store, at 2, keeps none/,
+    );
+    assert.match(error.message, /nothing was restored/);
+    return true;
+  });
+  assert.deepEqual(await everything(other), before);
+  await using backup = await Backup.open(place.path('b.tar'));
+  const lines = await planRestore(other, backup, ['empty']);
+  await restore(other, backup, lines);
+  assert.deepEqual(await other.bundles(), ['empty', 'mail', 'web']);
+  await assert.rejects(planRestore(other, backup, ['nosuch']), {
+    code: 'NOT_FOUND',
+    message: /it holds empty, mail, web/,
+  });
+});
+
+test('lines that part in the middle are told by the first release that differs', async () => {
+  await using place = await Place.make();
+  await using store = await place.store('store');
+  await publishLine(store, 'web', 2, (number) => ({ a: `${number}` }));
+  await backedUp(store, place.path('two.tar'));
+  await using other = await place.store('other');
+  await restored(other, place.path('two.tar'));
+  for (const each of [store, other]) await publishLine(each, 'web', 3, (number) => ({ a: `${number} of ${each.url}` }));
+  await backedUp(store, place.path('five.tar'));
+  await assert.rejects(restored(other, place.path('five.tar')), {
+    code: 'DIVERGED',
+    message: /another release 3 in the store/,
+  });
+});
+
+test('an empty store is backed up and restored as nothing', async () => {
+  await using place = await Place.make();
+  await using store = await place.store('store');
+  await backedUp(store, place.path('b.tar'));
+  await using other = await place.store('other');
+  assert.deepEqual(await restored(other, place.path('b.tar')), []);
+  assert.deepEqual(await readdir(place.folder), ['b.tar']);
+});
+
+test('while others publish and collect, a backup is of one moment for each bundle, and whole', async () => {
+  await using place = await Place.make();
+  await using store = await place.store('store');
+  for (const bundle of ['a', 'b', 'c'])
+    await publishLine(store, bundle, 6, (number) => ({ one: `${number}`, two: `${number}` }));
+  let done = false;
+  const others = (async () => {
+    await using publisher = await place.store('store');
+    for (; !done; ) {
+      for (const bundle of ['a', 'b', 'c'])
+        await publishLine(publisher, bundle, 1, (number) => ({ one: `${number}`, two: `${number}` }));
+      await publisher.collect({ keep: 2 });
+    }
+  })();
+  try {
+    for (let round = 0; round < 15; round++) {
+      await backedUp(store, place.path(`${round}.tar`));
+      await using backup = await Backup.open(place.path(`${round}.tar`));
+      assert.deepEqual(
+        backup.lines.map(({ bundle }) => bundle),
+        ['a', 'b', 'c'],
+      );
+    }
+  } finally {
+    done = true;
+    await others;
+  }
 });

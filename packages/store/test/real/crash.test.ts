@@ -6,7 +6,16 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { blobsOf } from '@quorate/model';
-import { openStore, readManifest, type Store, StoreError } from '../../src/index.ts';
+import {
+  Backup,
+  openStore,
+  planRestore,
+  readManifest,
+  restore,
+  type Store,
+  StoreError,
+  writeBackup,
+} from '../../src/index.ts';
 import { publishFiles } from '../publishing.ts';
 
 const STEP = fileURLToPath(new URL('./step.ts', import.meta.url));
@@ -174,3 +183,51 @@ test(
       assert.ok(kills * STRIDE >= 15, `killed at ${kills} calls only`);
     }),
 );
+
+test(
+  'a restore killed before any of its calls leaves every release whole, also under collectors, and the same again finishes it',
+  { skip, timeout: 600_000 },
+  () =>
+    withFolder(async (outer) => {
+      const [source, prepared, file] = ['source', 'store', 'b.tar'].map((name) => join(outer, name)) as [
+        string,
+        string,
+        string,
+      ];
+      await using from = await openStore(`dir:${source}`);
+      const publish = async (text: string): Promise<unknown> =>
+        publishFiles(from, await from.latest('web'), { stays: 'the same', changes: text });
+      for (const text of ['a', 'b']) await publish(text);
+      await (await writeBackup(from, file))[Symbol.asyncDispose]();
+      await restoredFrom(file, prepared);
+      for (const text of ['c', 'd', 'e']) await publish(text);
+      await publishFiles(from, undefined, { other: '1' }, { bundle: 'other' });
+      await (await writeBackup(from, file))[Symbol.asyncDispose]();
+      const kills = await atEachCall(
+        prepared,
+        (url) => ['restore', url, file],
+        async (folder, through) => {
+          await using store = await openStore(`dir:${folder}`);
+          const number = await checkWhole(store);
+          assert.ok(number === 5 || (number === 2 && !through), `release ${number}`);
+          await store.collect({ keep: 9 });
+          assert.equal(await checkWhole(store), number);
+          await restoredFrom(file, folder);
+          assert.equal(await checkWhole(store), 5);
+          assert.deepEqual(await store.releases('web'), [1, 2, 3, 4, 5]);
+          assert.deepEqual(await store.bundles(), ['other', 'web']);
+          await store.collect({ keep: 9 });
+          assert.equal((await store.releases('web')).length, 5);
+          await checkWhole(store);
+          await checkClean(folder);
+        },
+      );
+      assert.ok(kills * STRIDE >= 15, `killed at ${kills} calls only`);
+    }),
+);
+
+async function restoredFrom(file: string, folder: string): Promise<void> {
+  await using store = await openStore(`dir:${folder}`);
+  await using backup = await Backup.open(file);
+  await restore(store, backup, await planRestore(store, backup));
+}

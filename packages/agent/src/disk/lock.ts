@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError } from '../errors.ts';
 import { fileError } from './file-errors.ts';
@@ -18,11 +18,7 @@ export async function lockState(state: string): Promise<Disposable & AsyncDispos
         'LOCKED',
         `another agent (pid ${readFileSync(path, 'utf8').trim() || 'unknown'}) has the state folder ${state}: stop it first, or give each its own --state`,
       );
-    if (code !== 0)
-      throw new AgentError(
-        'FAILED',
-        `the state folder ${state} cannot be locked: flock(1) of util-linux ${code === 'ENOENT' ? 'is not installed' : `failed (${code})`}`,
-      );
+    if (code !== 0) throw new AgentError('FAILED', `the state folder ${state} cannot be locked: ${flockFault(code)}`);
     notePid(fd);
   } catch (error) {
     closeSync(fd);
@@ -31,6 +27,33 @@ export async function lockState(state: string): Promise<Disposable & AsyncDispos
   const release = (): void => closeSync(fd);
   return { [Symbol.dispose]: release, [Symbol.asyncDispose]: async () => release() };
 }
+
+/**
+ * Keeps a file for this process, however it ends; it is made where it is not there. Only Linux has flock(1): elsewhere nobody checks.
+ * @returns undefined when another process has it
+ */
+export async function lockFile(path: string): Promise<Disposable | undefined> {
+  for (;;) {
+    const fd = openSync(path, 'a+', 0o600);
+    const code = await flock(fd);
+    const unchecked = code === 'ENOENT' && process.platform !== 'linux';
+    if (code === 1) {
+      closeSync(fd);
+      return undefined;
+    }
+    if (code !== 0 && !unchecked) {
+      closeSync(fd);
+      throw new AgentError('FAILED', `${path} cannot be locked: ${flockFault(code)}`);
+    }
+    // whoever had it may have given the file another name in between
+    if (fstatSync(fd).ino === statSync(path, { throwIfNoEntry: false })?.ino)
+      return { [Symbol.dispose]: () => closeSync(fd) };
+    closeSync(fd);
+  }
+}
+
+const flockFault = (code: string | number): string =>
+  `flock(1) of util-linux ${code === 'ENOENT' ? 'is not installed' : `failed (${code})`}`;
 
 function open(state: string, path: string): number {
   try {

@@ -1,5 +1,15 @@
 import { stat } from 'node:fs/promises';
-import { type Backup, BackupWriter, originOf, partialFile, type Store, takeBackup, writeBackup } from '@quorate/store';
+import { lockFile } from '@quorate/agent';
+import {
+  type Backup,
+  BackupWriter,
+  fileError,
+  originOf,
+  partialFile,
+  type Store,
+  takeBackup,
+  writeBackup,
+} from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { interruptible } from '../interrupt.ts';
@@ -14,6 +24,7 @@ export async function backup(file: string, flags: GlobalFlags): Promise<number> 
   if (file === '-') return await toOutput(context);
   if (!context.yes) await refuseOther(file);
   const store = await context.store();
+  using _lock = await lockPartial(file);
   const again = `run the same again: it goes on with ${partialFile(file)}`;
   using interrupt = interruptible(again);
   const taking = progressOf('backing up');
@@ -43,6 +54,23 @@ export async function backup(file: string, flags: GlobalFlags): Promise<number> 
 
 const share = (done: { releases: number }, all: { releases: number }): number =>
   all.releases === 0 ? 1 : done.releases / all.releases;
+
+/** One backup to a file at a time. */
+async function lockPartial(file: string): Promise<Disposable> {
+  const partial = partialFile(file);
+  let lock: Disposable | undefined;
+  try {
+    lock = await lockFile(partial);
+  } catch (error) {
+    throw fileError(partial, error);
+  }
+  if (lock) return lock;
+  throw new CliError(
+    EXIT.failed,
+    `another process is writing ${partial}`,
+    'wait until it has ended, or name another file',
+  );
+}
 
 async function refuseOther(file: string): Promise<void> {
   const there = await stat(file).catch(() => undefined); // absence is what is hoped for; other troubles are told when it is written
@@ -95,14 +123,14 @@ function writeOutput(bytes: Buffer): Promise<void> {
 
 /** A backup for programs. */
 export function described(backup: Backup): object {
-  const { path, size, sha256, origin, lines } = backup;
+  const { name, size, sha256, origin, lines } = backup;
   const bundles = lines.map(({ bundle, releases }) => ({
     bundle,
     first: releases.at(-1)!.number,
     head: releases[0]!.number,
     digest: releases[0]!.digest,
   }));
-  return { file: path, size, sha256, store: origin.store, time: origin.time, releases: backup.releases, bundles };
+  return { file: name, size, sha256, store: origin.store, time: origin.time, releases: backup.releases, bundles };
 }
 
 /** A backup for people. */

@@ -43,7 +43,7 @@ export async function restore(file: string, bundles: readonly string[], flags: G
   await run(store, backup, lines, signal);
   context.print(
     { ...described(backup), into: store.url, restored: lines.map(told) },
-    () => `${paint('green', '✓')} ${store.url} holds all of ${file}`,
+    () => `${paint('green', '✓')} ${store.url} holds all of ${backup.name}`,
   );
   return EXIT.done;
 }
@@ -94,16 +94,17 @@ export async function verify(file: string, flags: GlobalFlags): Promise<number> 
   await using backup = await openBackup(file, interrupt.signal);
   context.print(
     described(backup),
-    () => `${paint('green', '✓')} ${file} is whole: from ${backup.origin.store}\n${contentsOf(backup)}`,
+    () => `${paint('green', '✓')} ${backup.name} is whole: from ${backup.origin.store}\n${contentsOf(backup)}`,
   );
   return EXIT.done;
 }
 
-async function openBackup(file: string, signal: AbortSignal): Promise<Backup> {
+async function openBackup(file: string, signal: AbortSignal, name = file): Promise<Backup> {
   if (file === '-') return await openInput(signal);
   const reading = progressOf('verifying');
   try {
     return await Backup.open(file, {
+      name,
       signal,
       progress: (done, all) => reading(done / all, `verifying, ${bytesText(done)} of ${bytesText(all)}`),
     });
@@ -124,10 +125,10 @@ async function openInput(signal: AbortSignal): Promise<Backup> {
   if (process.stdin.isTTY)
     throw new CliError(EXIT.usage, 'there is no backup to read on a terminal', 'name a file, or pipe one in');
   const folder = await mkdtemp(join(tmpdir(), 'quorate-restore-'));
-  const file = join(folder, 'standard input');
+  const file = join(folder, 'backup.tar');
   try {
     await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }), { signal });
-    return await openBackup(file, signal);
+    return await openBackup(file, signal, 'the standard input');
   } catch (cause) {
     signal.throwIfAborted();
     if ((cause as NodeJS.ErrnoException).code === 'ENOSPC')

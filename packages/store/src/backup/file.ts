@@ -29,7 +29,11 @@ export async function writeBackup(store: Store, path: string, options: BackupFil
   const { signal, verifying: progress } = options;
   let backup: Backup;
   try {
-    backup = await Backup.open(partial, { ...(signal ? { signal } : {}), ...(progress ? { progress } : {}) });
+    backup = await Backup.open(partial, {
+      name: path,
+      ...(signal ? { signal } : {}),
+      ...(progress ? { progress } : {}),
+    });
   } catch (error) {
     if (!(error instanceof StoreError)) throw fileError(path, error);
     await rm(partial, { force: true });

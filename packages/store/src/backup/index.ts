@@ -1,4 +1,4 @@
-export { type BackupFileOptions, partialFile, writeBackup } from './file.ts';
+export { type BackupFileOptions, fileError, partialFile, writeBackup } from './file.ts';
 export type { BackupOrigin } from './layout.ts';
 export { type BackedUpLine, Backup, type ReadOptions, type ReadProgress } from './reader.ts';
 export { isMoved, type LineToRestore, planRestore, restore } from './restore.ts';

@@ -17,13 +17,16 @@ export interface BackedUpLine {
 export type ReadProgress = (done: number, all: number) => void;
 
 export interface ReadOptions {
+  /** what messages call it; its path unless given */
+  readonly name?: string;
   readonly signal?: AbortSignal;
   readonly progress?: ReadProgress;
 }
 
 /** A whole backup, every byte of which was checked, with its content at hand. */
 export class Backup implements AsyncDisposable {
-  readonly path: string;
+  /** its path, or what else it was called when it was opened */
+  readonly name: string;
   readonly origin: BackupOrigin;
   readonly lines: readonly BackedUpLine[];
   /** of the list of all that counts, as `sha256sum SHA256SUMS` tells it after unpacking */
@@ -41,15 +44,15 @@ export class Backup implements AsyncDisposable {
   static async open(path: string, options: ReadOptions = {}): Promise<Backup> {
     const file = await open(path, 'r');
     try {
-      return await new Reading(path, file).read(options);
+      return await new Reading(options.name ?? path, file).read(options);
     } catch (error) {
       await file.close();
       throw error;
     }
   }
 
-  constructor(path: string, file: FileHandle, found: Whole) {
-    this.path = path;
+  constructor(name: string, file: FileHandle, found: Whole) {
+    this.name = name;
     this.#file = file;
     this.origin = found.origin;
     this.lines = found.lines;
@@ -73,7 +76,7 @@ export class Backup implements AsyncDisposable {
   }
 
   #read(hash: string): Promise<Buffer> {
-    return readAt(this.#file, this.path, this.#blobs.get(hash)!);
+    return readAt(this.#file, this.name, this.#blobs.get(hash)!);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -93,30 +96,30 @@ interface Whole {
 
 /** One pass over a backup, and what it adds up to. */
 class Reading {
-  readonly #path: string;
+  readonly #name: string;
   readonly #file: FileHandle;
   readonly #found = new Map<string, Found>();
   readonly #blobs = new Map<string, Found>();
   readonly #contents = new Map<string, readonly BlobRef[]>();
 
-  constructor(path: string, file: FileHandle) {
-    this.#path = path;
+  constructor(name: string, file: FileHandle) {
+    this.#name = name;
     this.#file = file;
   }
 
   async read({ signal, progress }: ReadOptions): Promise<Backup> {
     const { size } = await this.#file.stat();
     let origin: BackupOrigin | undefined;
-    for await (const found of scan(this.#path, this.#file, signal)) {
+    for await (const found of scan(this.#name, this.#file, signal)) {
       this.#found.set(found.path, found);
-      origin ??= await readOrigin(this.#path, this.#file, found);
+      origin ??= await readOrigin(this.#name, this.#file, found);
       progress?.(found.end, size);
     }
     const { listed, sha256 } = await this.#index();
     const lines = await this.#lines(listed);
     if (!origin) throw this.#bad('it is empty');
     progress?.(size, size);
-    return new Backup(this.#path, this.#file, {
+    return new Backup(this.#name, this.#file, {
       origin,
       lines,
       sha256,
@@ -127,11 +130,11 @@ class Reading {
   }
 
   #bad(why: string, cause?: unknown): StoreError {
-    return new StoreError('BAD_BACKUP', `${this.#path} is no whole backup: ${why}`, { cause });
+    return new StoreError('BAD_BACKUP', `${this.#name} is no whole backup: ${why}`, { cause });
   }
 
   async #text(found: Found): Promise<Buffer> {
-    return readAt(this.#file, this.#path, found);
+    return readAt(this.#file, this.#name, found);
   }
 
   /** Every file that counts, each as the list has it. */
@@ -187,7 +190,7 @@ class Reading {
       return decode(bytes);
     } catch (error) {
       if (error instanceof ModelError && error.code === 'NEWER_FORMAT')
-        throw new StoreError('NEWER_FORMAT', `${this.#path}: ${error.message}`, { cause: error });
+        throw new StoreError('NEWER_FORMAT', `${this.#name}: ${error.message}`, { cause: error });
       throw this.#bad(`${found.path}: ${(error as Error).message}`, error);
     }
   }

@@ -65,7 +65,7 @@ export async function planRestore(
   const absent = only.find((name) => !backup.lines.some(({ bundle }) => bundle === name));
   if (absent !== undefined) {
     const there = backup.lines.map(({ bundle }) => bundle).join(', ');
-    throw new StoreError('NOT_FOUND', `there is no bundle ${absent} in ${backup.path}: it holds ${there || 'none'}`);
+    throw new StoreError('NOT_FOUND', `there is no bundle ${absent} in ${backup.name}: it holds ${there || 'none'}`);
   }
   const plans: LineToRestore[] = [];
   const faults: string[] = [];

@@ -2,7 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blobsOf } from '@quorate/model';
-import { Backup, openStore, planRestore, readManifest, restore, type Store, writeBackup } from '../../src/index.ts';
+import {
+  Backup,
+  type BackupFileOptions,
+  openStore,
+  planRestore,
+  readManifest,
+  restore,
+  type Store,
+  writeBackup,
+} from '../../src/index.ts';
 import { type Contents, publishFiles } from '../publishing.ts';
 
 /** A folder with stores and backups in it, gone when disposed. */
@@ -79,6 +88,6 @@ export async function restored(store: Store, file: string): Promise<string[]> {
   return lines.map(({ bundle, store }) => `${bundle} ${store}`);
 }
 
-export async function backedUp(store: Store, file: string): Promise<void> {
-  await (await writeBackup(store, file))[Symbol.asyncDispose]();
+export async function backedUp(store: Store, file: string, options: BackupFileOptions = {}): Promise<void> {
+  await (await writeBackup(store, file, options))[Symbol.asyncDispose]();
 }

@@ -15,7 +15,15 @@ import { OwnClock } from './own-clock.ts';
 import { PeerServer } from './peer/index.ts';
 import type { EnsembleSection, MemberSettings, Settings } from './settings.ts';
 import { describeInstance, writeStatus } from './status-file.ts';
-import { makeGranter, readClusterSecret, TokenBook, TrustFolder, zooKeeperTls } from './trust/index.ts';
+import {
+  certificateAddresses,
+  keepCertificate,
+  makeGranter,
+  readClusterSecret,
+  TokenBook,
+  TrustFolder,
+  zooKeeperTls,
+} from './trust/index.ts';
 
 export type Log = (line: string) => void;
 
@@ -220,7 +228,7 @@ export class Agent {
       log: this.#log,
     });
     const { secret } = ensemble;
-    await using _peers = await PeerServer.listen({
+    await using peers = await PeerServer.listen({
       port: ensemble.ports.peer,
       cluster: ensemble.cluster,
       tls: trust.tls(),
@@ -237,7 +245,14 @@ export class Agent {
       },
       failed: (error) => this.#log(`warn  the peer endpoint: ${(error as Error).message}`),
     });
-    await manager.run(signal);
+    const keeper = keepCertificate({
+      folder: trust.path,
+      addresses: () => certificateAddresses([address]),
+      renewed: (renewed) => peers.renew(renewed.tls()),
+      log: (line) => this.#log(`info  ${line}`),
+      signal,
+    });
+    await Promise.all([manager.run(signal), keeper]);
   }
 
   #hearOfMember(report: MemberReport): void {

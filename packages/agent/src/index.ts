@@ -8,6 +8,7 @@ export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
 export * from './peer/index.ts';
 export {
+  clusterUrl,
   type MemberSettings,
   parseSettings,
   readSettings,
@@ -18,6 +19,5 @@ export {
   withPort,
 } from './settings.ts';
 export { type LocalStatus, readStatus } from './status-file.ts';
-export * from './trust/index.ts';
 export * from './trust/index.ts';
 export { VERSION } from './version.ts';

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { CLOCK_WARN_SECONDS, DEFAULT_PORTS, describeFaults, type MemberPorts } from '@quorate/model';
 import * as v from 'valibot';
 import { AgentError } from './errors.ts';
+import { trustPaths } from './trust/folder.ts';
 
 /** This machine's own ZooKeeper member, declared by hand. */
 export interface MemberSettings {
@@ -190,7 +191,12 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
 /** The store in the fleet's own ensemble: this machine and those that are named; who else serves is found out on the way. */
 function ensembleUrl({ discovery, ports }: EnsembleSection, own: string | undefined): string {
   const named = 'addresses' in discovery ? discovery.addresses : [];
-  const servers = [...new Set([...(own ? [own] : []), ...named])].map((address) => withPort(address, ports.client));
+  return clusterUrl([...(own ? [own] : []), ...named], ports);
+}
+
+/** The store of a cluster with these instances. */
+export function clusterUrl(addresses: readonly string[], ports: Pick<MemberPorts, 'client'>): string {
+  const servers = [...new Set(addresses)].map((address) => withPort(address, ports.client));
   return `zk+tls://${servers.join(',')}/quorate`;
 }
 
@@ -201,8 +207,9 @@ export function withPort(address: string, port: number): string {
 
 /** The files that let this machine into its cluster. */
 function trustFiles(state: string): NonNullable<Settings['tls']> {
-  const folder = join(state, 'trust');
-  return { ca: join(folder, 'ca.pem'), cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  const { ca, member } = trustPaths(join(state, 'trust'));
+  // key and certificate in one file are those of one moment, also while they are replaced
+  return { ca, cert: member, key: member };
 }
 
 async function readSettingsFile(path: string, mustExist: boolean): Promise<FileSettings | undefined> {

@@ -27,6 +27,9 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     exit: EXIT.unreachable,
     hint: 'check the network and the store; `quorate doctor` looks closer. What is applied here goes on serving',
   },
+  NOT_TRUSTED: { exit: EXIT.failed },
+  TOKEN_REFUSED: { exit: EXIT.refused },
+  BAD_REQUEST: { exit: EXIT.usage },
   UNKNOWN_OUTCOME: {
     exit: EXIT.unreachable,
     hint: 'look at `quorate history` when the store is back: it may have been published',

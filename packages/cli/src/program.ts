@@ -97,11 +97,28 @@ export function makeProgram(version: string, finish: Finish): Command {
     .action((_, command: Command) => finish(import('./commands/init.ts').then(({ init }) => init(globals(command)))));
 
   add(
-    'join <token>',
+    'join [token]',
     'makes this machine part of a cluster; the token is read from standard input for -',
     'quorate join - < token',
-  ).action((token: string, _, command: Command) =>
-    finish(import('./commands/join.ts').then(({ joinWith }) => joinWith(token, globals(command)))),
+  )
+    .option('--secret <file>', "the cluster's secret instead of a token")
+    .option('--at <addresses>', 'machines of the cluster, for --secret; HOST or HOST:PORT, with commas between')
+    .action((token: string | undefined, _, command: Command) =>
+      finish(import('./commands/join.ts').then(({ joinWith }) => joinWith(token, globals(command)))),
+    );
+
+  add('token', "prints a token by which others join this machine's cluster", 'quorate token --kind publisher --uses 1')
+    .addOption(
+      new Option('--kind <kind>', 'what they become').choices(['instance', 'publisher', 'reader']).default('instance'),
+    )
+    .option('--uses <count>', 'how many may join with it; 10 unless said')
+    .option('--hours <hours>', 'how long they may; 24 unless said')
+    .action((_, command: Command) =>
+      finish(import('./commands/token.ts').then(({ token }) => token(globals(command)))),
+    );
+
+  add('rotate', 'makes this machine a new key and certificate, now', 'quorate rotate').action((_, command: Command) =>
+    finish(import('./commands/rotate.ts').then(({ rotate }) => rotate(globals(command)))),
   );
 
   add('leave', 'takes this machine out of the ensemble in order, before it is ended', 'quorate leave')

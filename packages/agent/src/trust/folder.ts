@@ -23,6 +23,18 @@ const FILES = { ca: 'ca.pem', caKey: 'ca.key', cert: 'cert.pem', key: 'key.pem',
 const SECRET = 0o600;
 const PUBLIC = 0o644;
 
+/** Where its files are. */
+export function trustPaths(folder: string): Readonly<Record<keyof typeof FILES, string>> {
+  const at = (name: string): string => join(folder, name);
+  return {
+    ca: at(FILES.ca),
+    caKey: at(FILES.caKey),
+    cert: at(FILES.cert),
+    key: at(FILES.key),
+    member: at(FILES.member),
+  };
+}
+
 /** A machine's keys and certificates: `<state>/trust`, readable by its owner alone. */
 export class TrustFolder {
   readonly path: string;
@@ -30,14 +42,7 @@ export class TrustFolder {
 
   private constructor(path: string) {
     this.path = path;
-    const at = (name: string): string => join(path, name);
-    this.files = {
-      ca: at(FILES.ca),
-      caKey: at(FILES.caKey),
-      cert: at(FILES.cert),
-      key: at(FILES.key),
-      member: at(FILES.member),
-    };
+    this.files = trustPaths(path);
   }
 
   /** Whether there is one. */

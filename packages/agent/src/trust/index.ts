@@ -1,7 +1,7 @@
 export { certificateAddresses } from './addresses.ts';
 export { Authority, type CertificateOrder, makeAuthority, makeKey, makeRequest } from './authority.ts';
 export { type BootTime, bootTime } from './boot-clock.ts';
-export { type Credentials, TrustFolder } from './folder.ts';
+export { type Credentials, TrustFolder, trustPaths } from './folder.ts';
 export { type Identity, identityOf, plainAddress } from './identity.ts';
 export { type Entitlement, type GranterOptions, type Joined, type Joiner, joinCluster, makeGranter } from './join.ts';
 export { type KeeperOptions, keepCertificate, renewCertificate } from './renewal.ts';

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
+  certificateAddresses,
   makeAuthority,
   makeKey,
   orders,
@@ -48,7 +49,7 @@ export async function foundCluster(flags: FoundingFlags & GlobalFlags, env: Node
   const certificate = await authority.issue({
     kind: 'instance',
     name: instance,
-    addresses: [address],
+    addresses: certificateAddresses([address]),
     request: { key },
   });
   TrustFolder.create(join(state, 'trust'), {
@@ -87,9 +88,16 @@ export function machineOf(
   env: NodeJS.ProcessEnv,
 ): { instance: string; address: string; zone: string | undefined; state: string } {
   return {
-    instance: said('instance', flags, env) ?? hostname(),
+    ...nameOf(flags, env),
     address: said('address', flags, env) ?? ownAddress(),
     zone: said('zone', flags, env),
+  };
+}
+
+/** What it is called, and where it keeps its state. */
+export function nameOf(flags: GlobalFlags, env: NodeJS.ProcessEnv): { instance: string; state: string } {
+  return {
+    instance: said('instance', flags, env) ?? hostname(),
     state: resolve(said('state', flags, env) ?? join(said('root', flags, env) ?? '/', STATE_FOLDER)),
   };
 }

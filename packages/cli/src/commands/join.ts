@@ -1,42 +1,127 @@
-import { join } from 'node:path';
-import { joinCluster, orders } from '@quorate/agent';
+import { isAbsolute, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  certificateAddresses,
+  clusterUrl,
+  type Entitlement,
+  type Joined,
+  joinCluster,
+  orders,
+  parseToken,
+  readClusterSecret,
+  trustPaths,
+  withPort,
+} from '@quorate/agent';
+import { type CertificateKind, DEFAULT_PORTS } from '@quorate/model';
 import type { GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { SettingsFile } from '../settings-file.ts';
-import { machineOf } from './found.ts';
+import { machineOf, nameOf } from './found.ts';
 
-/** Makes this machine part of a cluster: its certificate comes from the machine that made the token. */
+export interface JoinFlags extends GlobalFlags {
+  readonly secret?: string;
+  readonly at?: string;
+}
+
+/** Makes this machine part of a cluster: its certificate comes from the machine that made the token, or from any that knows the cluster's secret. */
 export async function joinWith(
-  token: string,
-  flags: GlobalFlags,
+  word: string | undefined,
+  flags: JoinFlags,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<number> {
-  const { instance, address, zone, state } = machineOf(flags, env);
-  const settings = (cluster: string, addresses: readonly string[]): object => ({
-    instance,
-    address,
-    ...(zone ? { zone } : {}),
-    ensemble: { cluster, discovery: { addresses } },
-  });
-  await SettingsFile.prepare(settings('to-be-told', [address]), flags, env); // before the token is used
-  const grant = await joinCluster(
-    { token: token === '-' ? await readToken() : token },
-    {
-      instance,
-      addresses: [address],
-      folder: join(state, 'trust'),
-    },
-  );
-  const file = await SettingsFile.prepare(settings(grant.cluster, grant.instances), { ...flags, yes: true }, env);
+  const { by, kind } = await entitlement(word, flags);
+  const machine = kind === 'instance' ? instanceSettings(flags, env) : clientSettings(flags, env);
+  await SettingsFile.prepare(machine.settings(UNKNOWN), flags, env); // before a use of the token is spent
+  const { trust: _, ...joined } = await joinCluster(by, machine.joiner);
+  const file = await SettingsFile.prepare(machine.settings(joined), { ...flags, yes: true }, env);
   await file.write();
-  await orders.stay(state);
-  if (flags.json) console.log(JSON.stringify({ cluster: grant.cluster, settings: file.path }, null, 2));
-  else
-    console.log(
-      `${file.path} is written; this machine belongs to the cluster ${grant.cluster}\n→ next: quorate agent (best as a service)`,
-    );
+  if (kind === 'instance') await orders.stay(machine.state);
+  const { cluster } = joined;
+  if (flags.json) console.log(JSON.stringify({ cluster, kind, settings: file.path }, null, 2));
+  else console.log(`${file.path} is written; this machine belongs to the cluster ${cluster}\n→ next: ${NEXT[kind]}`);
   return EXIT.done;
 }
+
+const NEXT: Readonly<Record<CertificateKind, string>> = {
+  instance: 'quorate agent (best as a service)',
+  publisher: 'quorate fleet, quorate publish',
+  reader: 'quorate fleet, quorate history NAME',
+};
+
+type Known = Omit<Joined, 'trust'>;
+/** To check the settings before anything is known of the cluster. */
+const UNKNOWN: Known = {
+  cluster: 'to-be-told',
+  kind: 'instance',
+  instances: ['to-be-told'],
+  ports: DEFAULT_PORTS,
+};
+
+interface Machine {
+  readonly state: string;
+  readonly joiner: Parameters<typeof joinCluster>[1];
+  settings(joined: Known): object;
+}
+
+function instanceSettings(flags: JoinFlags, env: NodeJS.ProcessEnv): Machine {
+  const { instance, address, zone, state } = machineOf(flags, env);
+  const secret = flags.secret === undefined ? {} : { secret: absolute(flags.secret) };
+  return {
+    state,
+    joiner: { instance, addresses: certificateAddresses([address]), folder: join(state, 'trust') },
+    settings: ({ cluster, instances, ports }) => ({
+      instance,
+      address,
+      ...(zone ? { zone } : {}),
+      ensemble: {
+        cluster,
+        discovery: { addresses: instances },
+        ...(isDeepStrictEqual(ports, DEFAULT_PORTS) ? {} : { ports }),
+        ...secret,
+      },
+    }),
+  };
+}
+
+/** A publisher or a reader runs no member: it comes to the ensemble from outside. */
+function clientSettings(flags: JoinFlags, env: NodeJS.ProcessEnv): Machine {
+  const { instance, state } = nameOf(flags, env);
+  const folder = join(state, 'trust');
+  const { ca, member } = trustPaths(folder);
+  return {
+    state,
+    joiner: { instance, addresses: [], folder },
+    settings: ({ instances, ports }) => ({
+      instance,
+      store: clusterUrl(instances, ports),
+      tls: { ca, cert: member, key: member },
+    }),
+  };
+}
+
+async function entitlement(
+  word: string | undefined,
+  { secret, at }: JoinFlags,
+): Promise<{ by: Entitlement; kind: CertificateKind }> {
+  if ((word === undefined) === (secret === undefined))
+    throw new CliError(EXIT.usage, 'either a token or --secret FILE is needed', 'quorate join - < token');
+  if (secret === undefined) {
+    const token = word === '-' ? await readToken() : word!;
+    return { by: { token }, kind: parseToken(token).kind };
+  }
+  if (!at)
+    throw new CliError(
+      EXIT.usage,
+      'with --secret it has to be said where the cluster is',
+      'add --at 10.0.0.1,10.0.0.2: machines that belong to it',
+    );
+  const addresses = at
+    .split(',')
+    .map((address) => (/^\[.*\]:|^[^:]+:/.test(address) ? address : withPort(address, DEFAULT_PORTS.peer)));
+  return { by: { secret: readClusterSecret(absolute(secret)), addresses }, kind: 'instance' };
+}
+
+const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(path));
 
 /** From standard input: a command line can be read by every user of the machine. */
 async function readToken(): Promise<string> {

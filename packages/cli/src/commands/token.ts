@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { printToken, readSettings, type Settings, TokenBook, TrustFolder, withPort } from '@quorate/agent';
+import type { CertificateKind } from '@quorate/model';
+import { type GlobalFlags, wholeNumber } from '../context.ts';
+import { CliError, EXIT } from '../exit.ts';
+
+export interface TokenFlags extends GlobalFlags {
+  readonly kind?: CertificateKind;
+  readonly uses?: string;
+  readonly hours?: string;
+}
+
+/** Makes a token by which others get a certificate of this machine's cluster. */
+export async function token(flags: TokenFlags): Promise<number> {
+  const { address, ensemble, trust } = await ownCluster(flags);
+  const issued = new TokenBook(join(trust.path, 'tokens')).issue(
+    { addresses: [withPort(address, ensemble.ports.peer)], fingerprint: trust.authority().fingerprint },
+    {
+      ...(flags.kind ? { kind: flags.kind } : {}),
+      ...(flags.uses === undefined ? {} : { uses: wholeNumber('--uses', flags.uses) }),
+      ...(flags.hours === undefined ? {} : { hours: wholeNumber('--hours', flags.hours) }),
+    },
+  );
+  const word = printToken(issued);
+  console.log(flags.json ? JSON.stringify({ kind: issued.kind, token: word }, null, 2) : word);
+  return EXIT.done;
+}
+
+/** What a machine must have that signs for its cluster. @throws CliError failed on one that is no instance */
+export async function ownCluster(
+  flags: GlobalFlags,
+): Promise<{ address: string; ensemble: NonNullable<Settings['ensemble']>; trust: TrustFolder; state: string }> {
+  const { address, ensemble, state } = await readSettings(flags);
+  if (!ensemble || !address)
+    throw new CliError(
+      EXIT.failed,
+      'this machine is no instance of a cluster',
+      'run it on one: `quorate init` or `quorate join` makes it one',
+    );
+  return { address, ensemble, trust: TrustFolder.open(join(state, 'trust')), state };
+}

@@ -19,6 +19,7 @@ const FIXED = [
   'skipACL=no',
   // many agents may come from one address (NAT, a test machine)
   'maxClientCnxns=0',
+  'maxCnxns=0',
   // a session is worth what the agent asks for, between these, in ms
   'minSessionTimeout=2000',
   'maxSessionTimeout=60000',

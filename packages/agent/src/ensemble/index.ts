@@ -10,6 +10,7 @@ export { findJava, heapFor, type Java, machineMemory, requireJava } from './java
 export { freePorts, LoopbackEnsemble } from './loopback.ts';
 export { type FoundingPermission, orders } from './manager.ts';
 export { Member, type MemberOptions, type Started, type StartOptions } from './member.ts';
+export { stopMember } from './member-process.ts';
 export { identify, lives, type ProcessIdentity } from './process.ts';
 export { knownServers } from './servers.ts';
 export {

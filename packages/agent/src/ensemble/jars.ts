@@ -85,11 +85,9 @@ const SHARED =
   /^(zookeeper|zookeeper-jute|slf4j-api|slf4j-simple|netty-(all|buffer|codec|common|handler|resolver|transport|transport-\w[\w-]*)|metrics-core|snappy-java|commons-cli|commons-io|audience-annotations|jetty9?-(server|servlet|http|io|util|util-ajax|security)|jackson-(annotations|core|databind)|servlet-api)\.jar$/;
 
 async function versionIn(folder: string, names: readonly string[]): Promise<string | undefined> {
-  for (const name of names) {
-    const version = /^zookeeper-(\d+(\.\d+)+)/.exec(basename(await realpath(join(folder, name))))?.[1];
-    if (version) return version;
-  }
-  return undefined;
+  // one of the two names is a link to the other
+  const real = await Promise.all(names.map(async (name) => basename(await realpath(join(folder, name)))));
+  return [...names, ...real].map((name) => /^zookeeper-(\d+(\.\d+)+)/.exec(name)?.[1]).find(Boolean);
 }
 
 function isSupported({ version }: Jars): boolean {

@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
 import { type ConfigOptions, zooCfg } from './config.ts';
 import { storedConfigs } from './data-state.ts';
@@ -18,22 +16,13 @@ import {
 import { requireJars } from './jars.ts';
 import { requireJava } from './java.ts';
 import { LogFile } from './log-file.ts';
+import { endMember, launchMember, runningMember } from './member-process.ts';
 import { checkPorts, type ListenPort } from './ports.ts';
-import { identify, lives, memoryKills, type ProcessIdentity, parseIdentity, runningIn, worksIn } from './process.ts';
+import { lives, memoryKills, type ProcessIdentity } from './process.ts';
 import { type Ending, explainEnd, readTrouble, type Trouble } from './trouble.ts';
 
-const MAIN_CLASS = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
 /** With less room than a new transaction log reserves, a member would end with its first write. Bytes. */
 const ROOM_LEAST = 4 * 1024 * 1024;
-/** Told to logback where the jars bring it, as Apache's archive does: otherwise it would write every detail. */
-const LOGBACK = `<configuration>
-  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
-    <encoder><pattern>%d{yyyy-MM-dd'T'HH:mm:ss.SSSZ} [%t] %-5p %c - %m%n</pattern></encoder>
-  </appender>
-  <root level="WARN"><appender-ref ref="out"/></root>
-</configuration>
-`;
-
 export interface MemberOptions extends ConfigOptions {
   /** server id, 1 to 254 */
   readonly id: number;
@@ -202,8 +191,10 @@ export class Member {
    * @param signal the first signal; SIGKILL to test what a sudden death does
    */
   async stop(signal: NodeJS.Signals = 'SIGTERM', grace = 5000): Promise<void> {
+    const running = await this.#running();
     this.#process = undefined;
-    await stopMember(this.folder, signal, grace);
+    if (!running) return;
+    await endMember(this.folder, running, signal, grace);
   }
 
   #ownLine(dynamic: string): ServerLine {
@@ -216,8 +207,7 @@ export class Member {
 
   /** The process that was started for this folder, if it is still that one; also where an agent died before it could note it. */
   async #running(): Promise<ProcessIdentity | undefined> {
-    if (this.#process && (await lives(this.#process))) return this.#process;
-    return runningMember(this.folder);
+    return (await this.lives()) ? this.#process : runningMember(this.folder);
   }
 
   async #take(running: ProcessIdentity): Promise<void> {
@@ -279,7 +269,6 @@ export class Member {
     // ZooKeeper's own sign that an empty database is meant to be so; it takes it away when it starts
     if (begins) await writeFile(join(folder, 'data', 'initialize'), '');
     else await rm(join(folder, 'data', 'initialize'), { force: true });
-    await writeFile(join(folder, 'logback.xml'), LOGBACK);
     await this.#log.rotate();
   }
 
@@ -299,88 +288,17 @@ export class Member {
   }
 
   async #spawn(java: string, classPath: string): Promise<ProcessIdentity> {
-    const { folder } = this;
-    const log = await this.#log.open();
-    try {
-      const parameters = [...this.#javaOptions(), '-cp', classPath, MAIN_CLASS, join(folder, 'zoo.cfg')];
-      const child = spawn(java, parameters, { cwd: folder, detached: true, stdio: ['ignore', log.fd, log.fd] });
-      this.#ending = undefined;
-      child.once('exit', (code, signal) => {
-        this.#ending = { code, signal };
-      });
-      await new Promise((done, failed) => child.once('spawn', () => done(undefined)).once('error', failed));
-      child.unref();
-      const identity = await identify(child.pid!);
-      if (!identity) throw new AgentError('MEMBER_FAILED', `the ZooKeeper member ended at once: see ${this.#log.path}`);
-      await replaceFile(pidFile(this.folder), JSON.stringify(identity));
-      return identity;
-    } finally {
-      await log.close();
-    }
-  }
-
-  #javaOptions(): string[] {
-    const { heap, properties = {} } = this.#options;
-    return [
-      `-Xmx${heap}m`,
-      '-XX:+UseSerialGC',
-      '-XX:TieredStopAtLevel=1',
-      // a server without memory would live on without serving
-      '-XX:+ExitOnOutOfMemoryError',
-      // no files in /tmp that a busy disk could stall it by
-      '-XX:-UsePerfData',
-      `-XX:ErrorFile=${join(this.folder, 'java-error.log')}`,
-      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-      '-Dorg.slf4j.simpleLogger.showDateTime=true',
-      "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
-      `-Dlogback.configurationFile=${join(this.folder, 'logback.xml')}`,
-      '-Dzookeeper.extendedTypesEnabled=true',
-      '-Dzookeeper.db.autocreate=false',
-      ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
-    ];
+    const { heap, properties } = this.#options;
+    const launched = await launchMember(this.folder, this.#log, { java, classPath, heap, properties });
+    this.#ending = undefined;
+    void launched.ended.then((ending) => {
+      this.#ending = ending;
+    });
+    return launched.identity;
   }
 }
-
-/** The process that was noted for a member's folder, if it is still that one; also where an agent died before it could note it. */
-async function runningMember(folder: string): Promise<ProcessIdentity | undefined> {
-  const noted = parseIdentity(await readFile(pidFile(folder), 'utf8').catch(() => '')); // never noted
-  // after a reboot the same number and start time may be a stranger's: what it runs and where is looked at too
-  if (noted && (await lives(noted)) && (await worksIn(noted.pid, folder, MAIN_CLASS))) return noted;
-  return runningIn(folder, MAIN_CLASS);
-}
-
-/**
- * Ends the member of a folder, whoever started it: asked to, then, after `grace` ms, made to.
- * @param signal the first signal; SIGKILL to test what a sudden death does
- */
-export async function stopMember(folder: string, signal: NodeJS.Signals = 'SIGTERM', grace = 5000): Promise<void> {
-  const running = await runningMember(folder);
-  if (!running) return;
-  await end(running, signal, grace);
-  await rm(pidFile(folder), { force: true });
-}
-
-const pidFile = (folder: string): string => join(folder, 'pid.json');
 
 async function replaceFile(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
-}
-
-async function end(process_: ProcessIdentity, signal: NodeJS.Signals, grace: number): Promise<void> {
-  const until = performance.now() + grace;
-  send(process_.pid, signal);
-  while (await lives(process_)) {
-    if (performance.now() > until) send(process_.pid, 'SIGKILL');
-    await delay(20);
-  }
-}
-
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    // it ended by itself in between, which is what was wanted
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { readSettings, type Settings, type SettingsFlags } from '@quorate/agent';
+import { knownServers, readSettings, type Settings, type SettingsFlags } from '@quorate/agent';
 import type { FileEntry, Manifest, Release } from '@quorate/model';
 import { openStore, readManifest, type Store } from '@quorate/store';
 import { CliError, EXIT } from './exit.ts';
@@ -77,6 +77,7 @@ export async function openNamed(settings: Settings, connectTimeout: number | und
   return openStore(url, {
     ...(connectTimeout === undefined ? {} : { connectTimeout }),
     ...(settings.tls ? { tls: settings.tls } : {}),
+    ...(settings.ensemble ? { servers: () => knownServers(settings) } : {}),
   });
 }
 

@@ -63,6 +63,14 @@ export function makeProgram(version: string, finish: Finish): Command {
       addTo(ensemble, 'quorate ensemble', name, summary, example);
 
     addHere(
+      'status',
+      'each member, what it does, and what the controller does next and why',
+      'quorate ensemble status',
+    ).action((_, command: Command) =>
+      finish(import('./commands/ensemble-status.ts').then(({ ensembleStatus }) => ensembleStatus(globals(command)))),
+    );
+
+    addHere(
       'backup <file>',
       'all bundles, releases and contents of the store as one file; - for a pipe',
       'quorate ensemble backup /backup/quorate.tar',

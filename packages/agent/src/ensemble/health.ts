@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { connect as connectSecurely, type SecureContextOptions } from 'node:tls';
 
 /** What a member that serves answers of itself. */
 export interface MemberHealth {
@@ -26,10 +27,11 @@ export type MemberAnswer =
   | { readonly kind: 'serves'; readonly health: MemberHealth }
   | { readonly kind: 'seeks' | 'silent' | 'closed' };
 
-/** Where a member is asked: its port without TLS. */
+/** Where a member is asked: its port without TLS, or, with a certificate, that of its clients. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
+  readonly tls?: SecureContextOptions;
 }
 
 /** Asks a member by ZooKeeper's four-letter word `srvr`. @param timeout ms */
@@ -67,20 +69,21 @@ export function splitZxid(zxid: bigint): { readonly epoch: number; readonly coun
 
 /** A plain question on the client port, which the server answers and then closes. */
 function fourLetters(
-  { host, port }: Endpoint,
+  { host, port, tls }: Endpoint,
   word: string,
   timeout: number,
 ): Promise<string | { readonly failed: 'silent' | 'closed' }> {
   return new Promise((resolve) => {
     let answer = '';
-    const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port });
+    const address = { host: host.replace(/^\[|\]$/g, ''), port };
+    const socket = tls ? connectSecurely({ ...address, ...tls }) : connect(address);
     const finish = (value: string | { readonly failed: 'silent' | 'closed' }): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve(value);
     };
     const timer = setTimeout(() => finish({ failed: 'silent' }), timeout);
-    socket.on('connect', () => socket.write(word));
+    socket.on(tls ? 'secureConnect' : 'connect', () => socket.write(word));
     socket.on('data', (chunk) => {
       answer += chunk;
     });

@@ -12,7 +12,7 @@ export { type FoundingPermission, orders } from './manager.ts';
 export { Member, type MemberOptions, type Started, type StartOptions } from './member.ts';
 export { stopMember } from './member-process.ts';
 export { identify, lives, type ProcessIdentity } from './process.ts';
-export { knownServers } from './servers.ts';
+export { knownAddresses, knownServers } from './servers.ts';
 export {
   type Judgement,
   judge,

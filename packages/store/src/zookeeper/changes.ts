@@ -7,6 +7,8 @@ import { BUNDLES, headPath } from './paths.ts';
 
 /** ms until watches that could not be set are set again in the same session */
 const AGAIN_MS = 1000;
+/** ms without a server that nobody is told of: a session moves to another server when the ensemble changes, and when its leader does */
+const GRACE_MS = 1000;
 
 /** Changes of the heads and of the list of bundles, over as many sessions as it takes: one watch each, however many files there are. */
 export async function* zooKeeperChanges(
@@ -111,10 +113,20 @@ async function followStates(
   inbox: Inbox,
   meaning: (error: unknown) => Error,
 ): Promise<void> {
-  for await (const state of zk.states(signal)) {
-    if (state === 'connected') inbox.put({ kind: 'reachable' });
-    else if (state === 'connecting')
-      inbox.put({ kind: 'unreachable', error: meaning(zk.lastError ?? new Error('the connection was lost')) });
+  let doubt: NodeJS.Timeout | undefined;
+  const tell = (): void =>
+    inbox.put({ kind: 'unreachable', error: meaning(zk.lastError ?? new Error('the connection was lost')) });
+  try {
+    for await (const state of zk.states(signal)) {
+      if (state === 'connecting') doubt ??= setTimeout(tell, GRACE_MS);
+      else {
+        clearTimeout(doubt);
+        doubt = undefined;
+        if (state === 'connected') inbox.put({ kind: 'reachable' });
+      }
+    }
+  } finally {
+    clearTimeout(doubt);
   }
 }
 

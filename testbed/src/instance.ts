@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Network } from './network.ts';
@@ -15,6 +16,8 @@ hostname "$2"
 checkout="$3"
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /run/haproxy /run/disk
+# names of shared memory hold process numbers, which each machine has of its own
+mount -t tmpfs tmpfs /dev/shm
 # held where no later mount hides it
 disk=/run/disk
 mount --bind "$1" "$disk"
@@ -48,6 +51,23 @@ while :; do sleep 3600 & wait; done`;
  */
 const GATE = 'exec 3>&2 2>/dev/null; (exec env -- "$@" 2>&3 3>&-); exit $?';
 
+/** Says how far the wall clock of a machine is from the host's; read again at each look at the clock. */
+const CLOCK = '/etc/faketimerc';
+
+/** libfaketime moves the wall clock of what it is loaded into, and leaves the monotonic one alone. */
+function fakeClock(): string[] {
+  const [library] = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1');
+  if (!library) throw new Error('libfaketime is missing: scripts/system-packages.sh installs it');
+  return [
+    'env',
+    `LD_PRELOAD=${library}`,
+    `FAKETIME_TIMESTAMP_FILE=${CLOCK}`,
+    'FAKETIME_NO_CACHE=1',
+    'NO_FAKE_STAT=1',
+    'FAKETIME_DONT_FAKE_MONOTONIC=1',
+  ];
+}
+
 /** A machine: a network namespace, a mount namespace with its own /etc, /var and /run, and a disk that outlives its power. */
 export class Instance {
   readonly number: number;
@@ -57,6 +77,8 @@ export class Instance {
   readonly #network: Network;
   /** on the host */
   readonly disk: string;
+  /** how far its wall clock is ahead of the host's, in ms; undefined: it is the host's */
+  #clockAhead: number | undefined;
   /** process 1 of the machine, by its number on the host */
   #init: { readonly pid: number; readonly namespace: string; readonly exited: Promise<void> } | undefined;
 
@@ -73,6 +95,20 @@ export class Instance {
   async install(): Promise<void> {
     for (const folder of ['var', 'work', 'quorate', 'logs']) await mkdir(join(this.disk, folder), { recursive: true });
     await run(['cp', '-a', '/etc', this.disk]);
+  }
+
+  /** Sets its wall clock, in ms ahead of the host's, for all that was started since the first time this was done. */
+  async setClock(ahead: number): Promise<void> {
+    this.#clockAhead = ahead;
+    const sign = ahead < 0 ? '-' : '+';
+    // under its name at once: half a file would be another time
+    await this.write(`${CLOCK}.new`, `${sign}${(Math.abs(ahead) / 1000).toFixed(3)}\n`);
+    await rename(this.path(`${CLOCK}.new`), this.path(CLOCK));
+  }
+
+  /** How far its wall clock is ahead of the host's, in ms. */
+  get clockAhead(): number {
+    return this.#clockAhead ?? 0;
   }
 
   get running(): boolean {
@@ -153,7 +189,15 @@ export class Instance {
 
   /** The command that runs a command inside, for whoever starts it by other means. It has one child, which is the one inside. */
   enter(command: readonly string[]): string[] {
-    return [...this.#door('--no-fork'), 'sh', '-c', GATE, 'gate', ...command];
+    return [
+      ...this.#door('--no-fork'),
+      'sh',
+      '-c',
+      GATE,
+      'gate',
+      ...(this.#clockAhead === undefined ? [] : fakeClock()),
+      ...command,
+    ];
   }
 
   /** The command that a person types for a shell inside. */

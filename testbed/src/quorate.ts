@@ -15,6 +15,12 @@ export function startAgent(instance: Instance): Spawned {
   return instance.spawn([process.execPath, COMMAND, 'agent'], { log: 'agent.log', env: { NODE_OPTIONS: '' } });
 }
 
+/** What the fleet shows, seen from an instance: one line of JSON for each look, in its output. */
+export function watchFleet(instance: Instance): Spawned {
+  const command = [process.execPath, COMMAND, 'fleet', '--watch', '--json'];
+  return instance.spawn(command, { log: 'fleet.log', env: { NODE_OPTIONS: '' } });
+}
+
 /** Declares the first three (or all) instances as the ensemble, and runs an agent on each: what the README tells a user to do. */
 export async function raise(fleet: Fleet): Promise<void> {
   const members = fleet.instances
@@ -32,6 +38,6 @@ export async function raise(fleet: Fleet): Promise<void> {
       const { code, stdout } = await quorate(fleet.instances[0]!, ['fleet', '--json']);
       return code === 0 && (JSON.parse(stdout) as { instances: unknown[] }).instances.length === fleet.instances.length;
     },
-    60_000,
+    180_000, // machines that share few cores with others start slowly
   );
 }

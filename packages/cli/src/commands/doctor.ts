@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, constants, readdir, readFile, statfs } from 'node:fs/promises';
+import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +9,8 @@ import { Context, type GlobalFlags, openNamed } from '../context.ts';
 import { type CliError, EXIT } from '../exit.ts';
 import { CLOCK_ADVICE, clockIs, showOffset } from '../output/clock.ts';
 import { paint } from '../output/style.ts';
+import { judgeTime } from '../time/judge.ts';
+import { observeTime } from '../time/observe.ts';
 import { warnAt } from './status.ts';
 
 const run = promisify(execFile);
@@ -36,7 +38,7 @@ export async function doctor(flags: GlobalFlags): Promise<number> {
     ports(settings),
     room(settings),
     agentState(settings),
-    timeService(),
+    timeService(settings),
     clockOffset(settings),
     appArmor(settings),
     namespaces(),
@@ -189,22 +191,9 @@ async function agentState({ state }: Settings): Promise<Check> {
   };
 }
 
-const TIME_SERVICES = ['chronyd', 'chrony', 'systemd-timesyncd', 'ntpd', 'ntpsec', 'openntpd'];
-
 /** Nothing depends on the clock; people who read times do. */
-async function timeService(): Promise<Check> {
-  const source = await readFile('/sys/devices/system/clocksource/clocksource0/current_clocksource', 'utf8').catch(
-    () => 'unknown',
-  ); // not shown in every container
-  const detail = `source ${source.trim()}`;
-  for (const service of TIME_SERVICES)
-    if (await runs(service)) return { name: 'clock', result: 'ok', detail: `${detail}, kept by ${service}` };
-  return {
-    name: 'clock',
-    result: 'warn',
-    detail: `${detail}, no time service seen`,
-    advice: 'Quorate is right with any clock; run chrony if you want its times to read well',
-  };
+async function timeService({ root }: Settings): Promise<Check> {
+  return { name: 'clock', ...judgeTime(await observeTime(root)) };
 }
 
 /** What the agent that runs has measured last. */
@@ -215,14 +204,6 @@ async function clockOffset(settings: Settings): Promise<Check[]> {
   if (Math.abs(surelyOff(clock)) <= warnAt({ settings }) * 1000)
     return [{ name: 'offset', result: 'ok', detail: `${showOffset(clock)} against the leader` }];
   return [{ name: 'offset', result: 'warn', detail: `the clock is ${clockIs(clock)}`, advice: CLOCK_ADVICE }];
-}
-
-async function runs(name: string): Promise<boolean> {
-  for (const pid of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
-    const command = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => ''); // it ended while we looked
-    if (command.trim() === name.slice(0, 15)) return true;
-  }
-  return false;
 }
 
 /** Programs that AppArmor confines may not follow links out of /etc: link: copy serves them. */

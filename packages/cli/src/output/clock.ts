@@ -6,7 +6,7 @@ export const CLOCK_ADVICE =
 
 /** `+70.02 s ± 79 ms`: this machine's clock minus the leader's. The bound is rounded up. */
 export function showOffset({ offset, error }: ClockOffset): string {
-  return `${offset < 0 ? '-' : '+'}${amount(Math.abs(offset))} ± ${amount(Math.ceil(error))}`;
+  return `${Math.round(offset) < 0 ? '-' : '+'}${amount(Math.abs(offset))} ± ${amount(Math.ceil(error))}`;
 }
 
 const TEN_SECONDS = 10_000;

@@ -53,6 +53,7 @@ export {
   decodePeerState,
   decodeRefusal,
   encodePeerRecord,
+  type FoundingPromise,
   type Grant,
   type JoinRequest,
   PEER_FORMAT,

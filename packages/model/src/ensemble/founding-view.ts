@@ -43,7 +43,7 @@ export type FoundingStep =
   | { readonly kind: 'renew'; readonly reason: string }
   /** the arbiter's record is replaced by this one, if it is still the one that was read */
   | { readonly kind: 'claim' | 'confirm' | 'withdraw'; readonly record: FoundingRecord; readonly reason: string }
-  /** the member starts with its data, if it has any, and a configuration that names only itself; its generation is noted before */
+  /** the member starts with its data, if it has any, and a configuration that names only itself; its generation is noted before. Repeatable */
   | { readonly kind: 'found'; readonly generation: number; readonly reason: string }
   /** it is noted durably that the member stays down for this version of the record, then the member is stopped, and only then is it told */
   | {

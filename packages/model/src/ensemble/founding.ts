@@ -1,6 +1,6 @@
 import type { FoundingRecord } from './founding-record.ts';
 import { FOUNDING_FORMAT } from './founding-record.ts';
-import type { FoundingStep, FoundingView } from './founding-view.ts';
+import type { FoundingStep, FoundingView, PeerAnswer } from './founding-view.ts';
 import { isPromised, isServed, planRefounding, superseding } from './refounding.ts';
 import { Witnesses } from './witnesses.ts';
 
@@ -72,9 +72,9 @@ function whileFounding(view: FoundingView, record: FoundingRecord): FoundingStep
   const isMine =
     founder.instance === own.instance && (arbiter.kind === 'static' || founder.incarnation === own.incarnation);
   if (isMine) {
-    if (!own.member || own.generation !== generation)
+    if (own.generation !== generation || !isAlone(own))
       return { kind: 'found', generation, reason: `this machine founds generation ${generation}` };
-    if (!own.member.serving)
+    if (!own.member?.serving)
       return { kind: 'start', reason: `this machine founds generation ${generation}: its member is to serve first` };
     const founded = superseding(record, { state: 'founded', members: { ...members, [own.instance]: generation } });
     return { kind: 'confirm', record: founded, reason: `the member serves: generation ${generation} is founded` };
@@ -87,6 +87,12 @@ function whileFounding(view: FoundingView, record: FoundingRecord): FoundingStep
   const step = planRefounding(view, record);
   if (step.kind !== 'wait') return step;
   return own.member ? down(step.reason) : step;
+}
+
+/** Whether its configuration names only itself: whoever was interrupted in between does it once more. */
+function isAlone({ member }: PeerAnswer): boolean {
+  if (!member || member.proposed) return false;
+  return member.servers.length === 1 && member.servers[0]!.id === member.id;
 }
 
 function whenFounded(view: FoundingView, record: FoundingRecord): FoundingStep {

@@ -47,8 +47,10 @@ export interface PeerState {
     readonly zxid: string;
     /** version of the configuration below: hexadecimal digits */
     readonly configVersion: string;
-    /** the last configuration that it knows */
+    /** the last configuration that it knows to hold */
     readonly servers: readonly PeerServer[];
+    /** a later one that was proposed, and of which it does not know whether it holds: a leader needs a majority of both */
+    readonly proposed?: { readonly configVersion: string; readonly servers: readonly PeerServer[] };
   };
 }
 
@@ -100,6 +102,8 @@ const secret = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{8,128}$/, 'base64url')
 const hexadecimal = v.pipe(v.string(), v.regex(/^[0-9a-f]{1,16}$/, 'hexadecimal digits'));
 const id = v.pipe(count, v.maxValue(254));
 
+const servers = v.pipe(v.array(v.object({ id, role: v.picklist(['voter', 'observer']), address })), v.maxLength(254));
+
 const StateSchema = v.object({
   format: v.number(),
   instance: name,
@@ -115,7 +119,8 @@ const StateSchema = v.object({
       epoch: count,
       zxid: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits')),
       configVersion: hexadecimal,
-      servers: v.pipe(v.array(v.object({ id, role: v.picklist(['voter', 'observer']), address })), v.maxLength(254)),
+      servers,
+      proposed: v.optional(v.object({ configVersion: hexadecimal, servers })),
     }),
   ),
 });

@@ -74,16 +74,13 @@ export function planRefounding(view: FoundingView, record: FoundingRecord): Foun
   };
 }
 
-/** What may be gone, said before it is. */
+/** What may be gone, said before it is. How much that is nobody can tell: the survivors' configuration may be an old one. */
 function lossOf(best: PeerAnswer, current: readonly PeerAnswer[]): string {
   const { voters, votes } = countVotes(current);
   const those = `this machine has most (${progress(best)})`;
   if (voters === 0)
-    return `nobody is left who has data of the last generation; ${those}, of generation ${best.generation}`;
-  const gone = voters - votes;
-  // an acknowledged write is on a majority: who is not gone has it unless the gone are one
-  const lost = gone > voters / 2 ? ', and writes that only those had are lost' : '';
-  return `${gone} of ${voters} voters are gone for good${lost}; ${those}`;
+    return `nobody is left who has data of the last generation: what only they had is lost; ${those}, of generation ${best.generation}`;
+  return `${voters - votes} of ${voters} voters are gone for good, and what only they had is lost; ${those}`;
 }
 
 function emptiness({ members, state }: FoundingRecord): string {

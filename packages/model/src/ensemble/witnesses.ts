@@ -1,4 +1,5 @@
 import type { FoundingView, PeerAnswer } from './founding-view.ts';
+import type { PeerServer } from './peer.ts';
 
 /** Who can tell what the ensemble had: the machines that answer, this one included, and those that are known to be no more. */
 export class Witnesses {
@@ -29,19 +30,38 @@ function byProgress(a: PeerAnswer, b: PeerAnswer): number {
   return a.instance < b.instance ? -1 : 1;
 }
 
-/** Whether these, all of one generation, are a majority of the voters of the newest configuration that any of them knows. */
+interface Configuration {
+  readonly configVersion: string;
+  readonly servers: readonly PeerServer[];
+}
+
+/** Whether these, all of one generation, can make a leader: they are a majority of what holds, and of what was proposed since. */
 export function haveMajority(holders: readonly PeerAnswer[]): boolean {
-  const { voters, votes } = countVotes(holders);
-  return votes > voters / 2;
+  const newest = newestConfiguration(holders);
+  if (!newest) return false;
+  const proposed = holders.flatMap(({ member }) => member!.proposed ?? []);
+  const later = proposed.filter((configuration) => versionOf(configuration) > versionOf(newest));
+  return [newest, ...later].every((configuration) => {
+    const { voters, votes } = count(configuration, holders);
+    return votes > voters / 2;
+  });
 }
 
 /** Voters of the newest configuration that any of these knows, and how many of those they are. */
 export function countVotes(holders: readonly PeerAnswer[]): { readonly voters: number; readonly votes: number } {
-  const version = ({ member }: PeerAnswer): bigint => BigInt(`0x${member!.configVersion}`);
-  const [first, ...others] = holders;
-  if (!first) return { voters: 0, votes: 0 };
-  const newest = others.reduce((best, one) => (version(one) > version(best) ? one : best), first);
-  const voters = newest.member!.servers.filter(({ role }) => role === 'voter').map(({ id }) => id);
-  const ids = new Set(holders.map(({ member }) => member!.id));
-  return { voters: voters.length, votes: voters.filter((id) => ids.has(id)).length };
+  const newest = newestConfiguration(holders);
+  return newest ? count(newest, holders) : { voters: 0, votes: 0 };
 }
+
+function newestConfiguration(holders: readonly PeerAnswer[]): Configuration | undefined {
+  const [first, ...others] = holders.map(({ member }) => member!);
+  return first && others.reduce((best, one) => (versionOf(one) > versionOf(best) ? one : best), first);
+}
+
+function count({ servers }: Configuration, holders: readonly PeerAnswer[]): { voters: number; votes: number } {
+  const voters = servers.filter(({ role }) => role === 'voter');
+  const ids = new Set(holders.map(({ member }) => member!.id));
+  return { voters: voters.length, votes: voters.filter(({ id }) => ids.has(id)).length };
+}
+
+const versionOf = ({ configVersion }: Configuration): bigint => BigInt(`0x${configVersion}`);

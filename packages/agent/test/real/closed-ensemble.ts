@@ -14,8 +14,18 @@ import {
   TrustFolder,
   zooKeeperTls,
 } from '@quorate/agent';
-import { type CertificateKind, DEFAULT_CLUSTER, DEFAULT_PORTS, ENSEMBLE_FORMAT, freshSpan } from '@quorate/model';
-import { openStore, type Store } from '@quorate/store';
+import {
+  type CertificateKind,
+  DEFAULT_CLUSTER,
+  DEFAULT_PORTS,
+  definitionOf,
+  ENSEMBLE_FORMAT,
+  freshSpan,
+  manifestOf,
+  type Release,
+  sha256,
+} from '@quorate/model';
+import { openStore, publishManifest, type Store } from '@quorate/store';
 
 export const missing = !(await findJava())
   ? 'Java is missing'
@@ -174,4 +184,15 @@ export class ClosedEnsemble implements AsyncDisposable {
 /** What `tls.connect` and a ZooKeeper client take. */
 export function contents({ ca, cert, key }: Papers): { ca: Buffer; cert: Buffer; key: Buffer } {
   return { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) };
+}
+
+/** The next release of the bundle `web`: one file with this text. */
+export async function publishText(store: Store, text: string): Promise<Release> {
+  const content = Buffer.from(text);
+  const file = { kind: 'file', path: 'a.conf', mode: '0644', owner: 'root', group: 'root' } as const;
+  const manifest = manifestOf([{ ...file, size: content.length, sha256: sha256(content) }]);
+  const base = await store.latest('web');
+  const definition = definitionOf({ root: '/etc/web' });
+  const what = { bundle: 'web', base, definition, manifest, author: 'test', message: 'why', read: async () => content };
+  return (await publishManifest(store, what)).release;
 }

@@ -2,10 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { makeAuthority } from '@quorate/agent';
-import { definitionOf, manifestOf, type Release, sha256 } from '@quorate/model';
-import { publishManifest, type Store } from '@quorate/store';
 import { permissions, ZooKeeper } from '@quorate/zookeeper';
-import { ClosedEnsemble, contents, missing, type Papers } from './closed-ensemble.ts';
+import { ClosedEnsemble, contents, missing, type Papers, publishText } from './closed-ensemble.ts';
 
 const DAY_MS = 86_400_000;
 const soon = { connectTimeout: 2_000 };
@@ -38,15 +36,15 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
 
   test('a publisher publishes the first bundle and the next release, and a reader reads them', async () => {
     await using store = await ensemble.open(publisher);
-    await publish(store, 'first\n');
-    const latest = await publish(store, 'second\n');
+    await publishText(store, 'first\n');
+    const latest = await publishText(store, 'second\n');
     assert.equal(latest.number, 2);
     await using other = await ensemble.open(reader);
     assert.equal((await other.latest('web'))?.release.number, 2);
     assert.deepEqual(await other.releases('web'), [1, 2]);
     assert.equal((await other.ensemble!.cluster())?.cluster, ensemble.cluster);
     assert.equal((await other.ensemble!.configuration()).members.length, 3);
-    await assert.rejects(publish(other, 'third\n'), { code: 'NOT_ALLOWED' });
+    await assert.rejects(publishText(other, 'third\n'), { code: 'NOT_ALLOWED' });
   });
 
   test('a publisher takes nothing away, opens nothing, and keeps its hands off the ensemble', async () => {
@@ -168,14 +166,4 @@ function greet(host: string, port: number, papers: Papers): Promise<string> {
     socket.once('error', ({ message }) => end(message));
     socket.once('close', () => end('closed'));
   });
-}
-
-async function publish(store: Store, text: string): Promise<Release> {
-  const content = Buffer.from(text);
-  const file = { kind: 'file', path: 'a.conf', mode: '0644', owner: 'root', group: 'root' } as const;
-  const manifest = manifestOf([{ ...file, size: content.length, sha256: sha256(content) }]);
-  const base = await store.latest('web');
-  const definition = definitionOf({ root: '/etc/web' });
-  const what = { bundle: 'web', base, definition, manifest, author: 'test', message: 'why', read: async () => content };
-  return (await publishManifest(store, what)).release;
 }

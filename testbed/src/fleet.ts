@@ -64,11 +64,11 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  /** One more machine, running. */
-  async add(): Promise<Instance> {
+  /** One more machine, running. Without words it is the next in turn. */
+  async add(named: { readonly id?: string; readonly zone?: string } = {}): Promise<Instance> {
     const number = this.instances.length + 1;
-    const zone = this.#zones[(number - 1) % this.#zones.length]!;
-    const instance = new Instance(this.#network, number, `web-${number}`, zone, join(this.folder, `web-${number}`));
+    const { id = `web-${number}`, zone = this.#zones[(number - 1) % this.#zones.length]! } = named;
+    const instance = new Instance(this.#network, number, id, zone, join(this.folder, id));
     this.instances.push(instance);
     await this.#network.plug(number);
     await instance.install();

@@ -1,0 +1,6 @@
+// npm run lab: stories of clusters on namespaces of this machine, told and checked; needs root. `npm run lab -- --list` names them.
+import { environment, install, node, ROOT, run } from './workshop.mjs';
+
+install();
+const jars = await run(node(), [`${ROOT}scripts/jars.ts`], environment());
+process.exitCode = jars || (await run(node(), [`${ROOT}testbed/lab/main.ts`, ...process.argv.slice(2)], environment()));

@@ -1,0 +1,203 @@
+// The desk: a machine that is no part of the fleet, as of an operator or of CI. It publishes, and it looks at the cluster from outside.
+// Requests come as lines of JSON, and each gets one line back. Told its settings as JSON on the command line.
+import { randomUUID } from 'node:crypto';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { manifestOf, sha256 } from '@quorate/model';
+import { type Latest, openStore, publishManifest, readManifest, type Store, StoreError } from '@quorate/store';
+import type { Deed, Kept } from './history.ts';
+import type { Observation } from './settled.ts';
+
+export interface DeskSettings {
+  readonly url: string;
+  readonly bundle: string;
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** JSON: `host:port` of the machines that there are now, as a DNS name would tell */
+  readonly servers: string;
+  /** where deeds are written, a line of JSON each */
+  readonly deeds: string;
+  /** likewise for {@link MembershipSeen} */
+  readonly memberships: string;
+}
+
+export type DeskRequest =
+  | { readonly ask: 'look' }
+  | { readonly ask: 'line' }
+  /** `publishers` publish side by side, one release each `every` ms; ends what went on before */
+  | { readonly ask: 'publish'; readonly publishers: number; readonly every: number }
+  | { readonly ask: 'rest' };
+
+/** The ensemble's configuration when it was first seen so. `at` in ms of the monotonic clock, the same for all processes of a machine. */
+export interface MembershipSeen {
+  readonly at: number;
+  readonly version: string;
+  readonly voters: readonly string[];
+  readonly observers: readonly string[];
+}
+
+/** ms between looks at the ensemble's configuration */
+const MEMBERSHIP_MS = 100;
+/** ms that a question may take: who asks comes again */
+const ANSWER_MS = 10_000;
+
+const settings = JSON.parse(process.argv[2]!) as DeskSettings;
+const { bundle } = settings;
+const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+const open = (): Promise<Store> =>
+  openStore(settings.url, {
+    tls: settings.tls,
+    servers: async () => JSON.parse(readFileSync(settings.servers, 'utf8')) as string[],
+  });
+const note = (deed: Deed): void => appendFileSync(settings.deeds, `${JSON.stringify(deed)}\n`);
+let publishing: { readonly stop: AbortController; readonly ended: Promise<unknown> } | undefined;
+let store: Promise<Store> | undefined;
+
+void watchMembership();
+for await (const line of createInterface({ input: process.stdin })) {
+  const { id, ...request } = JSON.parse(line) as DeskRequest & { id: number };
+  void answer(request).then(
+    (value) => process.stdout.write(`${JSON.stringify({ id, value })}\n`),
+    (error: Error) => process.stdout.write(`${JSON.stringify({ id, error: error.message })}\n`),
+  );
+}
+process.exit(0); // whoever asked is gone
+
+async function answer(request: DeskRequest): Promise<unknown> {
+  switch (request.ask) {
+    case 'look':
+      return look(await opened(), AbortSignal.timeout(ANSWER_MS));
+    case 'line':
+      return line(await opened());
+    case 'publish':
+      await rest();
+      publishing = begin(request.publishers, request.every);
+      return true;
+    case 'rest':
+      return rest();
+  }
+}
+
+/** The store that is looked through; one that did not answer is tried again by the next question. */
+function opened(): Promise<Store> {
+  store ??= open().catch((error: unknown) => {
+    store = undefined;
+    throw error;
+  });
+  return store;
+}
+
+async function look(from: Store, signal: AbortSignal): Promise<Observation> {
+  const ensemble = from.ensemble!;
+  const configuration = await ensemble.configuration({ signal });
+  const [plan, cluster, records, machines, leaving, statuses, latest] = await Promise.all([
+    ensemble.plan({ signal }),
+    ensemble.cluster({ signal }),
+    ensemble.members({ signal }),
+    ensemble.machines({ signal }),
+    ensemble.leaving({ signal }),
+    from.instances({ signal }),
+    from.latest(bundle, { signal }),
+  ]);
+  return { configuration, plan, cluster, records, machines, leaving, statuses, head: latest?.head.release ?? 0 };
+}
+
+/** Every release from the first, with its content as it is read back. */
+async function line(from: Store): Promise<Kept[]> {
+  const kept: Kept[] = [];
+  for (const number of await from.releases(bundle)) {
+    const release = (await from.release(bundle, number))!;
+    const files = (await readManifest(from, release)).filter((entry) => entry.kind === 'file');
+    const contents = await Promise.all(files.map((entry) => from.blob(entry)));
+    const texts = contents.map((bytes) => bytes.toString('utf8').trim());
+    kept.push({ number, digest: release.digest, parent: release.parent, texts });
+  }
+  return kept;
+}
+
+function begin(publishers: number, every: number): NonNullable<typeof publishing> {
+  const stop = new AbortController();
+  const names = Array.from({ length: publishers }, (_, at) => `publisher-${at + 1}`);
+  return { stop, ended: Promise.all(names.map((name) => publishOn(name, every, stop.signal))) };
+}
+
+/** Ends with every outcome known, or noted as unknown. */
+async function rest(): Promise<boolean> {
+  publishing?.stop.abort();
+  await publishing?.ended;
+  publishing = undefined;
+  return true;
+}
+
+/** As a person would who is not put off: what was refused is not tried again, the next release is. */
+async function publishOn(by: string, every: number, signal: AbortSignal): Promise<void> {
+  await using own = await openPatiently(signal);
+  while (own && !signal.aborted) {
+    const from = now();
+    await publishOnce(own, by);
+    const pause = every * (0.75 + Math.random() / 2) - (now() - from); // else several publishers would march in step
+    await delay(Math.max(pause, 1), undefined, { signal }).catch(() => undefined); // told to rest
+  }
+}
+
+/** undefined when it is told to rest before */
+async function openPatiently(signal: AbortSignal): Promise<Store | undefined> {
+  while (!signal.aborted) {
+    const own = await open().catch(() => undefined); // nobody serves now
+    if (own) return own;
+  }
+  return undefined;
+}
+
+async function publishOnce(own: Store, by: string): Promise<void> {
+  const text = randomUUID();
+  try {
+    const base = await own.latest(bundle);
+    if (!base) return;
+    note({ kind: 'attempt', by, text, base: base.release.number, at: now() });
+    const { release } = await publishText(own, base, by, text);
+    note({ kind: 'acknowledged', by, text, release: release.number, digest: release.digest, at: now() });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    note({ kind: 'refused', by, text, code: error.code, at: now() });
+  }
+}
+
+/** Every file of the bundle says the same. */
+async function publishText(own: Store, base: Latest, author: string, text: string): Promise<Latest> {
+  const content = Buffer.from(`${text}\n`);
+  const manifest = (await readManifest(own, base.release)).map((entry) =>
+    entry.kind === 'file' ? { ...entry, size: content.byteLength, sha256: sha256(content) } : entry,
+  );
+  return publishManifest(own, {
+    bundle,
+    base,
+    definition: base.release.definition,
+    manifest: manifestOf(manifest),
+    read: async () => content,
+    author,
+    message: text,
+    id: text,
+  });
+}
+
+/** Notes each configuration that is seen, for measurements. */
+async function watchMembership(): Promise<void> {
+  let last = '';
+  for (;;) {
+    try {
+      const { ensemble } = await opened();
+      const { version, members } = await ensemble!.configuration({ signal: AbortSignal.timeout(ANSWER_MS) });
+      const inRole = (role: string): string[] =>
+        members.filter((member) => member.role === role).map(({ address }) => address);
+      if (version !== last) {
+        const seen: MembershipSeen = { at: now(), version, voters: inRole('voter'), observers: inRole('observer') };
+        appendFileSync(settings.memberships, `${JSON.stringify(seen)}\n`);
+      }
+      last = version;
+    } catch {
+      // no majority now: the next look tells
+    }
+    await delay(MEMBERSHIP_MS);
+  }
+}

@@ -1,0 +1,318 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { printToken, TokenBook, TrustFolder, withPort } from '@quorate/agent';
+import { DEFAULT_PORTS } from '@quorate/model';
+import { Fleet, until } from '../src/index.ts';
+import { Desk } from './desk.ts';
+import { broken, type Deed } from './history.ts';
+import { Machine } from './machine.ts';
+import { behind, type Observation, type Present, unsettled, votersFor } from './settled.ts';
+
+export const BUNDLE = 'app';
+const ROOT = '/etc/app';
+export const ZONES: readonly string[] = ['a', 'b', 'c'];
+/** Seconds of silence after which a machine counts as dead here: stories should not take minutes. */
+export const DEAD_AFTER = 5;
+/** ms for anything to come about: a bound for what never comes, not a promise */
+const PATIENCE = 240_000;
+/** ms between two looks that must show the same before it counts as settled */
+const STILL = 2000;
+
+export interface Measured {
+  readonly what: string;
+  readonly value: number;
+  readonly unit: 'ms' | 's' | 'MB' | 'KB';
+}
+
+export interface LabOptions {
+  /** told of each step, with s since the beginning */
+  readonly tell: (line: string) => void;
+}
+
+/** A cluster on machines that come and go, with somebody who publishes and somebody who watches. */
+export class Lab implements AsyncDisposable {
+  readonly fleet: Fleet;
+  /** those that belong to the cluster now, running or not */
+  readonly machines: Machine[] = [];
+  readonly measured: Measured[] = [];
+  /** how many releases had been acknowledged at the end */
+  acknowledged = 0;
+  readonly #tell: LabOptions['tell'];
+  readonly #begun = performance.now();
+  /** all that ever were: their applications' readings count too */
+  readonly #ever: Machine[] = [];
+  #desk: Desk | undefined;
+
+  private constructor(fleet: Fleet, { tell }: LabOptions) {
+    this.fleet = fleet;
+    this.#tell = tell;
+  }
+
+  static async open(options: LabOptions): Promise<Lab> {
+    return new Lab(await Fleet.create({ instances: 0, zones: ZONES }), options);
+  }
+
+  /** One sentence of the story, told when it has come true. */
+  async step<T>(sentence: string, work: () => Promise<T>): Promise<T> {
+    const from = performance.now();
+    try {
+      const value = await work();
+      const took = ((performance.now() - from) / 1000).toFixed(1);
+      this.#say(`${sentence}  (${took} s)`);
+      return value;
+    } catch (cause) {
+      this.#say(`✖ ${sentence}`);
+      throw new Error(`not so: ${sentence}`, { cause });
+    }
+  }
+
+  #say(line: string): void {
+    this.#tell(`${((performance.now() - this.#begun) / 1000).toFixed(1).padStart(7)}  ${line}`);
+  }
+
+  measure(what: string, value: number, unit: Measured['unit']): void {
+    this.measured.push({ what, value, unit });
+    this.#say(`measured: ${what}: ${value.toFixed(unit === 's' ? 2 : 0)} ${unit}`);
+  }
+
+  // ── machines ──────────────────────────────────────────────────────────────────────────────────
+
+  /** A fleet that has settled, with a first release everywhere and a desk. */
+  async begin(machines: number): Promise<void> {
+    await this.step('the first machine founds a cluster', () => this.found());
+    if (machines > 1) await this.step(`${machines - 1} more machines join at once`, () => this.grow(machines - 1));
+    await this.step('the ensemble settles', () => this.settles());
+    await this.step('a first release is everywhere', () => this.firstRelease());
+  }
+
+  /** @param prepare done on the machine before anything of ours */
+  async found(prepare?: (machine: Machine) => Promise<unknown>): Promise<Machine> {
+    const machine = await this.#new();
+    await prepare?.(machine);
+    await machine.quorate('init', '--zone', machine.zone, '--dead-after', String(DEAD_AFTER));
+    machine.boot();
+    this.machines.push(machine);
+    const desk = await this.fleet.add({ id: 'desk', zone: '' });
+    await until('the first machine serves', async () => (await machine.mode()) !== undefined, PATIENCE);
+    this.#desk = await Desk.open(desk, machine, BUNDLE);
+    return machine;
+  }
+
+  /** So many more machines, all at once. */
+  async grow(count: number, prepare?: (machine: Machine) => Promise<unknown>): Promise<Machine[]> {
+    const made: Machine[] = [];
+    for (let at = 0; at < count; at++) made.push(await this.#new()); // one by one: zones in turn
+    await Promise.all(
+      made.map(async (machine) => {
+        await prepare?.(machine);
+        await this.#join(machine);
+      }),
+    );
+    return made;
+  }
+
+  /** One more machine in a zone. */
+  async add(zone: string): Promise<Machine> {
+    const machine = await this.#new(zone);
+    await this.#join(machine);
+    return machine;
+  }
+
+  async #new(zone?: string): Promise<Machine> {
+    const number = this.#ever.length;
+    const where = zone ?? ZONES[number % ZONES.length]!;
+    const machine = new Machine(await this.fleet.add({ id: `web-${number + 1}`, zone: where }), ROOT);
+    this.#ever.push(machine);
+    return machine;
+  }
+
+  /** By a token of any machine that runs: nobody is special (P7). */
+  async #join(machine: Machine): Promise<void> {
+    const issuer = this.running[0]!;
+    const trust = issuer.instance.path('/var/lib/quorate/trust');
+    const { fingerprint } = TrustFolder.open(trust).authority();
+    const addresses = [withPort(issuer.address, DEFAULT_PORTS.peer)];
+    const token = printToken(new TokenBook(join(trust, 'tokens')).issue({ addresses, fingerprint }, { uses: 1 }));
+    await machine.quorate('join', token, '--zone', machine.zone);
+    machine.boot();
+    this.machines.push(machine);
+    await this.#desk?.tell(this.running);
+  }
+
+  get running(): Machine[] {
+    return this.machines.filter(({ instance }) => instance.running);
+  }
+
+  /** A machine leaves in order, and is ended. */
+  async leave(machine: Machine): Promise<void> {
+    await machine.quorate('leave', '--wait', '240');
+    await this.lose(machine);
+  }
+
+  /** A machine ends at once and never comes back. */
+  async lose(machine: Machine): Promise<void> {
+    this.machines.splice(this.machines.indexOf(machine), 1);
+    await this.#desk?.tell(this.running);
+    await machine.cutPower();
+  }
+
+  /** The machine whose server leads the ensemble. */
+  leader(): Promise<Machine> {
+    return until('a leader serves', async () => (await this.inMode('leader'))[0], PATIENCE);
+  }
+
+  /** Running machines whose server is now in this mode, by what they answer themselves. */
+  async inMode(...modes: string[]): Promise<Machine[]> {
+    const told = await Promise.all(this.running.map((machine) => machine.mode()));
+    return this.running.filter((_, at) => modes.includes(told[at] ?? ''));
+  }
+
+  voters(): Promise<Machine[]> {
+    return this.inMode('leader', 'follower');
+  }
+
+  /** How many voters these machines should have. */
+  get wantedVoters(): number {
+    return votersFor(this.machines);
+  }
+
+  // ── publishing ────────────────────────────────────────────────────────────────────────────────
+
+  get desk(): Desk {
+    if (!this.#desk) throw new Error('nothing is founded yet');
+    return this.#desk;
+  }
+
+  /** As a person would begin: native files of one machine become a bundle. */
+  async firstRelease(): Promise<void> {
+    const [machine] = this.running;
+    const text = randomBytes(8).toString('hex');
+    for (const name of ['a.conf', 'conf.d/b.conf']) await machine!.instance.write(`${ROOT}/${name}`, `${text}\n`);
+    await machine!.quorate('import', BUNDLE, ROOT, '-m', 'the first');
+    await this.converges();
+  }
+
+  /** Two publishers from here on, so that they meet; one release each second each unless said. */
+  async publishing({ publishers = 2, every = 1000 } = {}): Promise<void> {
+    await this.desk.publish(publishers, every);
+    await this.publishes();
+  }
+
+  /** Something that is attempted from now on is acknowledged. */
+  async publishes(): Promise<void> {
+    const from = monotonic();
+    await until('a publish is acknowledged', async () => isPublished(await this.desk.deeds(), from), PATIENCE);
+  }
+
+  // ── how it stands ─────────────────────────────────────────────────────────────────────────────
+
+  look(): Promise<Observation> {
+    return this.desk.look();
+  }
+
+  /**
+   * All is as it should be, and stays so for a moment.
+   * @param away machines of the cluster that are off or out of reach, and not to be taken for dead
+   */
+  async settles(away: readonly Machine[] = []): Promise<void> {
+    await this.#comes('the ensemble settles', (seen) => unsettled(seen, this.#present(away), away.map(present)), STILL);
+  }
+
+  async converges(away: readonly Machine[] = []): Promise<void> {
+    await this.#comes('every machine is on the head', (seen) => behind(seen, BUNDLE, this.#present(away)));
+  }
+
+  #present(away: readonly Machine[]): Present[] {
+    return this.running.filter((machine) => !away.includes(machine)).map(present);
+  }
+
+  /** Waits until nothing is missing; after `still` ms nothing may have changed. */
+  async #comes(what: string, missing: (seen: Observation) => string[], still = 0): Promise<void> {
+    let last: string[] = [];
+    let since: { version: string; at: number } | undefined;
+    const come = until(
+      what,
+      async () => {
+        const seen = await this.look();
+        last = missing(seen);
+        const { version } = seen.configuration;
+        if (last.length > 0 || since?.version !== version)
+          since = last.length > 0 ? undefined : { version, at: performance.now() };
+        return since !== undefined && performance.now() - since.at >= still;
+      },
+      PATIENCE,
+    );
+    await come.catch((cause: Error) => {
+      throw new Error(`${cause.message}: ${last.join('; ')}`, { cause });
+    });
+  }
+
+  /** The end of every story: what was promised is kept, and the cluster is whole. @throws Error that tells all that is not so */
+  async check(): Promise<void> {
+    await this.step('the publishers rest', () => this.desk.rest());
+    await this.step('the ensemble is settled', () => this.settles());
+    await this.step('every machine is on the head', () => this.converges());
+    await this.step('every machine runs one agent and one ZooKeeper server', async () => {
+      const strays = this.running.flatMap((machine) => machine.strays());
+      if (strays.length > 0) throw new Error(strays.join('; '));
+    });
+    await this.step('the history is whole (P1 to P4)', () => this.#checkHistory());
+  }
+
+  async #checkHistory(): Promise<void> {
+    const [deeds, line] = await Promise.all([this.desk.deeds(), this.desk.line()]);
+    const head = line.at(-1)?.texts[0];
+    // what the applications themselves see, and they look ten times a second
+    await until(
+      'every application reads the head',
+      async () => {
+        const readings = await Promise.all(this.running.map((machine) => machine.reading()));
+        return readings.every(({ texts }) => texts.at(-1) === head);
+      },
+      PATIENCE,
+    );
+    const readings = await Promise.all(this.#ever.map((machine) => machine.reading()));
+    const faults = broken({ deeds, line, readings });
+    if (faults.length > 0) throw new Error(faults.slice(0, 20).join('\n'));
+    this.acknowledged = deeds.filter(({ kind }) => kind === 'acknowledged').length;
+  }
+
+  /** What tells why a story went wrong: logs, and how the cluster is seen. */
+  async keepEvidence(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    const keep = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
+    for (const machine of this.#ever) {
+      await keep(`${machine.id}.agent.log`, await machine.agentLog());
+      await keep(`${machine.id}.zookeeper.log`, await machine.memberLog());
+      await keep(`${machine.id}.reading.json`, JSON.stringify(await machine.reading(), null, 1));
+    }
+    if (!this.#desk) return;
+    const seen = await this.look().catch((error: Error) => ({ error: error.message })); // out of reach is evidence too
+    await keep('seen.json', JSON.stringify(seen, null, 1));
+    for (const [name, lines] of [
+      ['deeds', await this.#desk.deeds()],
+      ['memberships', await this.#desk.memberships()],
+    ] as const)
+      await keep(`${name}.jsonl`, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await keep('desk.log', await this.#desk.instance.log('desk.log'));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.fleet[Symbol.asyncDispose]();
+  }
+}
+
+/** ms of the clock that all processes of this machine share */
+export function monotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+function present({ id, zone }: Machine): Present {
+  return { id, zone };
+}
+
+function isPublished(deeds: readonly Deed[], from: number): boolean {
+  const begun = new Set(deeds.flatMap((deed) => (deed.kind === 'attempt' && deed.at >= from ? [deed.text] : [])));
+  return deeds.some((deed) => deed.kind === 'acknowledged' && begun.has(deed.text));
+}

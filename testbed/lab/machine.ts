@@ -1,0 +1,136 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Instance, quorate, type Ran, type Spawned, startAgent, until } from '../src/index.ts';
+import { commandOf, signal } from '../src/processes.ts';
+import type { Reading } from './history.ts';
+
+/** What applications do: read two files of a set, again and again. A file that is read before and after shows whether both could be of one release. */
+const READER = `exec 9<> <(:)
+last=
+while :; do
+  if read -r one <"$1/a.conf" && read -r two <"$1/conf.d/b.conf" && read -r again <"$1/a.conf"; then
+    [ "$one" = "$again" ] && [ "$one" != "$two" ] && echo "fault $one together with $two"
+    [ "$again" != "$last" ] && echo "read $again" && last=$again
+  elif [ "$last" ]; then
+    echo "fault nothing where a release was"
+  fi
+  read -r -t 0.1 -u 9
+done 2>/dev/null`;
+
+/** A machine of the fleet with what runs on it. Its disk outlives its power. */
+export class Machine {
+  readonly instance: Instance;
+  readonly #root: string;
+  #agent: Spawned | undefined;
+
+  /** @param root native root of the bundle */
+  constructor(instance: Instance, root: string) {
+    this.instance = instance;
+    this.#root = root;
+  }
+
+  get id(): string {
+    return this.instance.id;
+  }
+
+  get zone(): string {
+    return this.instance.zone;
+  }
+
+  get address(): string {
+    return this.instance.address;
+  }
+
+  /** Runs the command here. @throws Error when it fails */
+  async quorate(...args: string[]): Promise<Ran> {
+    const ran = await quorate(this.instance, args, { timeout: 300_000 });
+    if (ran.code !== 0)
+      throw new Error(`quorate ${args.join(' ')} on ${this.id} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
+    return ran;
+  }
+
+  /** The agent, and an application that reads what it puts in place. */
+  boot(): void {
+    this.startAgent();
+    this.instance.spawn(['bash', '-c', READER, 'reader', this.#root], { log: 'reader.log' });
+  }
+
+  startAgent(): void {
+    this.#agent = startAgent(this.instance);
+  }
+
+  /** As an upgrade does: the ZooKeeper member goes on. */
+  async stopAgent(name: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#agent?.kill(name);
+    await this.#agent?.exited;
+  }
+
+  /** The power goes: nobody is asked. */
+  cutPower(): Promise<void> {
+    return this.instance.kill();
+  }
+
+  async powerOn(): Promise<void> {
+    await this.instance.start();
+    this.boot();
+  }
+
+  /** Its ZooKeeper server's process, by its number on the host. */
+  get member(): number | undefined {
+    return this.#running('QuorumPeerMain')[0];
+  }
+
+  get agent(): number | undefined {
+    return this.#running('quorate.js agent')[0];
+  }
+
+  /** Signals its ZooKeeper server. @throws Error when none runs */
+  signalMember(name: NodeJS.Signals): void {
+    const pid = this.member;
+    if (!pid) throw new Error(`no ZooKeeper server runs on ${this.id}`);
+    signal(pid, name);
+  }
+
+  /** It is gone when this returns. */
+  async killMember(): Promise<void> {
+    const pid = this.member;
+    this.signalMember('SIGKILL');
+    await until(`the server of ${this.id} has ended`, async () => this.member !== pid);
+  }
+
+  /** What it answers on its loopback port: `leader`, `follower`, `observer`; undefined while it does not serve. */
+  async mode(): Promise<string | undefined> {
+    const ask = 'exec 3<>/dev/tcp/127.0.0.1/2181 && echo srvr >&3 && timeout 2 cat <&3';
+    const { stdout } = await this.instance.run(['bash', '-c', ask], { check: false });
+    return /^Mode: (\w+)$/m.exec(stdout)?.[1];
+  }
+
+  #running(words: string): number[] {
+    return this.instance.processes().filter((pid) => commandOf(pid).includes(words));
+  }
+
+  /** What should not be so about what runs here, in words. */
+  strays(): string[] {
+    const found = [this.#running('QuorumPeerMain').length, this.#running('quorate.js agent').length];
+    const names = ['ZooKeeper servers', 'agents'];
+    return found.flatMap((count, at) => (count === 1 ? [] : [`${this.id} runs ${count} ${names[at]}`]));
+  }
+
+  agentLog(): Promise<string> {
+    return this.instance.log('agent.log');
+  }
+
+  /** The log of its ZooKeeper server; empty where it has none, or its disk is gone. */
+  memberLog(): Promise<string> {
+    return readFile(this.instance.path('/var/lib/quorate/member/zookeeper.log'), 'utf8').catch(() => '');
+  }
+
+  /** What the application here has read; the log lies on the host, so that it is there after the machine's end. */
+  async reading(): Promise<Reading> {
+    const log = await readFile(join(this.instance.disk, 'logs', 'reader.log'), 'utf8').catch(() => ''); // it never ran
+    const lines = log.split('\n');
+    const said = (word: string): string[] =>
+      lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
+    return { machine: this.id, texts: said('read'), faults: said('fault') };
+  }
+}

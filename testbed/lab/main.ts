@@ -1,0 +1,82 @@
+// npm run lab: what happens to a cluster, told and checked. See docs/lab.md.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { findJars, findJava } from '@quorate/agent';
+import { Fleet } from '../src/index.ts';
+import { summary } from './report.ts';
+import { allStories, type NamedStory } from './story.ts';
+import { type Told, tellStory } from './tell.ts';
+
+const USAGE = `Usage: npm run lab [-- STORY … | --list] [--short] [--json FILE]
+  STORY        only these; all unless said
+  --list       names the stories
+  --short      as npm test tells them, where there is a short version
+  --json FILE  also writes results and measurements there
+It needs root, Java and ZooKeeper's jars. What went wrong is kept in .cache/lab.`;
+const EVIDENCE = fileURLToPath(new URL('../../.cache/lab', import.meta.url));
+
+async function main(): Promise<number> {
+  const stories = await allStories();
+  const asked = readArguments(stories);
+  if (typeof asked === 'string') {
+    console.error(asked);
+    return 2;
+  }
+  if (asked.list) {
+    const width = Math.max(...stories.map(({ name }) => name.length)) + 2;
+    for (const { name, tells } of stories) console.log(`${name.padEnd(width)}${tells}`);
+    return 0;
+  }
+  const why = Fleet.unavailable() ?? (!(await findJava()) ? 'Java is missing' : undefined);
+  if (why ?? !(await findJars())) {
+    console.error(`The lab cannot run here: ${why ?? "ZooKeeper's jars are missing: npm run jars brings them"}.`);
+    return 1;
+  }
+  const told: Told[] = [];
+  for (const story of asked.stories) {
+    const size = asked.short ? (story.short ?? story.full) : story.full;
+    console.log(`\n── ${story.name}: ${story.tells} (${size.machines} machines)`);
+    const evidence = join(EVIDENCE, story.name);
+    told.push(await tellStory(story, { size, tell: (line) => console.log(line), evidence }));
+  }
+  console.log(`\n${summary(told)}`);
+  if (asked.json) {
+    await mkdir(dirname(asked.json), { recursive: true });
+    await writeFile(asked.json, `${JSON.stringify(told, null, 2)}\n`);
+  }
+  return told.every(({ passed }) => passed) ? 0 : 1;
+}
+
+interface Asked {
+  readonly stories: readonly NamedStory[];
+  readonly list: boolean;
+  readonly short: boolean;
+  readonly json: string | undefined;
+}
+
+/** @returns what is wrong with them, as text */
+function readArguments(stories: readonly NamedStory[]): Asked | string {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        list: { type: 'boolean', default: false },
+        short: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help) return USAGE;
+    const unknown = positionals.filter((name) => !stories.some((story) => story.name === name));
+    if (unknown.length > 0) return `there is no story ${unknown.join(', ')}: --list names them\n${USAGE}`;
+    const chosen = positionals.map((name) => stories.find((story) => story.name === name)!);
+    const { list, short, json } = values;
+    return { stories: chosen.length > 0 ? chosen : stories, list, short, json: json && resolve(json) };
+  } catch (error) {
+    return `${(error as Error).message}\n${USAGE}`; // an option that there is not
+  }
+}
+
+process.exitCode = await main();

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../errors.ts';
-import { newestConfig, parseDynamic, type ServerLine, type StoredConfig } from './dynamic.ts';
+import { newestConfig, parseDynamic, type ServerLine, type StoredConfig, versionOf } from './dynamic.ts';
 import { newestSnapshot } from './snapshots.ts';
 import { lastTransaction } from './transaction-log.ts';
 
@@ -16,6 +16,8 @@ export interface DataState {
   /** hexadecimal, as `reconfig` takes it; `0` where only a hand-written configuration is there */
   readonly configVersion: string;
   readonly servers: readonly ServerLine[];
+  /** a later configuration that was proposed to it, and of which it does not know whether it holds; a leader needs a majority of both */
+  readonly proposed?: { readonly configVersion: string; readonly servers: readonly ServerLine[] };
 }
 
 const DYNAMIC = 'zoo.cfg.dynamic';
@@ -48,7 +50,19 @@ export async function readDataState(folder: string): Promise<DataState | undefin
     zxid: `0x${zxid.toString(16)}`,
     configVersion: (config?.version ?? 0n).toString(16),
     servers: config ? parseDynamic(config.text) : [],
+    ...(await proposedConfig(folder, config?.version ?? 0n)),
   };
+}
+
+/** ZooKeeper notes what is proposed in a file of its own until it holds: QuorumPeer.setLastSeenQuorumVerifier. */
+async function proposedConfig(folder: string, held: bigint): Promise<Pick<DataState, 'proposed'>> {
+  const text = await readFile(join(folder, `${DYNAMIC}.next`), 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return ''; // nothing is on its way
+    throw cause;
+  });
+  const next = newestConfig([{ version: versionOf(text), text }]);
+  if (!next || next.version <= held) return {};
+  return { proposed: { configVersion: next.version.toString(16), servers: parseDynamic(next.text) } };
 }
 
 /** Every configuration that the member's folder holds; the one that was written by hand has version 0. */

@@ -35,6 +35,22 @@ test('a stopped member tells how far it has come', { skip: missing, timeout: 120
     });
   });
 
+  await t.test('a configuration that was proposed and may not hold is told beside the one that does', async () => {
+    const copy = join(ground.folder, 'proposed');
+    await cp(folder, copy, { recursive: true });
+    const voter = formatDynamic([ground.line(1), ground.line(2)]);
+    const next = join(copy, 'zoo.cfg.dynamic.next');
+    await writeFile(next, `${voter}version=${(version + 1n).toString(16)}\n`);
+    const { proposed, servers } = (await readDataState(copy))!;
+    const configVersion = (version + 1n).toString(16);
+    assert.deepEqual(proposed, { configVersion, servers: [ground.line(1), ground.line(2)] });
+    assert.deepEqual(servers, [ground.line(1), ground.line(2, 'observer')]);
+    await writeFile(next, `${voter}version=${version.toString(16)}\n`);
+    assert.equal((await readDataState(copy))?.proposed, undefined, 'it has come to hold');
+    await writeFile(next, 'server.1=torn');
+    assert.equal((await readDataState(copy))?.proposed, undefined, 'it was cut off while it was written');
+  });
+
   await t.test('a torn tail, and flipped bits in it, end what counts', async () => {
     const data = join(folder, 'data/version-2');
     const log = (await readdir(data)).find((name) => name.startsWith('log.'))!;

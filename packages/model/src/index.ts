@@ -42,7 +42,7 @@ export {
   type Founder,
   type FoundingRecord,
 } from './ensemble/founding-record.ts';
-export type { FoundingStep, FoundingView, PeerAnswer } from './ensemble/founding-view.ts';
+export type { FoundingStep, FoundingView, PeerAnswer, RecoveryView } from './ensemble/founding-view.ts';
 
 export { type MembershipDecision, type MembershipView, planMembership } from './ensemble/membership.ts';
 export { type EnsembleObservation, invitedOf, outdatedRecords, viewOf } from './ensemble/observe.ts';
@@ -79,6 +79,7 @@ export {
   type MemberRecord,
   type PlanRecord,
 } from './ensemble/records.ts';
+export { planRecovery, type RecoveryPlan, type Survivor } from './ensemble/recovery.ts';
 export {
   CERTIFICATE_DAYS,
   type CertificateView,

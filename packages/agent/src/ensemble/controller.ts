@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  type ClusterRecord,
   type EnsembleObservation,
   type EnsemblePlan,
   type EnsembleStep,
@@ -26,7 +27,22 @@ export interface ControllerOptions {
   readonly instance: string;
   /** instances that whoever made them says are no more; undefined where nobody can tell */
   readonly terminated?: () => Promise<ReadonlySet<string>>;
+  /** Enters a machine at the arbiter, before it can get data. @returns why it may not be taken in now */
+  readonly admit?: (
+    instance: string,
+    seen: {
+      readonly cluster: ClusterRecord;
+      readonly records: readonly MemberRecord[];
+      readonly terminated: ReadonlySet<string>;
+    },
+    signal: AbortSignal,
+  ) => Promise<string | undefined>;
   readonly log: (line: string) => void;
+}
+
+interface Seen extends EnsembleObservation {
+  readonly config: EnsembleConfiguration;
+  readonly cluster: ClusterRecord;
 }
 
 /** Keeps the ensemble's membership as `planEnsemble` says, while this machine leads. Two at once do no harm: each change is conditional on what was seen. */
@@ -69,7 +85,7 @@ export class Controller {
     }
   }
 
-  async #observe(watch: Watch, signal: AbortSignal): Promise<EnsembleObservation & { config: EnsembleConfiguration }> {
+  async #observe(watch: Watch, signal: AbortSignal): Promise<Seen> {
     const { ensemble, terminated } = this.#options;
     const [config, records, machines, leaving, cluster, dead] = await Promise.all([
       ensemble.configuration({ signal }),
@@ -82,6 +98,7 @@ export class Controller {
     if (!cluster) throw new StoreError('CORRUPT', 'the ensemble has no record of its cluster');
     const observed = {
       config,
+      cluster,
       version: config.version,
       configured: config.members,
       records,
@@ -100,10 +117,10 @@ export class Controller {
   async #take(
     step: EnsembleStep,
     { from, reason }: EnsemblePlan,
-    seen: EnsembleObservation & { config: EnsembleConfiguration },
+    seen: Seen,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { ensemble, log } = this.#options;
+    const { ensemble, log, admit } = this.#options;
     const begun = performance.now();
     try {
       switch (step.kind) {
@@ -111,6 +128,8 @@ export class Controller {
         case 'add': {
           const { id, instance, incarnation } = step.member;
           const machine = seen.machines.find((one) => one.instance === instance && one.incarnation === incarnation)!;
+          const hindrance = await admit?.(instance, seen, signal);
+          if (hindrance) return hindrance;
           if (!(await ensemble.assign(holderRecord(id, machine), { signal }))) return `server id ${id} is taken since`;
           if (step.kind === 'invite') break;
           const role = step.member.role === 'voter' ? 'participant' : 'observer';

@@ -28,6 +28,9 @@ export interface FoundingView {
   readonly session: boolean;
 }
 
+/** What is known when an operator founds again by hand. */
+export type RecoveryView = Pick<FoundingView, 'own' | 'peers' | 'answers'>;
+
 /** What a machine does now, with the reason in words. */
 export type FoundingStep =
   | { readonly kind: 'wait'; readonly reason: string }

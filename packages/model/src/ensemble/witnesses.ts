@@ -1,4 +1,4 @@
-import type { FoundingView, PeerAnswer } from './founding-view.ts';
+import type { PeerAnswer, RecoveryView } from './founding-view.ts';
 import type { PeerServer } from './peer.ts';
 
 /** Who can tell what the ensemble had: the machines that answer, this one included, and those that are known to be no more. */
@@ -7,7 +7,7 @@ export class Witnesses {
   /** by the discovery's word alone: silence is never death */
   readonly terminated: ReadonlySet<string>;
 
-  constructor({ own, peers = [], answers }: Pick<FoundingView, 'own' | 'peers' | 'answers'>) {
+  constructor({ own, peers = [], answers }: RecoveryView) {
     const terminated = peers.filter(({ state, instance }) => state === 'terminated' && instance !== undefined);
     this.terminated = new Set(terminated.map(({ instance }) => instance!));
     const heard = [...answers.filter(({ cluster }) => cluster === own.cluster), own];
@@ -53,7 +53,8 @@ export function countVotes(holders: readonly PeerAnswer[]): { readonly voters: n
   return newest ? count(newest, holders) : { voters: 0, votes: 0 };
 }
 
-function newestConfiguration(holders: readonly PeerAnswer[]): Configuration | undefined {
+/** The newest that any of these knows to hold. */
+export function newestConfiguration(holders: readonly PeerAnswer[]): Configuration | undefined {
   const [first, ...others] = holders.map(({ member }) => member!);
   return first && others.reduce((best, one) => (versionOf(one) > versionOf(best) ? one : best), first);
 }

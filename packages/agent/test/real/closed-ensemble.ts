@@ -130,9 +130,9 @@ export class ClosedEnsemble implements AsyncDisposable {
   }
 
   /** The store in it, for whoever has these files. */
-  open(papers: Papers | TrustFolder): Promise<Store> {
+  open(papers: Papers | TrustFolder, connectTimeout = 20_000): Promise<Store> {
     const tls = papers instanceof TrustFolder ? papers.files : papers;
-    return openStore(`zk+tls://${this.servers}/quorate`, { tls, connectTimeout: 20_000 });
+    return openStore(`zk+tls://${this.servers}/quorate`, { tls, connectTimeout });
   }
 
   /** Founded as an instance founds it: everything is closed from here on. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { makeAuthority } from '@quorate/agent';
@@ -101,6 +103,20 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     for (const [name, tls] of strangers)
       await assert.rejects(ZooKeeper.connect(ensemble.servers, { ...soon, tls }), { code: 'CONNECT_TIMEOUT' }, name);
     await assert.rejects(ZooKeeper.connect(ensemble.servers, soon), { code: 'CONNECT_TIMEOUT' }, 'no TLS');
+  });
+
+  test('who is turned away is told that it is for the certificate, and on which side', async () => {
+    const over = await ensemble.papers('publisher', { now: new Date(Date.now() - 20 * DAY_MS), days: 10 });
+    await assert.rejects(ensemble.open(over, 2_000), {
+      code: 'UNREACHABLE',
+      message: /do not take this machine's certificate: .*quorate doctor/,
+    });
+    const another = await makeAuthority(ensemble.cluster);
+    writeFileSync(join(dirname(over.ca), 'another.pem'), another.certificate);
+    await assert.rejects(ensemble.open({ ...reader, ca: join(dirname(over.ca), 'another.pem') }, 2_000), {
+      code: 'UNREACHABLE',
+      message: /this machine does not take the certificate of the ZooKeeper servers .*right cluster/,
+    });
   });
 
   test('a certificate made a day ahead or a day behind is taken: clocks may be that far apart', async () => {

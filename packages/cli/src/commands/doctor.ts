@@ -1,9 +1,17 @@
 import { execFile } from 'node:child_process';
 import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { exchangeHelper, findJars, findJava, parseServer, readStatus, type Settings } from '@quorate/agent';
+import {
+  exchangeHelper,
+  findJars,
+  findJava,
+  parseServer,
+  readStatus,
+  type Settings,
+  TrustFolder,
+} from '@quorate/agent';
 import { surelyOff } from '@quorate/model';
 import { Context, type GlobalFlags, openNamed } from '../context.ts';
 import { type CliError, EXIT } from '../exit.ts';
@@ -44,6 +52,7 @@ export async function doctor(flags: GlobalFlags): Promise<number> {
     namespaces(),
     swap(),
     lockHelper(),
+    certificate(settings),
     storeReachable(settings),
   ]);
   const checks = groups.flat();
@@ -68,6 +77,44 @@ function settingsFile({ file, store }: Settings): Check {
     detail: `${file ?? 'no settings file'}: no store is named`,
     advice: 'quorate init writes the settings file',
   };
+}
+
+/** Of those that are renewed by hand, it is time to say so with this many days to go. */
+const CERTIFICATE_DAYS_LEAST = 30;
+
+function certificate({ state }: Settings): Check[] {
+  const folder = join(state, 'trust');
+  if (!TrustFolder.exists(folder)) return [];
+  const name = 'certificate';
+  const advice = 'ask an instance for a new token (quorate token), move the trust folder away, and join again';
+  try {
+    const { kind, name: who, cluster, certificate } = TrustFolder.open(folder).identity();
+    const [from, until] = [certificate.validFromDate, certificate.validToDate];
+    const days = Math.floor((until.getTime() - Date.now()) / 86_400_000);
+    const date = until.toISOString().slice(0, 10);
+    const detail = `${kind} ${who} of the cluster ${cluster}, until ${date}`;
+    if (Date.now() < from.getTime())
+      return [
+        { name, result: 'fail', detail: `${detail}: not valid yet`, advice: 'set the clock of this machine right' },
+      ];
+    if (days < 0) return [{ name, result: 'fail', detail: `${detail}: it is over`, advice }];
+    const soon = days < CERTIFICATE_DAYS_LEAST;
+    // an instance's agent replaces it long before
+    if (soon && kind === 'instance')
+      return [
+        { name, result: 'warn', detail, advice: "look into the agent's log why it was not replaced; quorate rotate" },
+      ];
+    return [soon ? { name, result: 'warn', detail, advice } : { name, result: 'ok', detail }];
+  } catch (error) {
+    return [
+      {
+        name,
+        result: 'fail',
+        detail: (error as Error).message,
+        advice: 'mend what it names, or join the cluster again',
+      },
+    ];
+  }
 }
 
 async function java({ member, store }: Settings): Promise<Check[]> {

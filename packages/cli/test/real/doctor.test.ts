@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import test, { after, before, describe } from 'node:test';
-import { freePorts } from '@quorate/agent';
+import { freePorts, makeAuthority, makeKey, TrustFolder } from '@quorate/agent';
 import { COMMAND, Place, run } from '../place.ts';
 
 interface Check {
@@ -52,6 +53,33 @@ describe('doctor', () => {
     assert.equal(checks.get('flock')?.result, 'fail');
     assert.match(checks.get('store')!.detail, /serves now/);
     assert.equal(checks.get('ports')?.detail, `${quorum}, ${election}, ${client} are free`);
+  });
+
+  test("the certificate of a machine of a cluster is looked at: whose, until when, and that its key is its owner's alone", async () => {
+    const authority = await makeAuthority('c-1');
+    const look = async (kind: 'instance' | 'reader', span: { from: number; to: number }): Promise<Check> => {
+      const folder = place.path('a/var/lib/quorate/trust');
+      rmSync(folder, { recursive: true, force: true });
+      const key = makeKey();
+      const certificate = await authority.issue({ kind, name: 'web-1', request: { key }, span });
+      TrustFolder.create(folder, { authority: authority.certificate, certificate, key });
+      const { checks } = await examine(`store: dir:${place.path('store')}\n`);
+      return checks.get('certificate')!;
+    };
+    const days = (from: number, to: number) => ({
+      from: Date.now() + from * 86_400_000,
+      to: Date.now() + to * 86_400_000,
+    });
+    const good = await look('reader', days(-1, 180));
+    assert.equal(good.result, 'ok');
+    assert.match(good.detail, /^reader web-1 of the cluster c-1, until 20\d\d-\d\d-\d\d$/);
+    assert.match((await look('reader', days(-1, 20))).advice!, /quorate token/);
+    assert.match((await look('instance', days(-1, 20))).advice!, /quorate rotate/);
+    assert.match((await look('reader', days(-9, -1))).detail, /it is over/);
+    assert.match((await look('reader', days(2, 9))).advice!, /clock/);
+    chmodSync(place.path('a/var/lib/quorate/trust/key.pem'), 0o644);
+    const { checks } = await examine(`store: dir:${place.path('store')}\n`);
+    assert.match(checks.get('certificate')!.detail, /chmod 600/);
   });
 
   test('a port of the member that somebody else has is named', async (t) => {

@@ -14,6 +14,7 @@ const MEANING: Partial<Record<ZooKeeperError['code'], StoreErrorCode>> = {
   CLOSED: 'UNREACHABLE',
   NO_AUTH: 'NOT_ALLOWED',
   AUTH_FAILED: 'NOT_ALLOWED',
+  SESSION_CLOSED_REQUIRE_SASL_AUTH: 'NOT_ALLOWED',
   QUOTA_EXCEEDED: 'UNSUITABLE',
   TOO_LARGE: 'UNSUITABLE',
   NO_NODE: 'UNSUITABLE',
@@ -26,7 +27,7 @@ export function storeError(url: string, cause: unknown): unknown {
   if (code === 'UNREACHABLE') {
     return new StoreError(
       'UNREACHABLE',
-      `no ZooKeeper server of ${url} serves now (${cause.message}): is a majority of the ensemble up?`,
+      `${certificateFault(url, cause) ?? `no ZooKeeper server of ${url} serves now (${cause.message}): is a majority of the ensemble up?`}`,
       { cause },
     );
   }
@@ -38,6 +39,22 @@ export function storeError(url: string, cause: unknown): unknown {
     );
   }
   return code ? new StoreError(code, `${url}: ${cause.message}`, { cause }) : cause;
+}
+
+/** Alerts by which a server says that it does not take our certificate (RFC 8446, 6.2): bad, unsupported, revoked, expired, unknown, unknown authority, access denied, required. */
+const REFUSES_US = /SSL alert number (42|43|44|45|46|48|49|116)\b/;
+/** What Node says of a certificate that we do not take. */
+const REFUSED_BY_US =
+  /(self-signed certificate[^;]*|unable to (?:get|verify)[^;]*|certificate (?:has expired|is not yet valid)|[^:;]*altnames[^;]*)/;
+
+/** What the last attempt came to, where that was neither the network nor the ensemble. */
+function certificateFault(url: string, { message }: ZooKeeperError): string | undefined {
+  if (REFUSES_US.test(message))
+    return `the ZooKeeper servers of ${url} do not take this machine's certificate: it is missing, over, not valid yet, or of another cluster; \`quorate doctor\` tells which`;
+  const [, fault] = REFUSED_BY_US.exec(message) ?? [];
+  return fault === undefined
+    ? undefined
+    : `this machine does not take the certificate of the ZooKeeper servers of ${url}: ${fault.trim()}; is it the right cluster, and is this machine's clock right?`;
 }
 
 export const isCode = (error: unknown, ...codes: ZooKeeperError['code'][]): error is ZooKeeperError =>

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
+import { type BackupReport, superviseBackups } from './backup-timer.ts';
 import { BundleWorker } from './bundle-worker.ts';
 import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
 import { EnsembleManager } from './ensemble/manager.ts';
@@ -13,7 +14,7 @@ import { AgentError } from './errors.ts';
 import { superviseDeclared } from './member-supervisor.ts';
 import { OwnClock } from './own-clock.ts';
 import { PeerServer } from './peer/index.ts';
-import type { EnsembleSection, MemberSettings, Settings } from './settings.ts';
+import type { BackupSettings, EnsembleSection, MemberSettings, Settings } from './settings.ts';
 import { describeInstance, writeStatus } from './status-file.ts';
 import {
   certificateAddresses,
@@ -49,6 +50,7 @@ export class Agent {
   #reachable = false;
   #unreachableDetail: string | undefined;
   #member: MemberReport | undefined;
+  #backup: BackupReport | undefined;
   #self: ProcessIdentity | undefined;
   #telling: Promise<void> = Promise.resolve();
   #reporting: Promise<void> | undefined;
@@ -78,12 +80,18 @@ export class Agent {
     const tasks = [this.#follow(signal, connected.resolve), this.#measureClock(signal)];
     if (this.#settings.ensemble) tasks.push(this.#belong(this.#settings.ensemble, connected.promise, signal));
     else if (this.#settings.member) tasks.push(this.#supervise(this.#settings.member, signal));
+    const ending = new AbortController();
+    const ends = AbortSignal.any([signal, ending.signal]);
+    const backups = this.#settings.backup && this.#backUp(this.#settings.backup, connected.promise, ends);
+    if (backups) tasks.push(backups);
     try {
       await Promise.all(tasks);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       await Promise.allSettled([...this.#loops.values()].map((loop) => loop.ended));
+      ending.abort();
+      await backups?.catch(() => undefined); // told above, if it was the first to fail
       await this.#telling;
       await this.#reporting;
       await this.#store?.close();
@@ -268,6 +276,17 @@ export class Agent {
     void this.#tell();
   }
 
+  async #backUp(backup: BackupSettings, connected: Promise<Store>, signal: AbortSignal): Promise<void> {
+    for await (const report of superviseBackups(this.#settings, backup, connected, signal)) {
+      const { state, detail, last } = report;
+      if (state === 'failed') this.#log(`warn  backup: ${detail}`);
+      else if (state === 'waiting' && this.#backup?.state === 'running')
+        this.#log(`info  backup: ${last!.file} holds ${last!.releases} releases of ${last!.bundles} bundles`);
+      this.#backup = report;
+      await this.#tell();
+    }
+  }
+
   get #status(): InstanceStatus {
     const bundles = Object.fromEntries([...this.#workers].map(([name, worker]) => [name, worker.status]));
     return describeInstance(this.#settings, bundles, {
@@ -304,7 +323,14 @@ export class Agent {
       ? { member: { state: this.#member.state, ...(this.#member.detail ? { detail: this.#member.detail } : {}) } }
       : {};
     try {
-      await writeStatus(this.#settings.state, { instance: this.#status, store, ...member, agent: this.#self! });
+      const backup = this.#backup ? { backup: this.#backup } : {};
+      await writeStatus(this.#settings.state, {
+        instance: this.#status,
+        store,
+        ...member,
+        ...backup,
+        agent: this.#self!,
+      });
     } catch (error) {
       // a full or read-only disk must not end the agent: the fleet is still told
       this.#log(`warn  the status could not be written: ${(error as Error).message}`);

@@ -1,6 +1,7 @@
 export { Agent, bundlePlace, type Log, managedBundles } from './agent.ts';
 export { type AppliedOnce, applyOnce } from './apply-once.ts';
 export * from './arbiter/index.ts';
+export type { BackupReport, LastBackup } from './backup-timer.ts';
 export * from './discovery/index.ts';
 export * from './disk/index.ts';
 export * from './ensemble/index.ts';
@@ -8,6 +9,7 @@ export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
 export * from './peer/index.ts';
 export {
+  type BackupSettings,
   clusterUrl,
   type MemberSettings,
   parseSettings,

@@ -40,6 +40,16 @@ export interface EnsembleSection {
   readonly jars?: string;
 }
 
+/** Backups that the agent takes by itself. */
+export interface BackupSettings {
+  /** the folder they go to; it must be there */
+  readonly to: string;
+  /** hours from one to the next */
+  readonly every: number;
+  /** how many files of this instance stay */
+  readonly keep: number;
+}
+
 /** What an instance is told by its flags, its environment and its file; the same names everywhere. */
 export interface Settings {
   readonly store: string | undefined;
@@ -60,6 +70,7 @@ export interface Settings {
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly member?: MemberSettings;
   readonly ensemble?: EnsembleSection;
+  readonly backup?: BackupSettings;
   /** what is told of clocks */
   readonly clock?: { /** seconds off from which on it is a warning */ readonly warn: number };
   /** false: reload and health commands are not run, as while an image is built */
@@ -109,6 +120,13 @@ const FileSchema = v.strictObject({
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
   clock: v.optional(v.strictObject({ warn: v.optional(v.pipe(v.number(), v.minValue(0)), CLOCK_WARN_SECONDS) })),
   hooks: v.optional(v.boolean()),
+  backup: v.optional(
+    v.strictObject({
+      to: absolute,
+      every: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(8760)), 24),
+      keep: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 7),
+    }),
+  ),
   ensemble: v.optional(
     v.strictObject({
       cluster: text,
@@ -174,6 +192,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     tls: file?.tls ?? (file?.ensemble ? trustFiles(state) : undefined),
     ensemble: file?.ensemble,
     member: file?.member,
+    backup: file?.backup,
     clock: file?.clock,
     hooks: file?.hooks,
     file: file ? path : undefined,

@@ -3,6 +3,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
+import type { BackupReport } from './backup-timer.ts';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
 import type { MemberState } from './ensemble/supervise.ts';
 import type { Settings } from './settings.ts';
@@ -13,6 +14,7 @@ export interface LocalStatus {
   readonly instance: InstanceStatus;
   readonly store: { readonly url: string; readonly reachable: boolean; readonly detail?: string };
   readonly member?: { readonly state: MemberState; readonly detail?: string };
+  readonly backup?: BackupReport;
   /** the agent that wrote this */
   readonly agent: ProcessIdentity;
 }

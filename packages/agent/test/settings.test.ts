@@ -81,6 +81,7 @@ test('each wrong key of the file is named, with the file', async (t) => {
     'member.servers.one': 'member: {id: 1, servers: {one: 10.0.0.1}}',
     'tls.cacert': 'tls: {cacert: /x}',
     hooks: 'hooks: sometimes',
+    'backup.to': 'backup: {every: 1}',
   };
   for (const wrong of [faults, further]) {
     const config = fileWith(t, Object.values(wrong).join('\n'));
@@ -91,6 +92,15 @@ test('each wrong key of the file is named, with the file', async (t) => {
         key,
       );
   }
+});
+
+test('backups by the agent need a folder; how often and how many has a default and its bounds', async (t) => {
+  const backup = async (text: string): Promise<unknown> =>
+    (await readSettings({ config: fileWith(t, `backup: ${text}`) }, {})).backup;
+  assert.deepEqual(await backup('{to: /backup}'), { to: '/backup', every: 24, keep: 7 });
+  assert.deepEqual(await backup('{to: /backup, every: 0.5, keep: 1}'), { to: '/backup', every: 0.5, keep: 1 });
+  for (const wrong of ['{to: backup}', '{to: /b, every: 0}', '{to: /b, every: daily}', '{to: /b, keep: 0}'])
+    await assert.rejects(backup(wrong), refusal(/quorate\.yaml: backup\./), wrong);
 });
 
 test('a file that is no mapping, no YAML, a folder, or not there is told in one line', async (t) => {

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { managedBundles, readStatus, type Settings } from '@quorate/agent';
+import { type BackupReport, managedBundles, readStatus, type Settings } from '@quorate/agent';
 import { type BundleStatus, CLOCK_WARN_SECONDS, type InstanceStatus } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { CLOCK_ADVICE, clockIs, clockWarnings, comparableClocks, showOffset } from '../output/clock.ts';
+import { bytesText } from '../output/progress.ts';
 import { paint, terminalSize } from '../output/style.ts';
 import { indented, table } from '../output/table.ts';
 
@@ -18,7 +19,7 @@ export async function status(flags: GlobalFlags): Promise<number> {
       `no agent has ever run here (${context.settings.state})`,
       'start one with `quorate agent`, or name its state folder with --state',
     );
-  const { instance, store, member, agent, running } = local;
+  const { instance, store, member, backup, agent, running } = local;
   // one that ended says nothing of the clock as it is now
   const clock = running ? instance.clock : undefined;
   const warnings = clock ? clockWarnings([instance], warnAt(context)) : [];
@@ -32,6 +33,7 @@ export async function status(flags: GlobalFlags): Promise<number> {
       lines.push(
         `member  ${member.state === 'serving' ? paint('green', instance.member ?? 'serving') : paint('yellow', member.state)}${member.detail ? `: ${member.detail}` : ''}`,
       );
+    if (backup) lines.push(`backup  ${describeBackup(backup, running)}`);
     if (clock) lines.push(`clock   ${warnings.length > 0 ? paint('yellow', clockIs(clock)) : showOffset(clock)}`);
     if (warnings.length > 0) lines.push(`        → ${CLOCK_ADVICE}`);
     return `${lines.join('\n')}\n\n${bundleTable(instance)}`;
@@ -48,6 +50,12 @@ async function localStatus(state: string): ReturnType<typeof readStatus> {
     ([name, { applied }]) => applied === 0 || managed.includes(name),
   );
   return { ...status, instance: { ...status.instance, bundles: Object.fromEntries(bundles) } };
+}
+
+function describeBackup({ state, detail, last }: BackupReport, running: boolean): string {
+  const held = last ? `${last.file}, found whole at ${last.time}, ${bytesText(last.size)}` : 'none yet';
+  if (state === 'failed') return `${paint('yellow', `failed: ${detail}`)}; last: ${held}`;
+  return `${last ? paint('green', held) : held}${state === 'running' && running ? '; one is under way' : ''}`;
 }
 
 function bundleTable(instance: InstanceStatus): string {

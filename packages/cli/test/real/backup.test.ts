@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import test, { after, before, describe } from 'node:test';
 import { openStore } from '@quorate/store';
 import { MOUNTLESS, Tmpfs } from '../../../agent/test/real/tmpfs.ts';
@@ -181,6 +181,41 @@ describe('ensemble backup, verify and restore', () => {
     await ended(child);
     done(await at('again', 'ensemble', 'restore', 'b.tar', '--yes'));
     assert.deepEqual(await contents('again'), await contents('store'));
+  });
+
+  test('a machine that is moved to the restored store has nothing to apply anew', async () => {
+    await place.machines('m');
+    done(await at('old', '--root', 'm', 'import', 'app', '/etc/nginx'));
+    done(await at('old', 'ensemble', 'backup', 'old.tar'));
+    done(await at('new', 'ensemble', 'restore', 'old.tar', '--yes'));
+    const current = (): unknown => lstatSync(place.path('m/var/lib/quorate/app/current')).ctimeMs;
+    const before = current();
+    assert.equal(done(await at('new', '--root', 'm', 'agent', '--once')), 'app: applied, release 1\n');
+    assert.equal(current(), before);
+  });
+
+  test('an agent takes backups by itself, and status shows the last one', async () => {
+    place.write('q.yaml', `backup: { to: ${place.path('backups')} }\n`);
+    await place.machines('n');
+    const words = ['--config', 'q.yaml', '--store', 'dir:store', '--root', 'n', '--instance', 'n'];
+    const agent = spawn(process.execPath, [COMMAND, ...words, 'agent'], { cwd: place.folder, stdio: 'ignore' });
+    const shows = (what: RegExp): Promise<string> =>
+      until(`status shows ${what}`, async () => {
+        const { stdout } = await place.quorate([...words, 'status']);
+        return what.test(stdout) && stdout;
+      });
+    try {
+      await shows(/backup {2}failed: .*backups is not there: make the folder, or mount the share; last: none yet/);
+      agent.kill();
+      await ended(agent);
+      mkdirSync(place.path('backups'));
+      const again = spawn(process.execPath, [COMMAND, ...words, 'agent'], { cwd: place.folder, stdio: 'ignore' });
+      await shows(/backup {2}.*backups\/quorate-n-000001\.tar, found whole at 20/).finally(() => again.kill());
+      await ended(again);
+    } finally {
+      agent.kill();
+    }
+    done(await quorate('ensemble', 'verify', 'backups/quorate-n-000001.tar'));
   });
 
   test('a disk that is full is told, and there is no half backup', { skip: MOUNTLESS }, async () => {

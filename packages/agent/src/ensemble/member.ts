@@ -18,11 +18,13 @@ import { requireJava } from './java.ts';
 import { LogFile } from './log-file.ts';
 import { endMember, launchMember, runningMember } from './member-process.ts';
 import { checkPorts, type ListenPort } from './ports.ts';
-import { lives, memoryKills, type ProcessIdentity } from './process.ts';
+import { lives, memoryKills, openFiles, type ProcessIdentity } from './process.ts';
 import { type Ending, explainEnd, readTrouble, type Trouble } from './trouble.ts';
 
 /** With less room than a new transaction log reserves, a member would end with its first write. Bytes. */
 const ROOM_LEAST = 4 * 1024 * 1024;
+/** Less than this is told while it still serves: a few logs and snapshots of a small ensemble. Bytes. */
+const ROOM_LITTLE = 64 * 1024 * 1024;
 export interface MemberOptions extends ConfigOptions {
   /** server id, 1 to 254 */
   readonly id: number;
@@ -153,6 +155,17 @@ export class Member {
     return explainEnd(this.#ending, log, (await memoryKills()) - this.#killsBefore, { folder, heap });
   }
 
+  /** Whether the disk below it has little room left. */
+  async hasLittleRoom(): Promise<boolean> {
+    return (await this.#room()) < ROOM_LITTLE;
+  }
+
+  /** Whether the files that the process writes its transactions to have been removed under it: what it acknowledges is not on disk. */
+  async lostItsFiles(): Promise<boolean> {
+    if (!this.#process) return false;
+    return (await openFiles(this.#process.pid)).some((path) => /\/data\/version-2\/log\..* \(deleted\)$/.test(path));
+  }
+
   /** Keeps the log within its bounds: two files of a few MB. */
   async rotateLog(): Promise<void> {
     await this.#log.rotate();
@@ -218,13 +231,19 @@ export class Member {
   }
 
   async #checkRoom(): Promise<void> {
-    const { bavail, bsize } = await statfs(this.folder);
-    if (bavail * bsize >= ROOM_LEAST) return;
-    const free = ((bavail * bsize) / 1024 / 1024).toFixed(1);
+    const room = await this.#room();
+    if (room >= ROOM_LEAST) return;
+    const free = (room / 1024 / 1024).toFixed(1);
     throw new AgentError(
       'DISK_FULL',
       `the disk is full: ${free} MB are free at ${this.folder}, a member needs ${ROOM_LEAST / 1024 / 1024} MB at least: free some room; it starts again by itself`,
     );
+  }
+
+  /** Bytes that are free for this user. */
+  async #room(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.folder);
+    return bavail * bsize;
   }
 
   #ports(dynamic: string): ListenPort[] {

@@ -1,6 +1,7 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { AgentError } from '../errors.ts';
+import { openFiles } from './process.ts';
 
 /** An address that a member will listen on. */
 export interface ListenPort {
@@ -55,19 +56,9 @@ export async function holderOf(port: number): Promise<string | undefined> {
     }
   }
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    if (!(await hasOpen(pid, sockets))) continue;
+    if (!(await openFiles(pid)).some((file) => sockets.has(file))) continue;
     const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'a process that has ended');
     return `${name.trim()} (pid ${pid})`;
   }
   return undefined;
-}
-
-async function hasOpen(pid: string, sockets: ReadonlySet<string>): Promise<boolean> {
-  const folder = `/proc/${pid}/fd`;
-  const files = await readdir(folder).catch(() => [] as string[]); // it ended, or is another user's
-  for (const file of files) {
-    const target = await readlink(`${folder}/${file}`).catch(() => ''); // closed since
-    if (sockets.has(target)) return true;
-  }
-  return false;
 }

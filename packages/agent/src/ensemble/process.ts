@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 
 /** A process by more than its number: numbers are used again, a number together with its start time is not. */
 export interface ProcessIdentity {
@@ -65,4 +65,11 @@ export async function worksIn(pid: number, folder: string, word: string): Promis
 export async function memoryKills(): Promise<number> {
   const counters = await readFile('/proc/vmstat', 'utf8').catch(() => ''); // not shown in every container
   return Number(/^oom_kill (\d+)$/m.exec(counters)?.[1] ?? 0);
+}
+
+/** What a process has open, as the kernel names it: a path (with ` (deleted)` behind it), `socket:[N]` …; nothing for what this user may not see. */
+export async function openFiles(pid: number | string): Promise<string[]> {
+  const folder = `/proc/${pid}/fd`;
+  const files = await readdir(folder).catch(() => [] as string[]); // it ended, or is another user's
+  return Promise.all(files.map((file) => readlink(`${folder}/${file}`).catch(() => ''))); // closed since
 }

@@ -44,6 +44,9 @@ export interface Seen {
   readonly answer?: MemberAnswer;
   /** what its log and its end say, when it does not serve */
   readonly trouble?: Trouble;
+  /** whether its disk has little room, or its files were removed under it: looked at while it serves */
+  readonly littleRoom?: boolean;
+  readonly lostFiles?: boolean;
   /** when it was last started, taken over, or served */
   readonly quietSince: number;
   /** when it was last tried to start */
@@ -66,8 +69,7 @@ export interface Judgement {
 export function judge(seen: Seen): Judgement {
   if (!seen.lives) return judgeEnded(seen);
   const { answer, trouble, now, quietSince, stuckAfter } = seen;
-  if (answer?.kind === 'serves')
-    return { report: { state: 'serving', mode: answer.health.mode, health: answer.health }, act: 'none' };
+  if (answer?.kind === 'serves') return { report: judgeServing(seen, answer.health), act: 'none' };
   const quiet = now - quietSince;
   const silent = answer?.kind !== 'seeks';
   if ((quiet > stuckAfter && seen.othersServe) || (silent && quiet > SILENT_MS)) {
@@ -94,6 +96,17 @@ export function judge(seen: Seen): Judgement {
     },
     act: 'none',
   };
+}
+
+function judgeServing({ littleRoom, lostFiles }: Seen, health: MemberHealth): MemberReport {
+  if (lostFiles)
+    return {
+      state: 'corrupt',
+      mode: health.mode,
+      detail: 'its data was removed while it runs: what it acknowledges is not on disk; it must begin anew',
+    };
+  const detail = littleRoom ? { detail: 'its disk is almost full: free some room' } : {};
+  return { state: 'serving', mode: health.mode, health, ...detail };
 }
 
 function judgeEnded({ now, triedAt, tries, trouble }: Seen): Judgement {
@@ -163,6 +176,7 @@ export async function* superviseMember(
     } else servingSince = undefined;
     if (lives) await rotateLog();
     const trouble = serves ? undefined : (failure ?? (await member.trouble()));
+    const concerns = serves ? { littleRoom: await member.hasLittleRoom(), lostFiles: await member.lostItsFiles() } : {};
     const asked = lives && !serves && now - quietSince > stuckAfter;
     const othersServe = asked && options.othersServe ? await options.othersServe(signal) : undefined;
     return {
@@ -174,6 +188,7 @@ export async function* superviseMember(
       stuckAfter,
       ...(answer ? { answer } : {}),
       ...(trouble ? { trouble } : {}),
+      ...concerns,
       ...(othersServe === undefined ? {} : { othersServe }),
     };
   }
@@ -205,12 +220,14 @@ export async function* superviseMember(
 
   async function setAside(report: MemberReport): Promise<MemberReport> {
     if (!options.spare || !(await options.spare(report, signal))) return report;
+    await member.stop(); // one whose data was removed still runs
     const aside = await member.setAside();
-    log(`warn  member ${member.id}: ${report.detail}; it lies in ${aside} now, and the member starts empty`);
+    const lies = aside ? `; it lies in ${aside} now` : '';
+    log(`warn  member ${member.id}: ${report.detail}${lies}; the member starts empty`);
     failure = undefined;
     tries = 0;
     triedAt = Number.NEGATIVE_INFINITY;
-    return { state: 'corrupt', detail: `${report.detail}: it was set aside (${aside}), and the member starts empty` };
+    return { state: 'corrupt', detail: `${report.detail}${lies}; the member starts empty` };
   }
 }
 

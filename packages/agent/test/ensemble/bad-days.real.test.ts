@@ -148,7 +148,7 @@ test(
         may = true;
         await watch.state('serving');
         assert.ok(
-          watch.log.some((line) => /^warn .*lies in .*data\.aside-\d+ now, and the member starts empty/.test(line)),
+          watch.log.some((line) => /^warn .*lies in .*data\.aside-\d+ now; the member starts empty/.test(line)),
         );
         const own = await ground.connect(spoilt);
         await own.sync('/');
@@ -195,6 +195,29 @@ test('a voter that has lost its data has no vote until it has everything again',
   assert.equal((await own.get('/precious')).data.toString(), 'x');
   await own.close();
   await watch.end();
+});
+
+test('data that is removed under a running member is told, and the member has everything again', options, async () => {
+  await using ground = await Ground.create(3);
+  const members = [1, 2, 3].map((id) => ground.member(id));
+  const [robbed, other] = members as [Member, Member, Member];
+  await ground.found(...members);
+  const client = await ground.connect(other);
+  await client.create('/n', Buffer.from('x'));
+  let may = false;
+  const watch = ground.watch(robbed, { spare: async () => may });
+  await watch.state('serving');
+  await rm(join(ground.folderOf(1), 'data'), { recursive: true });
+  assert.match((await watch.state('corrupt')).detail!, /its data was removed while it runs/);
+  assert.ok(await robbed.lives(), 'it is the ensemble that decides');
+  may = true;
+  await watch.state('serving');
+  const own = await ground.connect(robbed);
+  await own.sync('/');
+  assert.ok(await own.exists('/n'));
+  await own.close();
+  await client.close();
+  assert.ok((await readdir(join(ground.folderOf(1), 'data/version-2'))).length > 0);
 });
 
 test(

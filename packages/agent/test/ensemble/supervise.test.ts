@@ -21,6 +21,12 @@ const taken: Trouble = { state: 'port-taken', detail: 'x' };
 const table: readonly (readonly [string, Seen, state: string, act: string])[] = [
   ['a member that serves is left alone', seen({ answer: { kind: 'serves', health } }), 'serving', 'none'],
   [
+    'unless its files are gone: then its ensemble decides',
+    seen({ answer: { kind: 'serves', health }, lostFiles: true }),
+    'corrupt',
+    'none',
+  ],
+  [
     'one that was just started may take its time',
     seen({ answer: { kind: 'closed' }, quietSince: 995_000 }),
     'starting',

@@ -31,6 +31,8 @@ export interface EnsembleSection {
   readonly discovery: DiscoverySettings;
   /** who settles which machine may found; the operator's word where absent */
   readonly arbiter?: { readonly file: string };
+  /** what the cluster begins with, where it is founded by this machine; from then on it stands in the ensemble */
+  readonly founding: ClusterSettings;
   /** file with the cluster's secret, where machines join by it */
   readonly secret?: string;
   readonly ports: MemberPorts;
@@ -139,6 +141,14 @@ const FileSchema = v.strictObject({
         'one of `addresses: [10.0.0.1, …]`, `dns: NAME` and `file: PATH`',
       ),
       arbiter: v.optional(v.strictObject({ file: absolute })),
+      founding: v.optional(
+        v.strictObject({
+          voters: v.optional(v.picklist([1, 3, 5, 7], '1, 3, 5 or 7'), DEFAULT_CLUSTER.voters as 5),
+          members: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(254)), DEFAULT_CLUSTER.members),
+          deadAfter: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), DEFAULT_CLUSTER.deadAfter),
+        }),
+        {},
+      ),
       secret: v.optional(absolute),
       ports: v.optional(
         v.strictObject({

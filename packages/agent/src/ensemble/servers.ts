@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EnsembleConfiguration } from '@quorate/store';
 import { replaceDurable } from '../disk/durable.ts';
+import { discoveryOf } from '../discovery/index.ts';
 import { type Settings, withPort } from '../settings.ts';
 
 const file = (state: string): string => join(state, 'member', 'servers.json');
@@ -12,12 +13,15 @@ export async function noteServers(state: string, { members }: EnsembleConfigurat
   if ((await readNote(state)) !== text) replaceDurable(file(state), text, 0o644);
 }
 
-/** Addresses of the fleet's own ensemble that this machine knows of. */
+/** Addresses of the fleet's own ensemble that this machine knows of: where it served last, and where the discovery says that machines are. */
 export async function knownAddresses({ state, ensemble }: Settings): Promise<readonly string[]> {
   if (!ensemble) return [];
   const noted = await readNote(state);
-  const named = 'addresses' in ensemble.discovery ? ensemble.discovery.addresses : [];
-  return [...new Set([...(noted ? (JSON.parse(noted) as string[]) : []), ...named])];
+  const peers = await discoveryOf(ensemble)
+    .peers()
+    .catch(() => []); // nothing can be told now: what was noted has to do
+  const listed = peers.filter(({ state }) => state !== 'terminated').map(({ address }) => address);
+  return [...new Set([...(noted ? (JSON.parse(noted) as string[]) : []), ...listed])];
 }
 
 /** `host:port` of each of them, for a client. */

@@ -1,0 +1,98 @@
+import { type FoundingRecord, type FoundingStep, type PeerAnswer, planFounding } from '@quorate/model';
+import type { Arbiter, Ruling } from '../arbiter/index.ts';
+import type { Discovery, Peer } from '../discovery/index.ts';
+import type { AgentError } from '../errors.ts';
+import { askState } from '../peer/index.ts';
+import { type EnsembleSection, type Settings, withPort } from '../settings.ts';
+import type { TrustFolder } from '../trust/index.ts';
+import { knownAddresses } from './servers.ts';
+
+/** ms for another machine's answer: those that are dead are asked each time */
+const ANSWER_MS = 3000;
+
+/** Instances that the discovery knows to be no more. @throws AgentError DISCOVERY_UNKNOWN */
+export async function terminatedOf(discovery: Discovery): Promise<ReadonlySet<string>> {
+  return terminatedAmong(await discovery.peers());
+}
+
+function terminatedAmong(peers: readonly Peer[]): ReadonlySet<string> {
+  const dead = peers.filter(({ state, instance }) => state === 'terminated' && instance !== undefined);
+  return new Set(dead.map(({ instance }) => instance!));
+}
+
+/** What was seen and decided about founding at one moment. */
+export interface FoundingLook {
+  readonly step: FoundingStep;
+  /** undefined while the arbiter is out of reach */
+  readonly ruling: Ruling | undefined;
+  /** what could not be asked, in words */
+  readonly troubles: readonly string[];
+}
+
+export interface FoundingOptions {
+  readonly settings: Settings & { readonly ensemble: EnsembleSection };
+  readonly arbiter: Arbiter;
+  readonly discovery: Discovery;
+  /** what lets this machine ask others; undefined before it has joined */
+  readonly trust: TrustFolder | undefined;
+  /** whether this machine may be the first of its cluster */
+  readonly mayFound: boolean;
+}
+
+/** Asks the arbiter, then the discovery and the machines, and has `planFounding` decide. */
+export async function lookAtFounding(
+  { settings, arbiter, discovery, trust, mayFound }: FoundingOptions,
+  own: PeerAnswer,
+  now: { readonly session: boolean; readonly hindered?: string },
+  signal: AbortSignal,
+): Promise<FoundingLook> {
+  const troubles: string[] = [];
+  const orTrouble = async <T>(asked: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await asked;
+    } catch (error) {
+      signal.throwIfAborted();
+      troubles.push((error as AgentError).message);
+      return undefined;
+    }
+  };
+  const ruling = await orTrouble(arbiter.read(signal));
+  const peers = await orTrouble(discovery.peers(signal));
+  const answers = trust ? await askAll(await addresses(settings, peers, ruling?.record), own, trust, settings) : [];
+  const step = planFounding({
+    own,
+    arbiter: ruling ? { kind: arbiter.kind, record: ruling.record } : { kind: 'unknown' },
+    mayFound,
+    ...(now.hindered ? { hindered: now.hindered } : {}),
+    peers,
+    answers,
+    session: now.session,
+  });
+  return { step, ruling, troubles };
+}
+
+async function addresses(
+  settings: Settings,
+  peers: readonly Peer[] = [],
+  record: FoundingRecord | undefined,
+): Promise<string[]> {
+  const listed = peers.filter(({ state }) => state !== 'terminated').map(({ address }) => address);
+  return [...new Set([...listed, ...(await knownAddresses(settings)), ...(record ? [record.founder.address] : [])])];
+}
+
+/** Whoever does not answer is left out: that says nothing about it. */
+async function askAll(
+  places: readonly string[],
+  own: PeerAnswer,
+  trust: TrustFolder,
+  { ensemble }: Settings & { readonly ensemble: EnsembleSection },
+): Promise<PeerAnswer[]> {
+  const others = places.filter((address) => address !== own.address);
+  const asked = others.map(async (address): Promise<PeerAnswer> => {
+    const state = await askState(withPort(address, ensemble.ports.peer), trust, { timeout: ANSWER_MS });
+    return { ...state, address };
+  });
+  const answers = await Promise.allSettled(asked);
+  const heard = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  return heard.filter(({ instance }) => instance !== own.instance);
+}

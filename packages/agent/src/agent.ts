@@ -4,27 +4,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 import { type BackupReport, superviseBackups } from './backup-timer.ts';
+import { belong } from './belong.ts';
 import { BundleWorker } from './bundle-worker.ts';
 import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
-import { EnsembleManager } from './ensemble/manager.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
-import { knownAddresses, knownServers } from './ensemble/servers.ts';
+import { knownServers } from './ensemble/servers.ts';
 import type { MemberReport } from './ensemble/supervise.ts';
 import { AgentError } from './errors.ts';
 import { superviseDeclared } from './member-supervisor.ts';
 import { OwnClock } from './own-clock.ts';
-import { PeerServer } from './peer/index.ts';
 import type { BackupSettings, EnsembleSection, MemberSettings, Settings } from './settings.ts';
 import { describeInstance, writeStatus } from './status-file.ts';
-import {
-  certificateAddresses,
-  keepCertificate,
-  makeGranter,
-  readClusterSecret,
-  TokenBook,
-  TrustFolder,
-  zooKeeperTls,
-} from './trust/index.ts';
 
 export type Log = (line: string) => void;
 
@@ -77,12 +67,16 @@ export class Agent {
     this.#self = await identify(process.pid);
     await this.#recover();
     const connected = Promise.withResolvers<Store>();
-    const tasks = [this.#follow(signal, connected.resolve), this.#measureClock(signal)];
-    if (this.#settings.ensemble) tasks.push(this.#belong(this.#settings.ensemble, connected.promise, signal));
-    else if (this.#settings.member) tasks.push(this.#supervise(this.#settings.member, signal));
+    const tasks = [this.#measureClock(signal)];
+    const { ensemble, member, backup } = this.#settings;
+    if (ensemble) tasks.push(this.#belong({ ...this.#settings, ensemble }, connected, signal));
+    else {
+      tasks.push(this.#follow(signal, connected.resolve));
+      if (member) tasks.push(this.#supervise(member, signal));
+    }
     const ending = new AbortController();
     const ends = AbortSignal.any([signal, ending.signal]);
-    const backups = this.#settings.backup && this.#backUp(this.#settings.backup, connected.promise, ends);
+    const backups = backup && this.#backUp(backup, connected.promise, ends);
     if (backups) tasks.push(backups);
     try {
       await Promise.all(tasks);
@@ -213,54 +207,30 @@ export class Agent {
     this.#log(`${level} ${name}: ${state}, ${where}${detail ? `: ${detail}` : ''}`);
   }
 
+  /** In an ensemble that nobody declares the store is this fleet's own: it is looked for as soon as this machine has been let in. */
+  async #belong(
+    settings: Settings & { readonly ensemble: EnsembleSection },
+    connected: PromiseWithResolvers<Store>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const trusted = Promise.withResolvers<void>();
+    const belonging = belong(
+      {
+        settings,
+        connected: connected.promise,
+        trusted: trusted.resolve,
+        report: (report) => this.#hearOfMember(report),
+        log: this.#log,
+      },
+      signal,
+    );
+    const following = trusted.promise.then(() => this.#follow(signal, connected.resolve));
+    await Promise.race([belonging, Promise.all([belonging, following])]);
+  }
+
   async #supervise(settings: MemberSettings, signal: AbortSignal): Promise<void> {
     for await (const report of superviseDeclared(settings, this.#settings.state, this.#log, signal))
       this.#hearOfMember(report);
-  }
-
-  /** Part of an ensemble that nobody declares: what this machine runs is found out as it goes. */
-  async #belong(ensemble: EnsembleSection, connected: Promise<Store>, signal: AbortSignal): Promise<void> {
-    const { address } = this.#settings;
-    if (!address)
-      throw new AgentError(
-        'BAD_SETTINGS',
-        "the ensemble's machines need an address: write `address:` into the settings",
-      );
-    const { state, instance } = this.#settings;
-    const trust = TrustFolder.open(join(state, 'trust'));
-    const manager = new EnsembleManager({
-      settings: { ...this.#settings, ensemble, address },
-      connected,
-      lines: zooKeeperTls(trust, { address, client: ensemble.ports.client }),
-      report: (report) => this.#hearOfMember(report),
-      log: this.#log,
-    });
-    const { secret } = ensemble;
-    await using peers = await PeerServer.listen({
-      port: ensemble.ports.peer,
-      cluster: ensemble.cluster,
-      tls: trust.tls(),
-      handlers: {
-        state: () => manager.state(),
-        join: makeGranter({
-          trust,
-          tokens: new TokenBook(join(state, 'trust', 'tokens')),
-          ...(secret ? { secret: () => readClusterSecret(secret) } : {}),
-          instances: async () => [...new Set([address, ...(await knownAddresses(this.#settings))])],
-          ports: ensemble.ports,
-          granted: ({ kind, instance: who, by }) => this.#log(`info  ${instance} let ${kind} ${who} in by ${by}`),
-        }),
-      },
-      failed: (error) => this.#log(`warn  the peer endpoint: ${(error as Error).message}`),
-    });
-    const keeper = keepCertificate({
-      folder: trust.path,
-      addresses: () => certificateAddresses([address]),
-      renewed: (renewed) => peers.renew(renewed.tls()),
-      log: (line) => this.#log(`info  ${line}`),
-      signal,
-    });
-    await Promise.all([manager.run(signal), keeper]);
   }
 
   #hearOfMember(report: MemberReport): void {

@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { CLOCK_WARN_SECONDS, DEFAULT_PORTS, describeFaults, type MemberPorts } from '@quorate/model';
+import {
+  CLOCK_WARN_SECONDS,
+  type ClusterSettings,
+  DEFAULT_CLUSTER,
+  DEFAULT_PORTS,
+  describeFaults,
+  type MemberPorts,
+} from '@quorate/model';
 import * as v from 'valibot';
 import { AgentError } from './errors.ts';
 import { trustPaths } from './trust/folder.ts';

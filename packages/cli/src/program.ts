@@ -98,6 +98,8 @@ export function makeProgram(version: string, finish: Finish): Command {
   add('init', 'founds a cluster on this machine, and prints a token for the others', 'quorate init --zone a')
     .option('--voters <count>', 'the most machines that vote: 1, 3, 5 or 7; 5 unless said')
     .option('--dead-after <seconds>', 'of silence until a machine counts as dead; 300 unless said')
+    .option('--discovery <how>', 'dns:NAME or file:PATH; by their addresses unless said')
+    .option('--arbiter <folder>', 'on a share: settles who founds again when the majority is lost; you do unless said')
     .option('--token-uses <count>', 'how many machines may join with the token')
     .option('--token-hours <hours>', 'how long they may')
     .option('--members <addresses>', 'declare a ZooKeeper ensemble by hand instead: the same list on each machine')
@@ -111,6 +113,8 @@ export function makeProgram(version: string, finish: Finish): Command {
   )
     .option('--secret <file>', "the cluster's secret instead of a token")
     .option('--at <addresses>', 'machines of the cluster, for --secret; HOST or HOST:PORT, with commas between')
+    .option('--discovery <how>', 'dns:NAME or file:PATH, as on the other machines; by their addresses unless said')
+    .option('--arbiter <folder>', 'on a share, as on the other machines')
     .action((token: string | undefined, _, command: Command) =>
       finish(import('./commands/join.ts').then(({ joinWith }) => joinWith(token, globals(command)))),
     );

@@ -1,3 +1,4 @@
+export { begin } from './arrival.ts';
 export { zooCfg } from './config.ts';
 export { Controller, type ControllerOptions, holderRecord, serverLine } from './controller.ts';
 export { type DataState, readDataState } from './data-state.ts';
@@ -8,9 +9,11 @@ export { type MemberIdentity, readIdentity, sameIdentity, setDataAside } from '.
 export { fetchJars, findJars, type Jars, jarsFolder, requireJars, ZOOKEEPER_VERSION } from './jars.ts';
 export { findJava, heapFor, type Java, machineMemory, requireJava } from './java.ts';
 export { freePorts, LoopbackEnsemble } from './loopback.ts';
-export { type FoundingPermission, orders } from './manager.ts';
+export { LEFT } from './manager.ts';
 export { Member, type MemberOptions, type Started, type StartOptions } from './member.ts';
 export { stopMember } from './member-process.ts';
+export { orders } from './orders.ts';
+export { ownIdentity } from './own-member.ts';
 export { identify, lives, type ProcessIdentity } from './process.ts';
 export { knownAddresses, knownServers } from './servers.ts';
 export {

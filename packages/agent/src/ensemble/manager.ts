@@ -1,73 +1,41 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   type ClusterRecord,
-  type ClusterSettings,
-  type MachineRecord,
+  type FoundingStep,
   type MembershipDecision,
+  type PeerAnswer,
   type PeerState,
   planMembership,
 } from '@quorate/model';
 import type { Ensemble, EnsembleConfiguration, Store } from '@quorate/store';
-import { replaceDurable } from '../disk/durable.ts';
-import { TICK_MS } from '../member-supervisor.ts';
+import { type Arbiter, enterMember, type Ruling } from '../arbiter/index.ts';
+import type { Discovery } from '../discovery/index.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
-import { Controller, holderRecord, serverLine } from './controller.ts';
-import { readDataState, storedConfigs } from './data-state.ts';
-import { newestConfig } from './dynamic.ts';
-import { type MemberIdentity, readIdentity, setDataAside, writeIdentity } from './identity.ts';
-import { heapFor, machineMemory } from './java.ts';
-import { Member } from './member.ts';
-import { stopMember } from './member-process.ts';
+import type { TrustFolder } from '../trust/index.ts';
+import { Controller, holderRecord } from './controller.ts';
+import { lookAtFounding, terminatedOf } from './founding.ts';
+import type { MemberIdentity } from './identity.ts';
 import { News } from './news.ts';
+import { orders } from './orders.ts';
+import { OwnMember } from './own-member.ts';
 import { noteServers } from './servers.ts';
-import { type MemberReport, superviseMember } from './supervise.ts';
+import type { MemberReport } from './supervise.ts';
 
 /** ms between looks without news */
 const LOOK_MS = 2000;
 /** ms until an ensemble that does not answer counts as out of reach */
 const ASK_MS = 5000;
 
-/** The operator's word that this machine may found the cluster, or found it again. */
-export interface FoundingPermission {
-  readonly generation: number;
-  readonly settings: ClusterSettings;
-}
-
-const permissionFile = (state: string): string => join(state, 'member', 'found.json');
-const leaveFile = (state: string): string => join(state, 'member', 'leave');
-
-/** What an operator says on this machine, for its agent to find. Durable before it returns. */
-export const orders = {
-  async permitFounding(state: string, permission: FoundingPermission): Promise<void> {
-    await mkdir(join(state, 'member'), { recursive: true, mode: 0o700 });
-    replaceDurable(permissionFile(state), `${JSON.stringify(permission)}\n`, 0o600);
-  },
-  async founding(state: string): Promise<FoundingPermission | undefined> {
-    const text = await readOrUndefined(permissionFile(state));
-    return text === undefined ? undefined : (JSON.parse(text) as FoundingPermission);
-  },
-  async leave(state: string): Promise<void> {
-    await mkdir(join(state, 'member'), { recursive: true, mode: 0o700 });
-    replaceDurable(leaveFile(state), '', 0o600);
-  },
-  async leaving(state: string): Promise<boolean> {
-    return (await readOrUndefined(leaveFile(state))) !== undefined;
-  },
-  async stay(state: string): Promise<void> {
-    await rm(leaveFile(state), { force: true });
-  },
-};
-
 export interface ManagerOptions {
   readonly settings: Settings & { readonly ensemble: EnsembleSection; readonly address: string };
+  readonly identity: MemberIdentity;
   /** the store, as soon as it has been reached once */
   readonly connected: Promise<Store>;
+  readonly arbiter: Arbiter;
+  readonly discovery: Discovery;
+  readonly trust: TrustFolder;
   /** further lines of zoo.cfg, for TLS */
   readonly lines: readonly string[];
-  readonly terminated?: () => Promise<ReadonlySet<string>>;
-  /** told of each change of the member */
+  /** told of each look at the member */
   readonly report: (report: MemberReport) => void;
   readonly log: (line: string) => void;
 }
@@ -78,107 +46,84 @@ interface Heard {
   readonly cluster: ClusterRecord | undefined;
   readonly configuration: EnsembleConfiguration;
   readonly decision: MembershipDecision;
-  readonly asked: ReadonlySet<string>;
+  /** machines that are asked to leave */
+  readonly leaving: ReadonlySet<string>;
 }
 
 /**
- * Makes this machine part of an ensemble that nobody declares: it runs a server when it was given an id, founds when it may, starts empty
- * when its data is of no more use, and leads when it is its turn.
+ * Makes this machine part of an ensemble that nobody declares: `planFounding` tells what it does as long as none serves, `planMembership` what
+ * it does in one that does, and when it leads, `planEnsemble` who is a member.
  */
 export class EnsembleManager {
   readonly #options: ManagerOptions;
-  readonly #folder: string;
-  #identity!: MemberIdentity;
-  #server:
-    | { readonly id: number; readonly member: Member; readonly stop: AbortController; ended: Promise<void> }
-    | undefined;
-  #report: MemberReport = { state: 'down', detail: 'it has not been looked at yet' };
+  readonly #member: OwnMember;
+  readonly #news = new News();
   #store: Store | undefined;
   #controlling: AbortController | undefined;
   #shown = '';
+  #said = '';
   /** whether the ensemble answered at the last look */
   #heard = false;
+  #isFounded = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
-    this.#folder = join(options.settings.state, 'member');
+    const { settings, lines, log, identity } = options;
+    this.#member = new OwnMember(identity, {
+      settings,
+      lines,
+      log,
+      othersServe: () => this.#heard,
+      report: (report) => {
+        options.report(report);
+        this.#news.arrived();
+      },
+    });
+  }
+
+  /** What another instance is told, also while this machine's server is stopped. */
+  state(): Promise<PeerState> {
+    return this.#member.state();
+  }
+
+  /** Whether this machine has seen its cluster's ensemble serve, founded. */
+  get isFounded(): boolean {
+    return this.#isFounded;
   }
 
   /** Until the signal. The ZooKeeper process goes on without us. */
   async run(signal: AbortSignal): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const known = await readIdentity(this.#folder);
-    this.#identity = known?.cluster === this.#cluster ? known : this.#fresh(known?.generation ?? 1);
-    if (this.#identity !== known) await this.#renew(this.#identity);
-    const news = new News();
     void this.#options.connected.then((store) => {
       if (!store.ensemble) return;
       this.#store = store;
-      news.arrived();
-      news.follow(store.ensemble.changes('assignments', { signal }));
+      this.#news.arrived();
+      this.#news.follow(store.ensemble.changes('assignments', { signal }));
     });
-    this.#wake = () => news.arrived();
     while (!signal.aborted) {
       try {
         await this.#look(signal);
       } catch (error) {
-        if (signal.aborted) break;
-        this.#tell({ state: 'down', detail: (error as Error).message });
+        if (!signal.aborted) this.#say('warn ', (error as Error).message);
       }
-      await news.wait(LOOK_MS, signal);
+      await this.#news.wait(LOOK_MS, signal);
     }
-    this.#controlling?.abort();
-    this.#server?.stop.abort();
-    await this.#server?.ended;
-  }
-
-  /** What another instance is told, also while this machine's server is stopped. */
-  async state(): Promise<PeerState> {
-    const { cluster, generation, incarnation, id } = this.#identity;
-    const state = { format: 1, instance: this.#options.settings.instance, cluster, generation, incarnation };
-    const data = await readDataState(this.#folder);
-    if (id === undefined || !data) return state;
-    const running = this.#report.state === 'serving' || this.#report.state === 'starting';
-    return {
-      ...state,
-      member: {
-        id,
-        running,
-        serving: this.#report.state === 'serving',
-        epoch: data.epoch,
-        zxid: BigInt(data.zxid).toString(16).padStart(16, '0'),
-        configVersion: data.configVersion,
-        servers: data.servers.map((server) => ({
-          id: server.id,
-          role: server.role === 'observer' ? 'observer' : 'voter',
-          address: server.address,
-        })),
-      },
-    };
-  }
-
-  get #cluster(): string {
-    return this.#options.settings.ensemble.cluster;
-  }
-
-  #wake: () => void = () => undefined;
-
-  #fresh(generation: number): MemberIdentity {
-    return { cluster: this.#cluster, generation, incarnation: randomUUID() };
+    this.#control(undefined);
+    await this.#member.leave();
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { state } = this.#options.settings;
-    const [heard, leaving, permission] = [
-      await this.#hear(signal),
-      await orders.leaving(state),
-      await orders.founding(state),
-    ];
+    const heard = await this.#hear(signal);
     this.#heard = heard !== undefined;
-    if (permission && this.#mayFound(permission, heard)) return this.#found(permission, heard);
-    if (!heard) return this.#alone(permission);
-    await noteServers(state, heard.configuration);
-    if (heard.asked.has(this.#options.settings.instance) && !leaving) await orders.leave(state);
+    if (heard?.cluster && !this.#isUnsettled(heard)) this.#isFounded = true;
+    if (!heard || this.#isUnsettled(heard)) {
+      const followed = await this.#lookAtFounding(heard, signal);
+      if (!followed) return;
+    }
+    if (!heard) return;
+    const { settings } = this.#options;
+    await noteServers(settings.state, heard.configuration);
+    const leaving = await orders.leaving(settings.state);
+    if (heard.leaving.has(settings.instance) && !leaving) await orders.leave(settings.state);
     await this.#carryOut(heard, leaving);
   }
 
@@ -188,196 +133,138 @@ export class EnsembleManager {
     if (!ensemble) return undefined;
     const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)]) };
     try {
-      const configuration = await ensemble.configuration(options); // first: records are older than it, never newer
-      const [cluster, records, asked] = await Promise.all([
+      const configuration = await ensemble.configuration(options); // first: records are newer than it, never older
+      const [cluster, records, leaving] = await Promise.all([
         ensemble.cluster(options),
         ensemble.members(options),
         ensemble.leaving(options),
       ]);
       const { instance } = this.#options.settings;
       const configured = new Set(configuration.members.map(({ id }) => id));
-      const decision = planMembership({ instance, identity: this.#identity, cluster, records, configured });
-      return { ensemble, cluster, configuration, decision, asked: new Set(asked) };
+      const { identity } = this.#member;
+      const decision = planMembership({ instance, identity, cluster, records, configured });
+      return { ensemble, cluster, configuration, decision, leaving: new Set(leaving) };
     } catch {
       signal.throwIfAborted();
       return undefined; // no majority, no way, or no time: the store's own state tells why
     }
   }
 
-  async #alone(permission: FoundingPermission | undefined): Promise<void> {
-    this.#control(undefined);
-    const { id } = this.#identity;
-    if (id !== undefined) return this.#serve(id, undefined);
-    this.#tell({
-      state: 'absent',
-      detail: permission
-        ? `founding of generation ${permission.generation} is permitted, but this machine knows a later one`
-        : 'no ensemble can be reached, and this machine has no data of one: it waits',
-    });
+  /** Whether an ensemble that answers may still be on its way through a founding. */
+  #isUnsettled({ cluster }: Heard): boolean {
+    const { identity, promised } = this.#member;
+    return !cluster || promised !== undefined || cluster.generation < identity.generation;
   }
 
-  /** The operator's word holds once: for a machine that has not yet got to that generation, or was interrupted in between. */
-  #mayFound({ generation }: FoundingPermission, heard: Heard | undefined): boolean {
-    if (heard?.cluster && heard.cluster.generation >= generation) return false;
-    return this.#identity.generation <= generation;
+  /** @returns whether what the ensemble says is to be followed */
+  async #lookAtFounding(heard: Heard | undefined, signal: AbortSignal): Promise<boolean> {
+    const { settings } = this.#options;
+    const own: PeerAnswer = { ...(await this.#member.state()), address: settings.address };
+    const mayFound = await orders.begins(settings.state);
+    const now = { session: heard !== undefined };
+    const { step, ruling, troubles } = await lookAtFounding({ ...this.#options, mayFound }, own, now, signal);
+    if (!heard) this.#control(undefined);
+    if (ruling?.record?.state === 'founding' && ruling.record.founder.instance === own.instance) this.#member.begins();
+    await this.#takeStep(step, ruling, [step.reason, ...troubles].join('; '));
+    if (step.kind !== 'follow' || !heard) return false;
+    return !(await this.#completeFounding(heard, ruling));
   }
 
-  /** Starts a server that knows only itself, then writes what an ensemble begins with; each step may be repeated. */
-  async #found({ generation, settings }: FoundingPermission, heard: Heard | undefined): Promise<void> {
-    const id = this.#identity.id ?? 1;
-    const begun = this.#identity.id !== undefined && this.#identity.generation === generation;
-    const { address, ensemble } = this.#options.settings;
-    const itself = `server.${id}=${serverLine({ address, ports: ensemble.ports }, 'participant')}\n`;
-    if (!begun) {
-      await this.#end();
-      this.#identity = { ...this.#identity, generation, id };
-      await this.#member(id, itself).start({ rewrite: true });
-      this.#options.log(`info  member: founding generation ${generation} of the cluster ${this.#cluster}`);
+  async #takeStep(step: FoundingStep, ruling: Ruling | undefined, why: string): Promise<void> {
+    const member = this.#member;
+    switch (step.kind) {
+      case 'follow':
+        return;
+      case 'wait':
+      case 'join':
+      case 'stay-down':
+        if (step.kind === 'stay-down' || member.identity.id === undefined) await member.stay(why);
+        return;
+      case 'start':
+        return member.serve();
+      case 'found':
+        this.#say('info ', `${step.reason} of the cluster ${member.identity.cluster}`);
+        await member.found(step.generation);
+        return;
+      case 'renew':
+        this.#say('warn ', step.reason);
+        return member.renew(member.identity.generation);
+      case 'promise':
+        this.#say('warn ', step.reason);
+        await member.promise(step.promised);
+        return this.#news.arrived();
+      case 'claim':
+      case 'confirm':
+      case 'withdraw': {
+        const won = await this.#options.arbiter.claim(step.record, ruling!.version);
+        this.#say(won ? 'info ' : 'warn ', won ? step.reason : 'another machine was faster at the arbiter');
+        return this.#news.arrived();
+      }
     }
-    await this.#serve(id, itself);
-    const alone = heard?.configuration.members.every((member) => member.id === id);
-    if (!heard || !alone) return;
-    await heard.ensemble.found(
-      { format: 1, cluster: this.#cluster, generation, settings },
-      holderRecord(id, this.#machine),
-    );
-    await rm(permissionFile(this.#options.settings.state), { force: true });
-    this.#options.log(`info  member: the cluster ${this.#cluster} is founded, generation ${generation}`);
-    this.#wake();
+  }
+
+  /** What an ensemble begins with is written after the arbiter has confirmed it, and before anybody follows. @returns whether there was something to complete */
+  async #completeFounding({ ensemble, cluster, configuration }: Heard, ruling: Ruling | undefined): Promise<boolean> {
+    const { identity, machine } = this.#member;
+    const { record } = ruling ?? {};
+    const { id, generation } = identity;
+    const isAlone = configuration.members.every((member) => member.id === id);
+    if (id === undefined || !isAlone) return false;
+    const isMine = record?.state === 'founded' && record.founder.instance === machine.instance;
+    if (!isMine || record.generation !== generation) return cluster !== undefined && cluster.generation < generation;
+    const { founding } = this.#options.settings.ensemble;
+    const settings = cluster?.settings ?? founding;
+    await ensemble.found({ format: 1, cluster: identity.cluster, generation, settings }, holderRecord(id, machine));
+    this.#member.founded();
+    this.#say('info ', `the cluster ${identity.cluster} is founded, generation ${generation}`);
+    this.#news.arrived();
+    return true;
   }
 
   async #carryOut({ ensemble, cluster, configuration, decision }: Heard, leaving: boolean): Promise<void> {
-    const own = cluster?.cluster === this.#cluster;
+    const member = this.#member;
+    const generation = cluster?.generation ?? member.identity.generation;
     switch (decision.kind) {
       case 'run':
         // a majority serves without it: all that was acknowledged is there
-        if (this.#report.state === 'corrupt')
-          return this.#beginAnew(cluster, this.#report.detail ?? 'its data is damaged');
-        await this.#serve(decision.id, configuration);
+        if (member.report.state === 'corrupt') return this.#beginAnew(generation, member.report.detail);
+        await member.serve(configuration);
         break;
       case 'join':
-        await this.#end();
-        this.#identity = { ...this.#identity, id: decision.id };
-        await this.#member(decision.id, this.#joining(decision.id, configuration)).start({ rewrite: true });
-        this.#options.log(`info  member: ${decision.reason}: it starts`);
-        await this.#serve(decision.id, configuration);
+        this.#say('info ', `${decision.reason}: it starts`);
+        await member.join(decision.id, configuration);
         break;
       case 'renew':
-        return this.#beginAnew(cluster, decision.reason);
+        return this.#beginAnew(generation, decision.reason);
       case 'wait':
-        await this.#end();
-        this.#tell({ state: 'absent', detail: leaving ? 'this machine has left the ensemble' : decision.reason });
+        await member.stay(leaving ? LEFT : decision.reason);
     }
-    if (!own) return this.#control(undefined);
-    if (leaving && decision.kind === 'wait') await ensemble.hide();
+    if (cluster?.cluster !== member.identity.cluster) return this.#control(undefined);
+    if (leaving && decision.kind === 'wait') await this.#hide(ensemble);
     else {
       if (leaving) await ensemble.askToLeave(this.#options.settings.instance);
       await this.#show(ensemble);
     }
-    this.#control(this.#report.state === 'serving' ? ensemble : undefined);
+    this.#control(member.report.state === 'serving' ? ensemble : undefined);
   }
 
-  async #beginAnew(cluster: ClusterRecord | undefined, reason: string): Promise<void> {
-    this.#options.log(`warn  member: ${reason}`);
-    await this.#renew(this.#fresh(cluster?.generation ?? this.#identity.generation));
-    this.#wake();
-  }
-
-  get #machine(): MachineRecord {
-    const { instance, zone = '', address, ensemble } = this.#options.settings;
-    const { incarnation, id } = this.#identity;
-    const { state, mode, detail } = this.#report;
-    const member =
-      id === undefined ? {} : { member: { id, state, ...(mode ? { mode } : {}), ...(detail ? { detail } : {}) } };
-    return { format: 1, instance, incarnation, zone, address, ports: ensemble.ports, ...member };
+  async #beginAnew(generation: number, reason = 'its data is of no more use'): Promise<void> {
+    this.#say('warn ', reason);
+    await this.#member.renew(generation);
+    this.#news.arrived();
   }
 
   async #show(ensemble: Ensemble): Promise<void> {
-    const text = JSON.stringify(this.#machine);
+    const { machine } = this.#member;
+    const text = JSON.stringify(machine);
     if (text === this.#shown) return;
-    await ensemble.show(this.#machine, { signal: AbortSignal.timeout(ASK_MS) });
+    await ensemble.show(machine, { signal: AbortSignal.timeout(ASK_MS) });
     this.#shown = text;
   }
 
-  /** The configuration, with this machine as a voter where it is none yet: so it may follow without a vote. */
-  #joining(id: number, configuration: EnsembleConfiguration): string {
-    const text = dynamicText(configuration);
-    if (configuration.members.some((member) => member.id === id)) return text;
-    const { address, ensemble } = this.#options.settings;
-    return `${text}server.${id}=${serverLine({ address, ports: ensemble.ports }, 'participant')}\n`;
-  }
-
-  /** @param dynamic the configuration to begin with, where its folder has none */
-  #member(id: number, dynamic: string): Member {
-    const { settings, lines } = this.#options;
-    const { ensemble } = settings;
-    return new Member({
-      id,
-      identity: this.#identity,
-      folder: this.#folder,
-      tickTime: TICK_MS,
-      dynamic,
-      health: { host: '127.0.0.1', port: ensemble.ports.local },
-      lines,
-      heap: ensemble.heap ?? heapFor(machineMemory()),
-      ...(ensemble.jars ? { jars: ensemble.jars } : {}),
-    });
-  }
-
-  /**
-   * Sees to it that the server runs and is watched.
-   * @param known a configuration for a folder that has lost its own; without one such a server waits for an ensemble to tell it
-   */
-  async #serve(id: number, known: EnsembleConfiguration | string | undefined): Promise<void> {
-    if (this.#server?.id === id) return;
-    const text = typeof known === 'string' ? known : known && this.#joining(id, known);
-    const dynamic = newestConfig(await storedConfigs(this.#folder))?.text ?? text;
-    if (dynamic === undefined) {
-      this.#tell({
-        state: 'absent',
-        detail: 'its configuration is lost, and no ensemble can be reached that tells it',
-      });
-      return;
-    }
-    const stop = new AbortController();
-    const member = this.#member(id, dynamic);
-    this.#server = { id, member, stop, ended: this.#supervise(member, stop.signal) };
-  }
-
-  async #supervise(member: Member, signal: AbortSignal): Promise<void> {
-    const reports = superviseMember(member, signal, {
-      // a founder that was interrupted before it served begins from nothing again
-      start: async () => ({ found: (await orders.founding(this.#options.settings.state)) !== undefined }),
-      othersServe: async () => this.#heard,
-      log: this.#options.log,
-    });
-    for await (const report of reports) {
-      this.#tell(report);
-      this.#wake();
-    }
-  }
-
-  /** Ends the server here, if one runs. */
-  async #end(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    server?.stop.abort();
-    await server?.ended;
-    await stopMember(this.#folder);
-  }
-
-  /** Stops the server, moves its data aside, and is another incarnation from here on. */
-  async #renew(identity: MemberIdentity): Promise<void> {
-    await this.#end();
-    const aside = await setDataAside(this.#folder);
-    if (aside) this.#options.log(`warn  member: its data lies in ${aside} now; it starts empty`);
-    this.#identity = identity;
-    writeIdentity(this.#folder, identity);
-  }
-
-  #tell(report: MemberReport): void {
-    this.#report = report;
-    this.#options.report(report);
+  async #hide(ensemble: Ensemble): Promise<void> {
+    await ensemble.hide();
+    this.#shown = '';
   }
 
   /** Stands for the lead while this machine's own server serves. */
@@ -387,26 +274,30 @@ export class EnsembleManager {
       this.#controlling = undefined;
     } else if (!this.#controlling) {
       this.#controlling = new AbortController();
-      const { settings, log, terminated } = this.#options;
+      const { settings, log, discovery, arbiter } = this.#options;
       const controller = new Controller({
         ensemble,
         instance: settings.instance,
         log,
-        ...(terminated ? { terminated } : {}),
+        terminated: () => terminatedOf(discovery),
+        admit: (machine, { cluster, records, terminated }, signal) => {
+          const known = records.map(({ instance }) => instance);
+          const { incarnation } = this.#member.identity;
+          const self = { instance: settings.instance, incarnation, address: settings.address };
+          return enterMember(arbiter, machine, { ...cluster, controller: self, known }, terminated, signal);
+        },
       });
       void controller.run(this.#controlling.signal);
     }
   }
-}
 
-const dynamicText = ({ members }: EnsembleConfiguration): string =>
-  members.map(({ id, line }) => `server.${id}=${line}\n`).join('');
-
-async function readOrUndefined(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  /** A line for the log, once as long as nothing else was said. */
+  #say(level: string, text: string): void {
+    if (text === this.#said) return;
+    this.#said = text;
+    this.#options.log(`${level} member: ${text}`);
   }
 }
+
+/** What the status says of a machine that has left in order; `quorate leave` waits for it. */
+export const LEFT = 'this machine has left the ensemble';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EnsembleConfiguration } from '@quorate/store';
-import { replaceDurable } from '../disk/durable.ts';
 import { discoveryOf } from '../discovery/index.ts';
+import { replaceDurable } from '../disk/durable.ts';
 import { type Settings, withPort } from '../settings.ts';
 
 const file = (state: string): string => join(state, 'member', 'servers.json');

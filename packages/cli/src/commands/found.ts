@@ -3,22 +3,28 @@ import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
-  certificateAddresses,
-  makeAuthority,
-  makeKey,
-  orders,
+  begin,
+  ownIdentity,
   printToken,
   STATE_FOLDER,
+  StaticArbiter,
   TokenBook,
   TrustFolder,
   withPort,
 } from '@quorate/agent';
-import { DEFAULT_CLUSTER, DEFAULT_PORTS } from '@quorate/model';
+import { DEFAULT_PORTS, FOUNDING_FORMAT } from '@quorate/model';
 import { type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { SettingsFile, said } from '../settings-file.ts';
 
-export interface FoundingFlags {
+export interface WaysFlags {
+  /** `dns:NAME` or `file:PATH` */
+  readonly discovery?: string;
+  /** folder on a share */
+  readonly arbiter?: string;
+}
+
+export interface FoundingFlags extends WaysFlags {
   readonly voters?: string;
   readonly deadAfter?: string;
   readonly tokenUses?: string;
@@ -29,39 +35,28 @@ export interface FoundingFlags {
 /** Founds a cluster: its id, its authority, this machine's certificate, the permission to begin, and a token for the others. */
 export async function foundCluster(flags: FoundingFlags & GlobalFlags, env: NodeJS.ProcessEnv): Promise<number> {
   const { instance, address, zone, state } = machineOf(flags, env);
-  const settings = {
-    ...DEFAULT_CLUSTER,
+  const founding = {
     ...(flags.voters === undefined ? {} : { voters: oddNumber(flags.voters) }),
     ...(flags.deadAfter === undefined ? {} : { deadAfter: wholeNumber('--dead-after', flags.deadAfter) }),
   };
   const cluster = randomUUID();
-  const file = await SettingsFile.prepare(
-    { instance, address, ...(zone ? { zone } : {}), ensemble: { cluster, discovery: { addresses: [address] } } },
-    flags,
-    env,
-  );
+  const ensemble = {
+    cluster,
+    ...waysOf(flags, [address]),
+    ...(Object.keys(founding).length > 0 ? { founding } : {}),
+  };
+  const file = await SettingsFile.prepare({ instance, address, ...(zone ? { zone } : {}), ensemble }, flags, env);
   if (flags.print) {
     process.stdout.write(file.text);
     return EXIT.done;
   }
-  const authority = await makeAuthority(cluster);
-  const key = makeKey();
-  const certificate = await authority.issue({
-    kind: 'instance',
-    name: instance,
-    addresses: certificateAddresses([address]),
-    request: { key },
-  });
-  TrustFolder.create(join(state, 'trust'), {
-    authority: authority.certificate,
-    authorityKey: authority.key,
-    certificate,
-    key,
-  });
-  await orders.permitFounding(state, { generation: 1, settings });
+  TrustFolder.mustBeNew(join(state, 'trust'));
+  const identity = await ownIdentity(state, cluster);
+  const trust = await begin({ instance, address, state }, identity, join(state, 'trust'));
+  if (!flags.arbiter) await permit(state, identity, { instance, address });
   await file.write();
   const issued = new TokenBook(join(state, 'trust', 'tokens')).issue(
-    { addresses: [withPort(address, DEFAULT_PORTS.peer)], fingerprint: authority.fingerprint },
+    { addresses: [withPort(address, DEFAULT_PORTS.peer)], fingerprint: trust.authority().fingerprint },
     {
       ...(flags.tokenUses === undefined ? {} : { uses: wholeNumber('--token-uses', flags.tokenUses) }),
       ...(flags.tokenHours === undefined ? {} : { hours: wholeNumber('--token-hours', flags.tokenHours) }),
@@ -80,6 +75,42 @@ export async function foundCluster(flags: FoundingFlags & GlobalFlags, env: Node
       ].join('\n'),
     );
   return EXIT.done;
+}
+
+/** How the others are found, by their addresses unless something else knows them, and who settles who founds. */
+export function waysOf({ discovery, arbiter }: WaysFlags, addresses: readonly string[]): object {
+  const settled = arbiter ? { arbiter: { file: resolve(arbiter) } } : {};
+  return { discovery: discovery === undefined ? { addresses } : otherDiscovery(discovery), ...settled };
+}
+
+function otherDiscovery(discovery: string): object {
+  const [, kind, value] = /^(dns|file):(.+)$/.exec(discovery) ?? [];
+  if (kind === 'dns') return { dns: value };
+  if (kind === 'file') return { file: resolve(value!) };
+  throw new CliError(
+    EXIT.usage,
+    `--discovery ${JSON.stringify(discovery)} names no way to find the others`,
+    'write dns:NAME or file:PATH, or leave it out: the others are then known by their addresses',
+  );
+}
+
+/** The operator's word, where nothing else settles who founds. */
+async function permit(
+  state: string,
+  { cluster, incarnation }: { readonly cluster: string; readonly incarnation: string },
+  machine: { readonly instance: string; readonly address: string },
+): Promise<void> {
+  const founder = { ...machine, incarnation };
+  const members = {};
+  await new StaticArbiter(state).permit({
+    format: FOUNDING_FORMAT,
+    cluster,
+    generation: 1,
+    revision: 1,
+    founder,
+    state: 'founding',
+    members,
+  });
 }
 
 /** This machine, as flags, variables and the system say it. */

@@ -16,9 +16,9 @@ import { type CertificateKind, DEFAULT_PORTS } from '@quorate/model';
 import type { GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { SettingsFile } from '../settings-file.ts';
-import { machineOf, nameOf } from './found.ts';
+import { machineOf, nameOf, type WaysFlags, waysOf } from './found.ts';
 
-export interface JoinFlags extends GlobalFlags {
+export interface JoinFlags extends GlobalFlags, WaysFlags {
   readonly secret?: string;
   readonly at?: string;
 }
@@ -75,7 +75,7 @@ function instanceSettings(flags: JoinFlags, env: NodeJS.ProcessEnv): Machine {
       ...(zone ? { zone } : {}),
       ensemble: {
         cluster,
-        discovery: { addresses: instances },
+        ...waysOf(flags, instances),
         ...(isDeepStrictEqual(ports, DEFAULT_PORTS) ? {} : { ports }),
         ...secret,
       },

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import type { Store } from '@quorate/store';
+import { arbiterOf } from './arbiter/index.ts';
+import { discoveryOf } from './discovery/index.ts';
+import { obtainTrust } from './ensemble/arrival.ts';
+import { EnsembleManager } from './ensemble/manager.ts';
+import { ownIdentity } from './ensemble/own-member.ts';
+import { knownAddresses } from './ensemble/servers.ts';
+import type { MemberReport } from './ensemble/supervise.ts';
+import { AgentError } from './errors.ts';
+import { PeerServer } from './peer/index.ts';
+import type { EnsembleSection, Settings } from './settings.ts';
+import {
+  certificateAddresses,
+  keepCertificate,
+  makeGranter,
+  readClusterSecret,
+  TokenBook,
+  type TrustFolder,
+  zooKeeperTls,
+} from './trust/index.ts';
+
+export interface Belonging {
+  readonly settings: Settings & { readonly ensemble: EnsembleSection };
+  /** the store, as soon as it has been reached once */
+  readonly connected: Promise<Store>;
+  /** called when this machine has what lets it in: before that nothing can be reached */
+  readonly trusted: () => void;
+  readonly report: (report: MemberReport) => void;
+  readonly log: (line: string) => void;
+}
+
+/** Part of an ensemble that nobody declares: what this machine runs is found out as it goes. Until the signal. */
+export async function belong(
+  { connected, trusted, report, log, ...given }: Belonging,
+  signal: AbortSignal,
+): Promise<void> {
+  const { address } = given.settings;
+  if (!address)
+    throw new AgentError('BAD_SETTINGS', "the ensemble's machines need an address: write `address:` into the settings");
+  const settings = { ...given.settings, address };
+  const { state, ensemble } = settings;
+  const [arbiter, discovery] = [arbiterOf(ensemble, state), discoveryOf(ensemble)];
+  const identity = await ownIdentity(state, ensemble.cluster);
+  const trust = await obtainTrust({ settings, identity, arbiter, discovery, log }, signal);
+  trusted();
+  const lines = zooKeeperTls(trust, { address, client: ensemble.ports.client });
+  const manager = new EnsembleManager({ settings, identity, connected, arbiter, discovery, trust, lines, report, log });
+  await using peers = await PeerServer.listen({
+    port: ensemble.ports.peer,
+    cluster: ensemble.cluster,
+    tls: trust.tls(),
+    handlers: {
+      state: () => manager.state(),
+      join: async (request, socket) => {
+        // with an arbiter the founding may still be lost to another machine, and with it this authority
+        if (arbiter.kind === 'shared' && !manager.isFounded)
+          throw new AgentError('TOKEN_REFUSED', 'the cluster is being founded: try again in a moment');
+        return granter(settings, trust, log)(request, socket);
+      },
+    },
+    failed: (error) => log(`warn  the peer endpoint: ${(error as Error).message}`),
+  });
+  const keeper = keepCertificate({
+    folder: trust.path,
+    addresses: () => certificateAddresses([address]),
+    renewed: (renewed) => peers.renew(renewed.tls()),
+    log: (line) => log(`info  ${line}`),
+    signal,
+  });
+  await Promise.all([manager.run(signal), keeper]);
+}
+
+function granter(
+  settings: Belonging['settings'] & { readonly address: string },
+  trust: TrustFolder,
+  log: Belonging['log'],
+): ReturnType<typeof makeGranter> {
+  const { state, instance, address, ensemble } = settings;
+  const { secret, ports } = ensemble;
+  return makeGranter({
+    trust,
+    tokens: new TokenBook(join(state, 'trust', 'tokens')),
+    ...(secret ? { secret: () => readClusterSecret(secret) } : {}),
+    instances: async () => [...new Set([address, ...(await knownAddresses(settings))])],
+    ports,
+    granted: ({ kind, instance: who, by }) => log(`info  ${instance} let ${kind} ${who} in by ${by}`),
+  });
+}

@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PeerAnswer } from '@quorate/model';
+import type { Arbiter } from '../arbiter/index.ts';
+import type { Discovery } from '../discovery/index.ts';
+import { AgentError } from '../errors.ts';
+import { type EnsembleSection, type Settings, withPort } from '../settings.ts';
+import {
+  certificateAddresses,
+  joinCluster,
+  makeAuthority,
+  makeKey,
+  readClusterSecret,
+  TrustFolder,
+} from '../trust/index.ts';
+import { lookAtFounding } from './founding.ts';
+import type { MemberIdentity } from './identity.ts';
+import { orders } from './orders.ts';
+
+/** ms between attempts, each made longer or shorter by half at random */
+const AGAIN_MS = 1000;
+
+export interface Arrival {
+  readonly settings: Settings & { readonly ensemble: EnsembleSection; readonly address: string };
+  readonly identity: MemberIdentity;
+  readonly arbiter: Arbiter;
+  readonly discovery: Discovery;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * What makes this machine one of its cluster. One that comes from an image has only the cluster's secret: it founds when the arbiter says so,
+ * and is let in by another otherwise, for as long as that takes.
+ * @throws AgentError NOT_TRUSTED where it has neither been let in nor has a secret
+ */
+export async function obtainTrust(arrival: Arrival, signal: AbortSignal): Promise<TrustFolder> {
+  const { settings, log } = arrival;
+  const folder = join(settings.state, 'trust');
+  const { secret } = settings.ensemble;
+  if (TrustFolder.exists(folder) || !secret) return TrustFolder.open(folder);
+  for (let told = ''; ; ) {
+    signal.throwIfAborted();
+    const [trust, trouble] = await attempt(arrival, folder, secret, signal);
+    if (trust) return trust;
+    if (trouble !== told) log(`info  ${trouble}`);
+    told = trouble;
+    await delay(AGAIN_MS * (0.5 + Math.random()), undefined, { signal });
+  }
+}
+
+async function attempt(
+  arrival: Arrival,
+  folder: string,
+  secret: string,
+  signal: AbortSignal,
+): Promise<[trust: TrustFolder | undefined, trouble: string]> {
+  const { settings, identity, arbiter } = arrival;
+  const { instance, address } = settings;
+  const { cluster, incarnation } = identity;
+  const own: PeerAnswer = { format: 1, instance, address, cluster, generation: 0, incarnation };
+  const { step, ruling, troubles } = await lookAtFounding(
+    { ...arrival, trust: undefined, mayFound: true },
+    own,
+    { session: false },
+    signal,
+  );
+  switch (step.kind) {
+    case 'found':
+      return [await begin(settings, identity, folder), ''];
+    case 'claim':
+      await arbiter.claim(step.record, ruling!.version);
+      return [undefined, step.reason];
+    case 'join':
+      return await ask(
+        {
+          secret: readClusterSecret(secret),
+          addresses: step.through.map((host) => withPort(host, settings.ensemble.ports.peer)),
+        },
+        { instance, addresses: certificateAddresses([address]), folder, signal },
+      );
+    default:
+      return [undefined, [step.reason, ...troubles].join('; ')];
+  }
+}
+
+/** The cluster's first authority, and this machine's certificate by it. */
+export async function begin(
+  { instance, address, state }: Arrival['settings'] | { instance: string; address: string; state: string },
+  { cluster }: Pick<MemberIdentity, 'cluster'>,
+  folder: string,
+): Promise<TrustFolder> {
+  const authority = await makeAuthority(cluster);
+  const key = makeKey();
+  const certificate = await authority.issue({
+    kind: 'instance',
+    name: instance,
+    addresses: certificateAddresses([address]),
+    request: { key },
+  });
+  await orders.begin(state);
+  return TrustFolder.create(folder, {
+    authority: authority.certificate,
+    authorityKey: authority.key,
+    certificate,
+    key,
+  });
+}
+
+async function ask(
+  by: Parameters<typeof joinCluster>[0],
+  joiner: Parameters<typeof joinCluster>[1],
+): Promise<[trust: TrustFolder | undefined, trouble: string]> {
+  try {
+    return [(await joinCluster(by, joiner)).trust, ''];
+  } catch (error) {
+    if (error instanceof AgentError) return [undefined, error.message];
+    throw error;
+  }
+}

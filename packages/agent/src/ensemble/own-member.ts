@@ -85,7 +85,9 @@ export class OwnMember {
       running: this.#server !== undefined,
       serving: this.#report.state === 'serving',
       epoch: data?.epoch ?? 0,
-      zxid: BigInt(data?.zxid ?? 0).toString(16).padStart(16, '0'),
+      zxid: BigInt(data?.zxid ?? 0)
+        .toString(16)
+        .padStart(16, '0'),
       configVersion: data?.configVersion ?? '0',
       servers: (data?.servers ?? parseDynamic(config!.text)).map(peerServer),
     };

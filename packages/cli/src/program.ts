@@ -1,11 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { CollectFlags } from './commands/collect.ts';
 import type { GlobalFlags } from './context.ts';
 import { paint } from './output/style.ts';
 
 /** Runs a command and gives its exit code to whoever waits. */
 export type Finish = (work: Promise<number>) => void;
 
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
+const repeated = (value: string, before: string[] = []): string[] => [...before, value];
 
 function seconds(text: string): number {
   const number = Number(text);
@@ -157,11 +158,11 @@ export function makeProgram(version: string, finish: Finish): Command {
     )
     .option('--reload <command>', 'run after each flip')
     .option('--health <command>', 'run after the reload; its failure puts the release before back')
-    .option('--ignore <glob>', 'leave these out; may be repeated', collect)
+    .option('--ignore <glob>', 'leave these out; may be repeated', repeated)
     .option(
       '--allow-links-to <dir>',
       'symlinks may point into this folder outside the bundle; may be repeated',
-      collect,
+      repeated,
     )
     .option('--definition <file>', 'a YAML file with the definition')
     .option('-m, --message <text>', 'why')
@@ -246,6 +247,12 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--wait [seconds]', 'until every live instance has applied it')
     .action((name: string, _, command: Command) =>
       finish(import('./commands/history.ts').then(({ rollback }) => rollback(name, globals(command)))),
+    );
+
+  add('collect', 'takes old releases out of the store, and contents that no release uses', 'quorate collect --keep 100')
+    .requiredOption('--keep <count>', 'the newest releases of each bundle that stay; its head always does')
+    .action((_, command: Command) =>
+      finish(import('./commands/collect.ts').then(({ collect }) => collect(globals(command) as CollectFlags))),
     );
 
   add('unmanage <name>', 'leaves plain files on this machine and takes the hands off', 'quorate unmanage web')

@@ -1,0 +1,45 @@
+import { StoreError } from '@quorate/store';
+import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { confirm } from '../output/ask.ts';
+import { bytesText } from '../output/progress.ts';
+import { paint } from '../output/style.ts';
+import { table } from '../output/table.ts';
+
+export interface CollectFlags extends GlobalFlags {
+  readonly keep: string;
+}
+
+/** Takes old releases out of the store, and then the contents that no release uses. */
+export async function collect(flags: CollectFlags): Promise<number> {
+  await using context = await Context.open(flags);
+  const keep = wholeNumber('--keep', flags.keep);
+  const store = await context.store();
+  const rows: string[][] = [];
+  for (const bundle of await store.bundles()) {
+    const kept = await store.releases(bundle);
+    rows.push([bundle, range(kept), range(kept.slice(0, -keep)) || '–']);
+  }
+  const going = rows.some(([, , old]) => old !== '–');
+  if (!context.json) process.stdout.write(`${table(['bundle', 'releases', 'would go'], rows)}\n`);
+  if (going && !(await confirm(`Remove these releases from ${store.url} for good?`, context.yes))) {
+    context.say('nothing was removed');
+    return EXIT.failed;
+  }
+  try {
+    const collected = await store.collect({ keep });
+    context.print(
+      collected,
+      () =>
+        `${paint('green', '✓')} ${collected.releases} releases and ${collected.blobs} contents (${bytesText(collected.bytes)}) are gone`,
+    );
+    return EXIT.done;
+  } catch (cause) {
+    if (!(cause instanceof StoreError && cause.code === 'CONFLICT')) throw cause;
+    throw new CliError(EXIT.conflict, cause.message, 'nothing that is used was touched', { cause });
+  }
+}
+
+function range(numbers: readonly number[]): string {
+  return numbers.length > 1 ? `${numbers[0]}–${numbers.at(-1)}` : numbers.join('');
+}

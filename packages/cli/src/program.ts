@@ -72,6 +72,16 @@ export function makeProgram(version: string, finish: Finish): Command {
     );
 
     addHere(
+      'recover',
+      'founds the ensemble again from this machine, when its majority is lost for good',
+      'quorate ensemble recover',
+    )
+      .option('--here', 'from this machine although another has more')
+      .action((_, command: Command) =>
+        finish(import('./commands/ensemble-recover.ts').then(({ recover }) => recover(globals(command)))),
+      );
+
+    addHere(
       'backup <file>',
       'all bundles, releases and contents of the store as one file; - for a pipe',
       'quorate ensemble backup /backup/quorate.tar',

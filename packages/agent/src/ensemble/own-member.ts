@@ -6,7 +6,7 @@ import type { EnsembleConfiguration } from '@quorate/store';
 import { TICK_MS } from '../member-supervisor.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import { serverLine } from './controller.ts';
-import { readDataState, storedConfigs } from './data-state.ts';
+import { type DataState, readDataState, storedConfigs } from './data-state.ts';
 import { newestConfig, parseDynamic, type ServerLine } from './dynamic.ts';
 import { type MemberIdentity, readIdentity, setDataAside, writeIdentity } from './identity.ts';
 import { heapFor, machineMemory } from './java.ts';
@@ -76,7 +76,7 @@ export class OwnMember {
     const { instance } = this.#options.settings;
     const promised = this.#promised ? { promised: this.#promised } : {};
     // a founder has a member from the moment in which it was begun, a joiner only when it was given data
-    const data = await readDataState(this.#folder);
+    const data = await this.#data();
     const config = newestConfig(await storedConfigs(this.#folder));
     if (id === undefined || !(data || (this.#begins && config)))
       return { format: 1, instance, cluster, generation: id === undefined ? 0 : generation, incarnation, ...promised };
@@ -92,6 +92,16 @@ export class OwnMember {
       servers: (data?.servers ?? parseDynamic(config!.text)).map(peerServer),
     };
     return { format: 1, instance, cluster, generation, incarnation, ...promised, member };
+  }
+
+  async #data(): Promise<DataState | undefined> {
+    try {
+      return await readDataState(this.#folder);
+    } catch (error) {
+      // it is moved aside, or its server purges old files, in this moment
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   /** What the fleet is shown. */

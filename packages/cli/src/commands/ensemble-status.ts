@@ -213,7 +213,7 @@ function describe(status: EnsembleStatus): string {
     paintMode(member),
     member.zxid ?? '',
     member.lag === undefined ? '' : String(member.lag),
-    member.latency ? `${member.latency.average}/${member.latency.max} ms` : '',
+    member.latency ? `${member.latency.average.toFixed(1)}/${member.latency.max} ms` : '',
     member.version ?? '',
     member.detail ?? '',
   ]);

@@ -59,6 +59,8 @@ export class ZooKeeperEnsemble implements Ensemble {
       await this.#tree.found(zk);
       for (const folder of [MEMBERS, MACHINES, LEAVING]) await zk.ensure(folder, this.#tree.fleetAcl);
       await this.#put(zk, named(MEMBERS, first.id), first);
+      const reason = `founded, generation ${cluster.generation}`;
+      await this.#put(zk, PLAN, { controller: first.instance, settled: false, reason });
       await this.#put(zk, CLUSTER, cluster); // last: whoever finds it finds the rest
     });
   }

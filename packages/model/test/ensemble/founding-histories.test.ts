@@ -11,6 +11,7 @@ const ROUNDS = 60;
 interface Event {
   readonly kind: string;
   readonly at: number;
+  readonly other: number;
   readonly crash: Crash;
   readonly yes: boolean;
 }
@@ -21,6 +22,10 @@ const HAPPENINGS: Record<
   { weight: number; happen(world: FoundingWorld, machine: Machine, event: Event): void }
 > = {
   look: { weight: 12, happen: (world, machine) => world.look(machine) },
+  begin: { weight: 6, happen: (world, machine) => world.begin(machine) },
+  discover: { weight: 6, happen: (world, machine) => world.discover(machine) },
+  hear: { weight: 10, happen: (world, machine, { other }) => world.hear(machine, world.pick(other)!) },
+  onward: { weight: 30, happen: (world, machine, { crash, yes }) => onward(world, machine, crash, yes) },
   act: { weight: 12, happen: (world, machine, { crash }) => void world.act(machine, crash) },
   round: { weight: 8, happen: (world) => round(world) },
   grow: { weight: 4, happen: (world, machine, { at }) => grow(world, machine, at) },
@@ -52,6 +57,7 @@ const HAPPENINGS: Record<
 const event: fc.Arbitrary<Event> = fc.record({
   kind: fc.oneof(...Object.entries(HAPPENINGS).map(([kind, { weight }]) => ({ weight, arbitrary: fc.constant(kind) }))),
   at: fc.nat(50),
+  other: fc.nat(50),
   crash: fc.oneof(
     { weight: 8, arbitrary: fc.constant<Crash>('never') },
     { weight: 1, arbitrary: fc.constantFrom<Crash>('before', 'within', 'after') },
@@ -76,6 +82,22 @@ function grow(world: FoundingWorld, controller: Machine, at: number): void {
     world.tick();
     world.reconfigure(controller, 'promote', at);
   }
+}
+
+/** One small part of an agent's round: each other machine is heard at a moment of its own. @param late the discovery is asked last */
+function onward(world: FoundingWorld, machine: Machine, crash: Crash, late: boolean): void {
+  const { seen } = machine;
+  if (!seen) {
+    world.begin(machine);
+    return;
+  }
+  const next = world.machines[seen.heard++];
+  if (next) {
+    world.hear(machine, next);
+    return;
+  }
+  if (late || !seen.peers) world.discover(machine);
+  world.act(machine, crash);
 }
 
 /** The last machine stays: a fleet of none has no ensemble. */
@@ -122,6 +144,12 @@ function isSettled(world: FoundingWorld): boolean {
 /** What happens around a founding: no machine has anything yet, and any of them may die at any step of it. */
 const AROUND_FOUNDING = [
   'look',
+  'begin',
+  'discover',
+  'onward',
+  'onward',
+  'onward',
+  'onward',
   'act',
   'act',
   'round',

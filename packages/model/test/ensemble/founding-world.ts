@@ -44,6 +44,16 @@ interface Disk {
   promised?: FoundingPromise;
 }
 
+/** A look that takes its time: what was seen first may be another by now. */
+interface Seen {
+  readonly begun: Pick<FoundingView, 'own' | 'arbiter' | 'session'>;
+  readonly version: number;
+  readonly answers: Map<string, PeerAnswer>;
+  peers: FoundingView['peers'];
+  /** how many machines it has asked in turn */
+  heard: number;
+}
+
 export interface Machine {
   readonly name: string;
   alive: boolean;
@@ -57,8 +67,8 @@ export interface Machine {
   side: number;
   arbiter: boolean;
   discovery: boolean;
-  /** what its agent has seen and not yet acted upon */
-  seen?: { readonly view: FoundingView; readonly version: number } | undefined;
+  /** what its agent has seen so far and not yet acted upon */
+  seen?: Seen | undefined;
 }
 
 /** A leader, and who follows it and has what it has. */
@@ -185,10 +195,38 @@ export class FoundingWorld {
 
   // —— agents ——
 
-  /** The agent looks around: the arbiter first, then the others. */
+  /** The agent looks around: the arbiter first, then the others, all at one moment. */
   look(machine: Machine): void {
+    this.begin(machine);
+    this.discover(machine);
+    for (const other of this.machines) this.hear(machine, other);
+  }
+
+  /** A look begins: with the arbiter, as long as the arbiter can be asked. */
+  begin(machine: Machine): void {
     if (!machine.alive) return;
-    machine.seen = { view: this.#viewOf(machine), version: this.#version };
+    const begun = {
+      own: this.#answerOf(machine),
+      arbiter: machine.arbiter ? ({ kind: 'shared', record: this.#record } as const) : ({ kind: 'unknown' } as const),
+      session: this.#ensembleFor(machine) !== undefined,
+    };
+    machine.seen = { begun, version: this.#version, answers: new Map(), peers: undefined, heard: 0 };
+  }
+
+  /** What the discovery lists at this moment. */
+  discover({ seen, discovery }: Machine): void {
+    if (!seen || !discovery) return;
+    seen.peers = this.machines.map(({ name, confirmed }) => ({
+      address: name,
+      instance: name,
+      ...(confirmed ? { state: 'terminated' as const } : {}),
+    }));
+  }
+
+  /** What another machine answers at this moment. */
+  hear({ seen, side, name }: Machine, other: Machine): void {
+    if (seen && other.alive && other.side === side && other.name !== name)
+      seen.answers.set(other.name, this.#answerOf(other));
   }
 
   /** The agent does what follows from what it saw, which may be long ago. */
@@ -196,30 +234,17 @@ export class FoundingWorld {
     const { seen } = machine;
     if (!machine.alive || !seen) return undefined;
     machine.seen = undefined;
-    const step = planFounding(seen.view);
+    const step = planFounding({
+      ...seen.begun,
+      mayFound: true,
+      peers: seen.peers,
+      answers: [...seen.answers.values()],
+    });
     if (crash !== 'before') this.#carryOut(machine, step, seen.version, crash);
     if (crash !== 'never') this.kill(machine);
     this.elect();
     this.check();
     return step;
-  }
-
-  #viewOf(machine: Machine): FoundingView {
-    const near = this.living.filter((other) => other !== machine && other.side === machine.side);
-    return {
-      own: this.#answerOf(machine),
-      arbiter: machine.arbiter ? { kind: 'shared', record: this.#record } : { kind: 'unknown' },
-      mayFound: true,
-      peers: machine.discovery
-        ? this.machines.map(({ name, confirmed }) => ({
-            address: name,
-            instance: name,
-            ...(confirmed ? { state: 'terminated' as const } : {}),
-          }))
-        : undefined,
-      answers: near.map((other) => this.#answerOf(other)),
-      session: this.#ensembleFor(machine) !== undefined,
-    };
   }
 
   #answerOf(machine: Machine): PeerAnswer {

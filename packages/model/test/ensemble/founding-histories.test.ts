@@ -176,10 +176,27 @@ const AROUND_LOSS = [
   'halfChange',
 ];
 
-const eventsOf = (kinds: readonly string[]): fc.Arbitrary<Event[]> =>
+/** What may happen within one long look of a machine: the ensemble moves on to others, and those that it had die. */
+const WITHIN_A_LOOK = [
+  'promote',
+  'demote',
+  'remove',
+  'admit',
+  'add',
+  'tick',
+  'write',
+  'terminate',
+  'confirm',
+  'confirm',
+  'part',
+  'join',
+  'restart',
+];
+
+const eventsOf = (kinds: readonly string[], maxLength = 80): fc.Arbitrary<Event[]> =>
   fc.array(
     fc.tuple(fc.constantFrom(...kinds), event).map(([kind, event]) => ({ ...event, kind })),
-    { maxLength: 80, size: 'max' },
+    { maxLength, size: 'max' },
   );
 
 function five(): FoundingWorld {
@@ -219,6 +236,30 @@ test(`${rounds(500)} times a majority is lost or seems so: no split brain, nothi
     { numRuns: rounds(500) },
   );
   assert.ok(refoundings > rounds(500) / 20, `only ${refoundings} times founded again with data`);
+});
+
+test(`${rounds(500)} times an ensemble moves on while a machine looks for it`, { timeout: 3_600_000 }, () => {
+  const moves = fc.array(fc.tuple(fc.nat(6), eventsOf(WITHIN_A_LOOK, 6)), { maxLength: 12, size: 'max' });
+  fc.assert(
+    fc.property(
+      eventsOf(['promote', 'demote', 'tick'], 8),
+      moves,
+      fc.boolean(),
+      fc.nat(1),
+      (before, moves, revive, at) => {
+        const world = five();
+        round(world);
+        for (const machine of world.living) grow(world, machine, 0);
+        for (const event of before) happen(world, event);
+        for (const [steps, events] of moves) {
+          for (let step = 0; step < steps; step++) onward(world, world.machines[at]!, 'never', true);
+          for (const event of events) happen(world, event);
+        }
+        settle(world, revive);
+      },
+    ),
+    { numRuns: rounds(500) },
+  );
 });
 
 const histories = fc.tuple(fc.nat(5), fc.array(event, { maxLength: 150, size: 'max' }), fc.boolean());

@@ -46,6 +46,7 @@ export async function belong(
   trusted();
   const lines = zooKeeperTls(trust, { address, client: ensemble.ports.client });
   const manager = new EnsembleManager({ settings, identity, connected, arbiter, discovery, trust, lines, report, log });
+  const granter = granterOf(settings, trust, log);
   await using peers = await PeerServer.listen({
     port: ensemble.ports.peer,
     cluster: ensemble.cluster,
@@ -56,8 +57,9 @@ export async function belong(
         // with an arbiter the founding may still be lost to another machine, and with it this authority
         if (arbiter.kind === 'shared' && !manager.isFounded)
           throw new AgentError('TOKEN_REFUSED', 'the cluster is being founded: try again in a moment');
-        return granter(settings, trust, log)(request, socket);
+        return granter.join(request, socket);
       },
+      renew: granter.renew,
     },
     failed: (error) => log(`warn  the peer endpoint: ${(error as Error).message}`),
   });
@@ -71,7 +73,7 @@ export async function belong(
   await Promise.all([manager.run(signal), keeper]);
 }
 
-function granter(
+function granterOf(
   settings: Belonging['settings'] & { readonly address: string },
   trust: TrustFolder,
   log: Belonging['log'],

@@ -140,9 +140,14 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/token.ts').then(({ token }) => token(globals(command)))),
     );
 
-  add('rotate', 'makes this machine a new key and certificate, now', 'quorate rotate').action((_, command: Command) =>
-    finish(import('./commands/rotate.ts').then(({ rotate }) => rotate(globals(command)))),
-  );
+  add('rotate', 'makes this machine a new key and certificate, now', 'quorate rotate')
+    .option(
+      '--at <addresses>',
+      "machines of the cluster, for a publisher's or reader's; those of the store unless said",
+    )
+    .action((_, command: Command) =>
+      finish(import('./commands/rotate.ts').then(({ rotate }) => rotate(globals(command)))),
+    );
 
   add('leave', 'takes this machine out of the ensemble in order, before it is ended', 'quorate leave')
     .option('--undo', 'let it take part again')

@@ -52,6 +52,7 @@ export {
   decodeJoinRequest,
   decodePeerState,
   decodeRefusal,
+  decodeRenewalRequest,
   encodePeerRecord,
   type FoundingPromise,
   type Grant,
@@ -60,6 +61,7 @@ export {
   type PeerServer,
   type PeerState,
   type Refusal,
+  type RenewalRequest,
 } from './ensemble/peer.ts';
 export { type EnsemblePlan, type EnsembleStep, planEnsemble } from './ensemble/plan.ts';
 export {

@@ -1,5 +1,4 @@
 import { X509Certificate } from 'node:crypto';
-import { request as httpRequest } from 'node:http';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import {
@@ -34,17 +33,32 @@ export interface AskOptions {
  */
 export async function askState(address: string, trust: TrustFolder, options: AskOptions = {}): Promise<PeerState> {
   const { cluster } = trust.identity();
-  const checkServerIdentity = (_: string, { raw }: PeerCertificate): Error | undefined => {
-    const identity = identityOf(new X509Certificate(raw));
-    if (identity?.kind === 'instance' && identity.cluster === cluster) return undefined;
-    return new Error('its certificate is not that of an instance of this cluster');
-  };
-  const tls = { ...trust.tls(), checkServerIdentity };
+  const tls = amongUs(trust, cluster);
   const exchange = { method: 'GET', path: '/state', decode: decodePeerState } as const;
   const state = await ask(address, tls, options, () => exchange);
   if (state.cluster !== cluster)
     throw new AgentError('NOT_TRUSTED', `${address} is of another cluster: ${state.cluster}`);
   return state;
+}
+
+/**
+ * Asks an instance for another certificate in place of the one that is shown to it.
+ * @param csr PKCS #10 in PEM
+ * @throws AgentError UNREACHABLE; NOT_TRUSTED as above, or when ours does not hold any more
+ */
+export function askToRenew(address: string, trust: TrustFolder, csr: string, options: AskOptions = {}): Promise<Grant> {
+  const exchange = { method: 'POST', path: '/renew', body: encodePeerRecord({ csr }), decode: decodeGrant } as const;
+  return ask(address, amongUs(trust, trust.identity().cluster), options, () => exchange);
+}
+
+/** Certificates on both sides. It matters that the other is an instance of the cluster, not which address it is reached by. */
+function amongUs(trust: TrustFolder, cluster: string): ConnectionOptions {
+  const checkServerIdentity = (_: string, { raw }: PeerCertificate): Error | undefined => {
+    const identity = identityOf(new X509Certificate(raw));
+    if (identity?.kind === 'instance' && identity.cluster === cluster) return undefined;
+    return new Error('its certificate is not that of an instance of this cluster');
+  };
+  return { ...trust.tls(), checkServerIdentity };
 }
 
 /** What is asked of an instance once it is known whom one talks to. */
@@ -140,11 +154,12 @@ function secured(socket: TLSSocket): Promise<void> {
   });
 }
 
-function exchanged(
+async function exchanged(
   socket: TLSSocket,
   address: string,
   { method, path, body }: Exchange<unknown>,
 ): Promise<{ status: number; bytes: Buffer }> {
+  const { request: httpRequest } = await import('node:http'); // as in the server: only where it is needed
   return new Promise((resolve, reject) => {
     const headers = { host: address, connection: 'close', ...(body ? { 'content-length': body.length } : {}) };
     const request = httpRequest({ createConnection: () => socket, method, path, headers });

@@ -1,14 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
+import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import {
   decodeJoinRequest,
+  decodeRenewalRequest,
   encodePeerRecord,
   type Grant,
   type JoinRequest,
   ModelError,
   type PeerState,
+  type RenewalRequest,
 } from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { type Identity, identityOf } from '../trust/identity.ts';
@@ -22,6 +24,8 @@ export interface PeerHandlers {
    * @throws AgentError with a code and a message that a stranger may see
    */
   join(request: JoinRequest, socket: TLSSocket): Promise<Grant>;
+  /** asked by anybody of the cluster whose certificate still holds */
+  renew(request: RenewalRequest, who: Identity): Promise<Grant>;
 }
 
 export interface PeerServerOptions {
@@ -55,6 +59,7 @@ export class PeerServer implements AsyncDisposable {
 
   /** @throws AgentError UNREACHABLE when the port is taken or the address is not of this machine */
   static async listen(options: PeerServerOptions): Promise<PeerServer> {
+    const { createServer } = await import('node:https'); // 9 MB of memory, only for those that have an endpoint
     const server = createServer({
       ...options.tls,
       minVersion: 'TLSv1.3',
@@ -126,19 +131,27 @@ async function serve(request: IncomingMessage, { cluster, handlers }: PeerServer
   const socket = request.socket as TLSSocket;
   switch (`${request.method} ${request.url}`) {
     case 'GET /state':
-      if (instanceOn(socket)?.cluster !== cluster)
+      if (whoOn(socket, cluster)?.kind !== 'instance')
         throw new Refused(403, 'NOT_TRUSTED', 'this is for instances of the cluster, by their certificate');
       return handlers.state();
-    case 'POST /join':
-      return join(await body(request), socket, handlers);
+    case 'POST /renew': {
+      const who = whoOn(socket, cluster);
+      if (!who) throw new Refused(403, 'NOT_TRUSTED', 'this is for those whose certificate still holds: join again');
+      const bytes = await body(request);
+      return granted(() => handlers.renew(decodeRenewalRequest(bytes), who));
+    }
+    case 'POST /join': {
+      const bytes = await body(request);
+      return granted(() => handlers.join(decodeJoinRequest(bytes), socket));
+    }
     default:
-      throw new Refused(404, 'BAD_REQUEST', 'there are GET /state and POST /join');
+      throw new Refused(404, 'BAD_REQUEST', 'there are GET /state, POST /join and POST /renew');
   }
 }
 
-async function join(bytes: Buffer, socket: TLSSocket, handlers: PeerHandlers): Promise<Grant> {
+async function granted(grant: () => Promise<Grant>): Promise<Grant> {
   try {
-    return await handlers.join(decodeJoinRequest(bytes), socket);
+    return await grant();
   } catch (error) {
     if (error instanceof ModelError) throw new Refused(400, error.code, error.message);
     if (error instanceof AgentError && REFUSALS.has(error.code)) throw new Refused(403, error.code, error.message);
@@ -147,13 +160,13 @@ async function join(bytes: Buffer, socket: TLSSocket, handlers: PeerHandlers): P
 }
 
 /** Codes whose messages are made for whoever asked. */
-const REFUSALS: ReadonlySet<string> = new Set(['TOKEN_REFUSED', 'BAD_REQUEST', 'NOT_TRUSTED']);
+const REFUSALS: ReadonlySet<string> = new Set(['TOKEN_REFUSED', 'BAD_REQUEST']);
 
-/** Who is at the other end, when it showed an instance's certificate that holds now. */
-function instanceOn(socket: TLSSocket): Identity | undefined {
+/** Who is at the other end, when it showed a certificate of the cluster that holds now. */
+function whoOn(socket: TLSSocket, cluster: string): Identity | undefined {
   const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
   const identity = certificate && identityOf(certificate);
-  return identity?.kind === 'instance' ? identity : undefined;
+  return identity?.cluster === cluster ? identity : undefined;
 }
 
 async function body(request: IncomingMessage): Promise<Buffer> {

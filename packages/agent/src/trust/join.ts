@@ -1,9 +1,9 @@
 import type { TLSSocket } from 'node:tls';
 import { type Grant, type JoinRequest, PEER_FORMAT } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { type Application, type AskOptions, askToJoin, verifyFingerprint } from '../peer/client.ts';
+import { type Application, type AskOptions, askToJoin, askToRenew, verifyFingerprint } from '../peer/client.ts';
 import type { PeerHandlers } from '../peer/server.ts';
-import { fingerprintOf, makeKey, makeRequest } from './authority.ts';
+import { type CertificateOrder, fingerprintOf, makeKey, makeRequest } from './authority.ts';
 import { certificatesOf, TrustFolder } from './folder.ts';
 import { isSame, proofOf } from './secret.ts';
 import { type JoinToken, parseToken, type TokenBook } from './tokens.ts';
@@ -60,26 +60,48 @@ export async function joinCluster(by: Entitlement, joiner: Joiner): Promise<Join
       failures.push(error);
     }
   }
-  throw summary(failures);
+  throw summary('no instance let this machine join', failures);
 }
 
 const ANOTHER: ReadonlySet<string> = new Set(['UNREACHABLE', 'TOKEN_REFUSED', 'NOT_TRUSTED']);
 
 /** The failure that says most comes first. */
-function summary(failures: readonly AgentError[]): AgentError {
+function summary(what: string, failures: readonly AgentError[]): AgentError {
   const codes = ['TOKEN_REFUSED', 'NOT_TRUSTED', 'UNREACHABLE'] as const;
   const code = codes.find((each) => failures.some((failure) => failure.code === each)) ?? 'UNREACHABLE';
   const told = failures.toSorted((a, b) => Number(b.code === code) - Number(a.code === code));
   const message = told.map((failure) => failure.message).join('; ');
   const hint =
     code === 'UNREACHABLE' ? ': check the network, the port (ensemble.ports.peer) and that the agent runs there' : '';
-  return new AgentError(
-    code,
-    `no instance let this machine join: ${message || 'there are no addresses to try'}${hint}`,
-    {
-      cause: failures[0],
-    },
-  );
+  return new AgentError(code, `${what}: ${message || 'there are no addresses to try'}${hint}`, {
+    cause: failures[0],
+  });
+}
+
+/**
+ * Replaces a certificate that still holds by one that an instance signs: how a publisher or a reader renews.
+ * @param addresses `HOST:PORT` of peer endpoints, tried in turn
+ * @throws AgentError NOT_TRUSTED (it is over: join again), UNREACHABLE
+ */
+export async function renewByPeer(
+  trust: TrustFolder,
+  addresses: readonly string[],
+  options: AskOptions = {},
+): Promise<void> {
+  const key = makeKey();
+  const csr = await makeRequest(key);
+  const failures: AgentError[] = [];
+  for (const address of addresses) {
+    try {
+      const { certificate, authority, authorityKey } = await askToRenew(address, trust, csr, options);
+      trust.replace({ certificate, authority, key, ...(authorityKey === undefined ? {} : { authorityKey }) });
+      return;
+    } catch (error) {
+      if (!(error instanceof AgentError) || !ANOTHER.has(error.code)) throw error;
+      failures.push(error);
+    }
+  }
+  throw summary('no instance gave this machine another certificate', failures);
 }
 
 interface Way {
@@ -147,28 +169,34 @@ export interface GranterOptions {
   readonly granted: (what: { kind: string; instance: string; addresses: readonly string[]; by: string }) => void;
 }
 
-/** How an instance lets others in: a handler of its peer endpoint. */
-export function makeGranter(options: GranterOptions): PeerHandlers['join'] {
-  return async (request, socket) => {
-    const { kind, by, proof } = entitled(request, socket, options);
-    const { trust, ports } = options;
-    const authority = trust.authority();
-    const { instance: name, addresses, csr } = request;
-    if (kind === 'instance' && addresses.length === 0)
-      throw new AgentError('BAD_REQUEST', 'an instance needs an address that others reach it by: set `address`');
-    const certificate = await authority.issue({ kind, name, addresses, request: { csr } });
-    options.granted({ kind, instance: name, addresses, by });
-    return {
-      format: PEER_FORMAT,
-      cluster: authority.cluster,
-      kind,
-      certificate,
-      authority: trust.credentials().authority,
-      ...(kind === 'instance' ? { authorityKey: authority.key } : {}),
-      instances: await options.instances(),
-      ports,
-      ...(proof === undefined ? {} : { proof }),
-    };
+/** How an instance lets others in, and gives those who are in another certificate: handlers of its peer endpoint. */
+export function makeGranter(options: GranterOptions): Pick<PeerHandlers, 'join' | 'renew'> {
+  return {
+    join: async (request, socket) => {
+      const { kind, by, proof } = entitled(request, socket, options);
+      const { instance: name, addresses, csr } = request;
+      if (kind === 'instance' && addresses.length === 0)
+        throw new AgentError('BAD_REQUEST', 'an instance needs an address that others reach it by: set `address`');
+      const grant = await sign({ kind, name, addresses, request: { csr } }, options);
+      options.granted({ kind, instance: name, addresses, by });
+      return { ...grant, ...(proof === undefined ? {} : { proof }) };
+    },
+    // the same again: of who asks only its certificate counts
+    renew: ({ csr }, { kind, name, addresses }) => sign({ kind, name, addresses, request: { csr } }, options),
+  };
+}
+
+async function sign(order: CertificateOrder, { trust, ports, instances }: GranterOptions): Promise<Grant> {
+  const authority = trust.authority();
+  return {
+    format: PEER_FORMAT,
+    cluster: authority.cluster,
+    kind: order.kind,
+    certificate: await authority.issue(order),
+    authority: trust.credentials().authority,
+    ...(order.kind === 'instance' ? { authorityKey: authority.key } : {}),
+    instances: await instances(),
+    ports,
   };
 }
 

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain, createServer } from 'node:net';
 import test from 'node:test';
 import { connect } from 'node:tls';
-import { askState, joinCluster, parseToken, printToken, readClusterSecret, TrustFolder } from '@quorate/agent';
+import {
+  askState,
+  joinCluster,
+  makeKey,
+  parseToken,
+  printToken,
+  readClusterSecret,
+  renewByPeer,
+  TrustFolder,
+} from '@quorate/agent';
 import { CLUSTER, Founder, Place } from './place.ts';
 
 const me = (place: Place, more: object = {}) => ({
@@ -48,6 +57,30 @@ test('publishers and readers get no key of the authority, and no state of an ins
     assert.ok(!existsSync(trust.files.caKey));
     await assert.rejects(askState(founder.address, trust), { code: 'NOT_TRUSTED', message: /for instances/ });
   }
+});
+
+test('whose certificate holds gets another for the same, and nothing more; whose does not joins again', async () => {
+  using place = new Place();
+  await using founder = await Founder.start(place.at('first/trust'));
+  const token = printToken(founder.tokens.issue(founder.site, { kind: 'publisher' }));
+  const { trust } = await joinCluster({ token }, me(place, { instance: 'ci' }));
+  const before = trust.identity();
+  await renewByPeer(trust, [DEAD, founder.address]);
+  const after = TrustFolder.open(trust.path).identity();
+  assert.notEqual(after.certificate.serialNumber, before.certificate.serialNumber);
+  assert.deepEqual({ ...after, certificate: 0 }, { ...before, certificate: 0 });
+  assert.ok(!existsSync(trust.files.caKey));
+
+  const over = { from: Date.now() - 20 * 86_400_000, to: Date.now() - 86_400_000 };
+  const key = makeKey();
+  const order = { kind: 'publisher', name: 'ci', request: { key }, span: over } as const;
+  const { authority } = trust.credentials();
+  trust.replace({ authority, certificate: await founder.trust.authority().issue(order), key });
+  await assert.rejects(renewByPeer(trust, [founder.address]), {
+    code: 'NOT_TRUSTED',
+    message: /still holds: join again/,
+  });
+  await assert.rejects(renewByPeer(trust, [DEAD]), { code: 'UNREACHABLE', message: /gave this machine another/ });
 });
 
 test("addresses are tried in turn: one that is dead, one of another instance, then the token's issuer", async () => {
@@ -174,6 +207,19 @@ test('strangers get no further: other paths, long bodies, rubbish, no TLS, no ce
   assert.doesNotMatch(plain, /HTTP/);
   assert.deepEqual(founder.granted, []);
   assert.deepEqual(founder.failures, []);
+});
+
+test('what is wrong at the granter is for its log, and no stranger hears of its files', async () => {
+  using place = new Place();
+  await using founder = await Founder.start(place.at('first/trust'));
+  const token = printToken(founder.tokens.issue(founder.site));
+  rmSync(founder.trust.files.caKey);
+  await assert.rejects(joinCluster({ token }, me(place)), (error: Error) => {
+    assert.match(error.message, /its log says why/);
+    assert.ok(!error.message.includes(founder.trust.path));
+    return true;
+  });
+  assert.match(String(founder.failures[0]), /ca\.key/);
 });
 
 test('who does not answer is given up in time', async () => {

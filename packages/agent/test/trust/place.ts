@@ -59,7 +59,7 @@ export class Founder implements AsyncDisposable {
     const tokens = new TokenBook(join(folder, 'tokens'), clock);
     const granted: object[] = [];
     const failures: unknown[] = [];
-    const join_ = makeGranter({
+    const granter = makeGranter({
       trust,
       tokens,
       secret: () => secret,
@@ -68,7 +68,7 @@ export class Founder implements AsyncDisposable {
       granted: (what) => granted.push(what),
     });
     const state = async () => ({ format: 1, instance: 'founder', cluster, generation: 1, incarnation: 'one' });
-    const handlers = { state, join: join_ };
+    const handlers = { state, ...granter };
     const failed = (error: unknown): void => {
       failures.push(error);
     };

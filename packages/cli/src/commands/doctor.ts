@@ -86,7 +86,7 @@ function certificate({ state }: Settings): Check[] {
   const folder = join(state, 'trust');
   if (!TrustFolder.exists(folder)) return [];
   const name = 'certificate';
-  const advice = 'ask an instance for a new token (quorate token), move the trust folder away, and join again';
+  const again = 'ask an instance for a new token (quorate token), move the trust folder away, and join again';
   try {
     const { kind, name: who, cluster, certificate } = TrustFolder.open(folder).identity();
     const [from, until] = [certificate.validFromDate, certificate.validToDate];
@@ -97,14 +97,18 @@ function certificate({ state }: Settings): Check[] {
       return [
         { name, result: 'fail', detail: `${detail}: not valid yet`, advice: 'set the clock of this machine right' },
       ];
-    if (days < 0) return [{ name, result: 'fail', detail: `${detail}: it is over`, advice }];
+    if (days < 0) return [{ name, result: 'fail', detail: `${detail}: it is over`, advice: again }];
     const soon = days < CERTIFICATE_DAYS_LEAST;
     // an instance's agent replaces it long before
     if (soon && kind === 'instance')
       return [
         { name, result: 'warn', detail, advice: "look into the agent's log why it was not replaced; quorate rotate" },
       ];
-    return [soon ? { name, result: 'warn', detail, advice } : { name, result: 'ok', detail }];
+    return [
+      soon
+        ? { name, result: 'warn', detail, advice: 'quorate rotate, before it is over' }
+        : { name, result: 'ok', detail },
+    ];
   } catch (error) {
     return [
       {

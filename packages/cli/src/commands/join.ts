@@ -115,10 +115,13 @@ async function entitlement(
       'with --secret it has to be said where the cluster is',
       'add --at 10.0.0.1,10.0.0.2: machines that belong to it',
     );
-  const addresses = at
-    .split(',')
-    .map((address) => (/^\[.*\]:|^[^:]+:/.test(address) ? address : withPort(address, DEFAULT_PORTS.peer)));
-  return { by: { secret: readClusterSecret(absolute(secret)), addresses }, kind: 'instance' };
+  return { by: { secret: readClusterSecret(absolute(secret)), addresses: peersOf(at) }, kind: 'instance' };
+}
+
+/** `HOST`, `HOST:PORT`, `[IPV6]:PORT`, with commas between, as `HOST:PORT` of peer endpoints. */
+export function peersOf(text: string): string[] {
+  const hasPort = /^(\[.*\]|[^:]+):\d+$/;
+  return text.split(',').map((address) => (hasPort.test(address) ? address : withPort(address, DEFAULT_PORTS.peer)));
 }
 
 const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(path));

@@ -73,9 +73,11 @@ describe('doctor', () => {
     const good = await look('reader', days(-1, 180));
     assert.equal(good.result, 'ok');
     assert.match(good.detail, /^reader web-1 of the cluster c-1, until 20\d\d-\d\d-\d\d$/);
-    assert.match((await look('reader', days(-1, 20))).advice!, /quorate token/);
+    assert.match((await look('reader', days(-1, 20))).advice!, /quorate rotate/);
     assert.match((await look('instance', days(-1, 20))).advice!, /quorate rotate/);
-    assert.match((await look('reader', days(-9, -1))).detail, /it is over/);
+    const over = await look('reader', days(-9, -1));
+    assert.match(over.detail, /it is over/);
+    assert.match(over.advice!, /quorate token/);
     assert.match((await look('reader', days(2, 9))).advice!, /clock/);
     chmodSync(place.path('a/var/lib/quorate/trust/key.pem'), 0o644);
     const { checks } = await examine(`store: dir:${place.path('store')}\n`);

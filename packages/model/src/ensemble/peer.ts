@@ -69,7 +69,13 @@ export interface JoinRequest {
   readonly proof?: string;
 }
 
-/** What it gets. */
+/** What somebody asks for whose certificate still holds: another one for the same. Who it is, its present certificate says. */
+export interface RenewalRequest {
+  readonly format: number;
+  readonly csr: string;
+}
+
+/** What both get. */
 export interface Grant {
   readonly format: number;
   readonly cluster: string;
@@ -134,6 +140,8 @@ const JoinSchema = v.object({
   proof: v.optional(secret),
 });
 
+const RenewalSchema = v.object({ format: v.number(), csr: pem });
+
 const GrantSchema = v.object({
   format: v.number(),
   cluster: v.pipe(v.string(), v.nonEmpty(), v.maxLength(128)),
@@ -159,6 +167,8 @@ export const decodePeerState = (bytes: Uint8Array | string): PeerState =>
   decodeRecord("the peer's state", PEER_FORMAT, StateSchema, bytes);
 export const decodeJoinRequest = (bytes: Uint8Array | string): JoinRequest =>
   decodeRecord('the request to join', PEER_FORMAT, JoinSchema, bytes);
+export const decodeRenewalRequest = (bytes: Uint8Array | string): RenewalRequest =>
+  decodeRecord('the request for a renewal', PEER_FORMAT, RenewalSchema, bytes);
 export const decodeGrant = (bytes: Uint8Array | string): Grant =>
   decodeRecord('the grant', PEER_FORMAT, GrantSchema, bytes);
 export const decodeRefusal = (bytes: Uint8Array | string): Refusal =>

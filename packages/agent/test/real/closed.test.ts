@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { makeAuthority } from '@quorate/agent';
 import { permissions, ZooKeeper } from '@quorate/zookeeper';
+import { backedUp, everything, Place, publishLine, restored } from '../../../store/test/backup/place.ts';
 import { ClosedEnsemble, contents, missing, type Papers, publishText } from './closed-ensemble.ts';
 
 const DAY_MS = 86_400_000;
@@ -73,6 +74,22 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     await assert.rejects(zk.delete('/quorate/format'), refused);
     await assert.rejects(zk.set('/quorate/gc', ''), refused);
     await assert.rejects(zk.reconfig({ leaving: [3] }), refused);
+  });
+
+  test('a publisher restores a backup, history too, and a reader takes one; a reader restores nothing', async () => {
+    await using place = await Place.make();
+    await using origin = await place.store('origin');
+    await publishLine(origin, 'moved', 70, (number) => ({ a: `version ${number}`, large: Buffer.alloc(600_000) }));
+    await backedUp(origin, place.path('origin.tar'));
+    await using readerStore = await ensemble.open(reader);
+    await assert.rejects(restored(readerStore, place.path('origin.tar')), { code: 'NOT_ALLOWED' });
+    await using publisherStore = await ensemble.open(publisher);
+    assert.deepEqual(await restored(publisherStore, place.path('origin.tar')), ['moved new']);
+    await backedUp(readerStore, place.path('ensemble.tar'));
+    await using back = await place.store('back');
+    assert.deepEqual(await restored(back, place.path('ensemble.tar')), ['moved new', 'web new']);
+    const { moved } = await everything(back);
+    assert.deepEqual(moved, (await everything(origin)).moved);
   });
 
   test('nothing that is there is open, the root and what ZooKeeper makes by itself included', async () => {

@@ -53,6 +53,7 @@ export async function doctor(flags: GlobalFlags): Promise<number> {
     swap(),
     lockHelper(),
     certificate(settings),
+    backups(settings),
     storeReachable(settings),
   ]);
   const checks = groups.flat();
@@ -318,6 +319,33 @@ async function lockHelper(): Promise<Check> {
     detail: 'flock(1) was not found',
     advice: 'install util-linux: one agent per state folder is kept by it',
   };
+}
+
+async function backups({ backup, state }: Settings): Promise<Check[]> {
+  if (!backup) return [];
+  const name = 'backups';
+  const usable = await access(backup.to, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  ); // the answer is the check
+  if (!usable) {
+    const advice = 'make the folder, mount the share, or name another under `backup:` in the settings';
+    return [{ name, result: 'fail', detail: `${backup.to} is not there, or cannot be written by this user`, advice }];
+  }
+  const report = (await readStatus(state))?.backup;
+  if (report?.state === 'failed')
+    return [
+      {
+        name,
+        result: 'warn',
+        detail: report.detail ?? 'the last one failed',
+        advice: '`quorate status` tells when the last one went well',
+      },
+    ];
+  const last = report?.last;
+  return [
+    { name, result: 'ok', detail: last ? `${last.file}, found whole at ${last.time}` : `none yet in ${backup.to}` },
+  ];
 }
 
 async function storeReachable(settings: Settings): Promise<Check[]> {

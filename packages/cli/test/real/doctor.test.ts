@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import test, { after, before, describe } from 'node:test';
 import { freePorts, makeAuthority, makeKey, TrustFolder } from '@quorate/agent';
@@ -53,6 +53,15 @@ describe('doctor', () => {
     assert.equal(checks.get('flock')?.result, 'fail');
     assert.match(checks.get('store')!.detail, /serves now/);
     assert.equal(checks.get('ports')?.detail, `${quorum}, ${election}, ${client} are free`);
+  });
+
+  test('the folder for backups must be there', async () => {
+    const settings = `store: dir:${place.path('store')}\nbackup: { to: ${place.path('backups')} }\n`;
+    const { code, checks } = await examine(settings);
+    assert.equal(code, 1);
+    assert.match(checks.get('backups')!.advice!, /make the folder, mount the share/);
+    mkdirSync(place.path('backups'));
+    assert.equal((await examine(settings)).checks.get('backups')?.detail, `none yet in ${place.path('backups')}`);
   });
 
   test("the certificate of a machine of a cluster is looked at: whose, until when, and that its key is its owner's alone", async () => {

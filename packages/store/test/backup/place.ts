@@ -65,7 +65,7 @@ export async function publishLine(
 }
 
 /** All that a store holds, but for versions, which are the adapter's own. */
-export async function everything(store: Store): Promise<object> {
+export async function everything(store: Store): Promise<Record<string, object>> {
   const found: Record<string, object> = {};
   for (const bundle of await store.bundles()) {
     const { version: _, ...head } = (await store.latest(bundle))!.head;

@@ -14,6 +14,7 @@ export { Member, type MemberOptions, type Started, type StartOptions } from './m
 export { stopMember } from './member-process.ts';
 export { orders } from './orders.ts';
 export { ownIdentity } from './own-member.ts';
+export { holderOf } from './ports.ts';
 export { identify, lives, type ProcessIdentity } from './process.ts';
 export { knownAddresses, knownServers } from './servers.ts';
 export {

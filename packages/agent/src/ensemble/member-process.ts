@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { sha256 } from '@quorate/model';
 import { replaceQuick } from '../disk/durable.ts';
 import { AgentError } from '../errors.ts';
 import type { LogFile } from './log-file.ts';
@@ -29,6 +30,17 @@ export interface Launch {
   readonly properties?: Readonly<Record<string, string>> | undefined;
 }
 
+/** A member's process, and with what it was started. */
+export interface RunningMember extends ProcessIdentity {
+  /** `launchMark` of its start; absent for one that was found without its note */
+  readonly settings?: string;
+}
+
+/** Tells one start's settings from another's. @param lines of zoo.cfg, but those that ZooKeeper itself changes */
+export function launchMark({ classPath, heap, properties = {} }: Launch, lines: readonly string[]): string {
+  return sha256(Buffer.from(JSON.stringify([classPath, heap, properties, lines])));
+}
+
 const pidFile = (folder: string): string => join(folder, 'pid.json');
 
 /**
@@ -39,7 +51,8 @@ export async function launchMember(
   folder: string,
   log: LogFile,
   launch: Launch,
-): Promise<{ readonly identity: ProcessIdentity; readonly ended: Promise<Ending> }> {
+  settings: string,
+): Promise<{ readonly running: RunningMember; readonly ended: Promise<Ending> }> {
   const logback = join(folder, 'logback.xml');
   await writeFile(logback, LOGBACK);
   const out = await log.open();
@@ -52,8 +65,9 @@ export async function launchMember(
     child.unref();
     const identity = await identify(child.pid!);
     if (!identity) throw new AgentError('MEMBER_FAILED', `the ZooKeeper member ended at once: see ${log.path}`);
-    replaceQuick(pidFile(folder), JSON.stringify(identity), 0o644);
-    return { identity, ended };
+    const running = { ...identity, settings };
+    replaceQuick(pidFile(folder), JSON.stringify(running), 0o644);
+    return { running, ended };
   } finally {
     await out.close();
   }
@@ -88,8 +102,8 @@ function javaOptions(folder: string, logback: string, { heap, properties = {}, c
 }
 
 /** The process that was noted for a member's folder, if it is still that one; also where an agent died before it could note it. */
-export async function runningMember(folder: string): Promise<ProcessIdentity | undefined> {
-  const noted = parseIdentity(await readFile(pidFile(folder), 'utf8').catch(() => '')); // never noted
+export async function runningMember(folder: string): Promise<RunningMember | undefined> {
+  const noted = parseIdentity<RunningMember>(await readFile(pidFile(folder), 'utf8').catch(() => '')); // never noted
   // after a reboot the same number and start time may be a stranger's: what it runs and where is looked at too
   if (noted && (await lives(noted)) && (await worksIn(noted.pid, folder, MAIN_CLASS))) return noted;
   return runningIn(folder, MAIN_CLASS);

@@ -16,9 +16,16 @@ import {
 import { requireJars } from './jars.ts';
 import { requireJava } from './java.ts';
 import { LogFile } from './log-file.ts';
-import { endMember, launchMember, runningMember } from './member-process.ts';
+import {
+  endMember,
+  type Launch,
+  launchMark,
+  launchMember,
+  type RunningMember,
+  runningMember,
+} from './member-process.ts';
 import { checkPorts, type ListenPort } from './ports.ts';
-import { lives, memoryKills, openFiles, type ProcessIdentity } from './process.ts';
+import { lives, memoryKills, openFiles } from './process.ts';
 import { type Ending, explainEnd, readTrouble, type Trouble } from './trouble.ts';
 
 /** With less room than a new transaction log reserves, a member would end with its first write. Bytes. */
@@ -73,11 +80,12 @@ export class Member {
   readonly folder: string;
   readonly #options: MemberOptions;
   readonly #log: LogFile;
-  #process: ProcessIdentity | undefined;
+  #process: RunningMember | undefined;
   /** how our child ended; unknown for a process that another agent started */
   #ending: Ending | undefined;
   /** what the kernel had killed for memory when the process was started or taken over */
   #killsBefore = 0;
+  #outdated = false;
   /** bytes of the log when it last served: what is older explains nothing */
   #logRead = 0;
 
@@ -155,6 +163,11 @@ export class Member {
     return explainEnd(this.#ending, log, (await memoryKills()) - this.#killsBefore, { folder, heap });
   }
 
+  /** Whether the process runs with other settings, or another ZooKeeper, than a start would give it now. */
+  get isOutdated(): boolean {
+    return this.#outdated;
+  }
+
   /** Whether the disk below it has little room left. */
   async hasLittleRoom(): Promise<boolean> {
     return (await this.#room()) < ROOM_LITTLE;
@@ -219,14 +232,16 @@ export class Member {
   }
 
   /** The process that was started for this folder, if it is still that one; also where an agent died before it could note it. */
-  async #running(): Promise<ProcessIdentity | undefined> {
+  async #running(): Promise<RunningMember | undefined> {
     return (await this.lives()) ? this.#process : runningMember(this.folder);
   }
 
-  async #take(running: ProcessIdentity): Promise<void> {
+  async #take(running: RunningMember): Promise<void> {
     if (this.#process?.pid === running.pid && this.#process.started === running.started) return;
     this.#process = running;
     this.#logRead = 0;
+    const mark = running.settings && (await this.#mark());
+    this.#outdated = mark !== undefined && mark !== running.settings;
     this.#killsBefore = await memoryKills();
   }
 
@@ -306,14 +321,31 @@ export class Member {
     return name;
   }
 
-  async #spawn(java: string, classPath: string): Promise<ProcessIdentity> {
+  async #spawn(java: string, classPath: string): Promise<RunningMember> {
     const { heap, properties } = this.#options;
-    const launched = await launchMember(this.folder, this.#log, { java, classPath, heap, properties });
+    const launch = { java, classPath, heap, properties };
+    const launched = await launchMember(this.folder, this.#log, launch, this.#markOf(launch));
     this.#ending = undefined;
     void launched.ended.then((ending) => {
       this.#ending = ending;
     });
-    return launched.identity;
+    return launched.running;
+  }
+
+  /** What a start would be marked with now; undefined when it could not be started. */
+  async #mark(): Promise<string | undefined> {
+    const { heap, properties, jars } = this.#options;
+    try {
+      return this.#markOf({ java: '', classPath: (await requireJars(jars)).classPath, heap, properties });
+    } catch (error) {
+      // the jars are gone: told when it must be started again
+      if ((error as AgentError).code === 'NO_JAVA') return undefined;
+      throw error;
+    }
+  }
+
+  #markOf(launch: Launch): string {
+    return launchMark(launch, zooCfg(this.#options, '').split('\n'));
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { AgentError } from '../errors.ts';
 import { openFiles } from './process.ts';
 
@@ -57,8 +58,13 @@ export async function holderOf(port: number): Promise<string | undefined> {
   }
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     if (!(await openFiles(pid)).some((file) => sockets.has(file))) continue;
-    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'a process that has ended');
-    return `${name.trim()} (pid ${pid})`;
+    return `${await programOf(pid)} (pid ${pid})`;
   }
   return undefined;
+}
+
+/** As it was called: threads and some programs name themselves otherwise (`nginx: master process …`). */
+async function programOf(pid: string): Promise<string> {
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // ended meanwhile
+  return basename(/^[^\0 :]+/.exec(command)?.[0] ?? 'a process');
 }

@@ -46,6 +46,8 @@ export interface Seen {
   readonly trouble?: Trouble;
   /** whether its disk has little room, or its files were removed under it: looked at while it serves */
   readonly littleRoom?: boolean;
+  /** the number of a process that was started with other settings than those of now */
+  readonly outdated?: number;
   readonly lostFiles?: boolean;
   /** when it was last started, taken over, or served */
   readonly quietSince: number;
@@ -98,15 +100,21 @@ export function judge(seen: Seen): Judgement {
   };
 }
 
-function judgeServing({ littleRoom, lostFiles }: Seen, health: MemberHealth): MemberReport {
+function judgeServing({ littleRoom, lostFiles, outdated }: Seen, health: MemberHealth): MemberReport {
   if (lostFiles)
     return {
       state: 'corrupt',
       mode: health.mode,
       detail: 'its data was removed while it runs: what it acknowledges is not on disk; it must begin anew',
     };
-  const detail = littleRoom ? { detail: 'its disk is almost full: free some room' } : {};
-  return { state: 'serving', mode: health.mode, health, ...detail };
+  const serving = { state: 'serving', mode: health.mode, health } as const;
+  if (littleRoom) return { ...serving, detail: 'its disk is almost full: free some room' };
+  if (outdated)
+    return {
+      ...serving,
+      detail: `it still runs with former settings or jars: end it (kill ${outdated}), one machine after the other, and it starts with those of now`,
+    };
+  return serving;
 }
 
 function judgeEnded({ now, triedAt, tries, trouble }: Seen): Judgement {
@@ -176,7 +184,13 @@ export async function* superviseMember(
     } else servingSince = undefined;
     if (lives) await rotateLog();
     const trouble = serves ? undefined : (failure ?? (await member.trouble()));
-    const concerns = serves ? { littleRoom: await member.hasLittleRoom(), lostFiles: await member.lostItsFiles() } : {};
+    const concerns = serves
+      ? {
+          littleRoom: await member.hasLittleRoom(),
+          lostFiles: await member.lostItsFiles(),
+          ...(member.isOutdated ? { outdated: member.pid! } : {}),
+        }
+      : {};
     const asked = lives && !serves && now - quietSince > stuckAfter;
     const othersServe = asked && options.othersServe ? await options.othersServe(signal) : undefined;
     return {

@@ -31,12 +31,16 @@ export const missing = !(await findJava())
 const WITHIN_MS = 60_000;
 
 /** Waits for a condition and returns what it said. */
-export async function until<T>(what: string, condition: () => Promise<T> | T): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string | (() => string),
+  condition: () => Promise<T> | T,
+): Promise<NonNullable<T>> {
   const end = performance.now() + WITHIN_MS;
   for (;;) {
     const value = await condition();
     if (value) return value;
-    assert.ok(performance.now() < end, `not within ${WITHIN_MS / 1000} s: ${what}`);
+    const wanted = typeof what === 'string' ? what : what();
+    assert.ok(performance.now() < end, `not within ${WITHIN_MS / 1000} s: ${wanted}`);
     await delay(50);
   }
 }

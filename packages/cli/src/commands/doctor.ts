@@ -5,10 +5,11 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   exchangeHelper,
-  findJars,
-  findJava,
+  holderOf,
   parseServer,
   readStatus,
+  requireJars,
+  requireJava,
   type Settings,
   TrustFolder,
 } from '@quorate/agent';
@@ -122,28 +123,29 @@ function certificate({ state }: Settings): Check[] {
   }
 }
 
-async function java({ member, store }: Settings): Promise<Check[]> {
-  const found = await findJava();
-  const jars = await findJars(member?.jars);
-  const missing = member ? 'fail' : 'warn';
-  if (!member && store?.startsWith('dir:')) return [];
+async function java({ member, ensemble, store }: Settings): Promise<Check[]> {
+  const needed = member ?? ensemble;
+  if (!needed && store?.startsWith('dir:')) return [];
+  const missing = needed ? 'fail' : 'warn';
+  const look = async (name: string, found: () => Promise<string>): Promise<Check> => {
+    try {
+      return { name, result: 'ok', detail: await found() };
+    } catch (error) {
+      // "what is wrong: what to do"
+      const [detail, ...advice] = (error as Error).message.split(': ');
+      const only = needed ? '' : '; only a machine with a ZooKeeper member needs it';
+      return { name, result: missing, detail: detail!, advice: `${advice.join(': ')}${only}` };
+    }
+  };
   return [
-    found
-      ? { name: 'Java', result: 'ok', detail: `${found.major} (${found.path})` }
-      : {
-          name: 'Java',
-          result: missing,
-          detail: 'not found',
-          advice: 'install a JRE, for example openjdk-17-jre-headless; only a machine with a ZooKeeper member needs it',
-        },
-    jars
-      ? { name: 'ZooKeeper', result: 'ok', detail: jars }
-      : {
-          name: 'ZooKeeper',
-          result: missing,
-          detail: 'its jars were not found',
-          advice: 'npm run jars in a checkout brings them, or set member.jars to a folder that has them',
-        },
+    await look('Java', async () => {
+      const { major, path } = await requireJava();
+      return `${major} (${path})`;
+    }),
+    await look('ZooKeeper', async () => {
+      const { version = 'of an unknown version', folder } = await requireJars(needed?.jars);
+      return `${version} (${folder})`;
+    }),
   ];
 }
 
@@ -162,16 +164,18 @@ async function ports({ member, state }: Settings): Promise<Check[]> {
   const running = (await readStatus(state))?.member?.state === 'serving';
   if (running) return [{ name: 'member', result: 'ok', detail: `member ${member.id} serves` }];
   const { quorumPort, electionPort, clientPort } = parseServer(member.id, own);
-  const taken: number[] = [];
-  for (const port of [quorumPort, electionPort, clientPort]) if (!(await isFree(port))) taken.push(port);
+  const taken: string[] = [];
+  for (const port of [quorumPort, electionPort, clientPort])
+    if (!(await isFree(port)))
+      taken.push(`${port} is in use by ${(await holderOf(port)) ?? 'a process that is hidden from this user'}`);
   if (taken.length === 0)
     return [{ name: 'ports', result: 'ok', detail: `${quorumPort}, ${electionPort}, ${clientPort} are free` }];
   return [
     {
       name: 'ports',
       result: 'warn',
-      detail: `${taken.join(', ')} are in use`,
-      advice: 'if that is not this member, find out by `ss -ltnp` who has them',
+      detail: taken.join(', '),
+      advice: 'unless that is this member (java): end it, or set other ports',
     },
   ];
 }

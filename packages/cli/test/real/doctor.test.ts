@@ -49,6 +49,7 @@ describe('doctor', () => {
     const { code, checks } = await examine(`store: zk://127.0.0.1:${client}/q\n${member}`, env);
     assert.equal(code, 1);
     assert.match(checks.get('Java')!.advice!, /install a JRE/);
+    assert.match(checks.get('ZooKeeper')!.advice!, /^unpack Apache's archive/);
     assert.equal(checks.get('Java')?.result, 'fail');
     assert.equal(checks.get('flock')?.result, 'fail');
     assert.match(checks.get('store')!.detail, /serves now/);
@@ -100,7 +101,7 @@ describe('doctor', () => {
     t.after(() => server.close());
     const servers = `{ 1: '127.0.0.1:${quorum}:${election}:${client}' }`;
     const { checks } = await examine(`store: dir:${place.path('store')}\nmember: { id: 1, servers: ${servers} }\n`);
-    assert.equal(checks.get('ports')?.detail, `${client} are in use`);
+    assert.equal(checks.get('ports')?.detail, `${client} is in use by node (pid ${process.pid})`);
     const wrong = await examine(`store: dir:${place.path('store')}\nmember: { id: 2, servers: ${servers} }\n`);
     assert.equal(wrong.code, 1);
     assert.match(wrong.checks.get('member')!.detail, /member\.id is 2, but member\.servers does not have it/);

@@ -5,6 +5,7 @@ import { printToken, TokenBook, TrustFolder, withPort } from '@quorate/agent';
 import { DEFAULT_PORTS } from '@quorate/model';
 import { Fleet, until } from '../src/index.ts';
 import { Desk } from './desk.ts';
+import { type Measured, shown } from './figures.ts';
 import { broken, type Deed } from './history.ts';
 import { Machine } from './machine.ts';
 import { behind, type Observation, type Present, unsettled, votersFor } from './settled.ts';
@@ -19,10 +20,12 @@ const PATIENCE = 240_000;
 /** ms between two looks that must show the same before it counts as settled */
 const STILL = 2000;
 
-export interface Measured {
-  readonly what: string;
-  readonly value: number;
-  readonly unit: 'ms' | 's' | 'MB' | 'KB';
+/** Machines of the cluster that are off, or out of reach. */
+export interface Exceptions {
+  /** they keep their places until they are back */
+  readonly away?: readonly Machine[];
+  /** they are to be taken for dead, and out of the membership */
+  readonly without?: readonly Machine[];
 }
 
 export interface LabOptions {
@@ -42,6 +45,7 @@ export class Lab implements AsyncDisposable {
   readonly #begun = performance.now();
   /** all that ever were: their applications' readings count too */
   readonly #ever: Machine[] = [];
+  readonly #stock: Machine[] = [];
   #desk: Desk | undefined;
 
   private constructor(fleet: Fleet, { tell }: LabOptions) {
@@ -73,7 +77,7 @@ export class Lab implements AsyncDisposable {
 
   measure(what: string, value: number, unit: Measured['unit']): void {
     this.measured.push({ what, value, unit });
-    this.#say(`measured: ${what}: ${value.toFixed(unit === 's' ? 2 : 0)} ${unit}`);
+    this.#say(`measured: ${what}: ${shown({ value, unit })}`);
   }
 
   // ── machines ──────────────────────────────────────────────────────────────────────────────────
@@ -120,6 +124,10 @@ export class Lab implements AsyncDisposable {
   }
 
   async #new(zone?: string): Promise<Machine> {
+    return (zone === undefined && this.#stock.shift()) || this.#make(zone);
+  }
+
+  async #make(zone?: string): Promise<Machine> {
     const number = this.#ever.length;
     const where = zone ?? ZONES[number % ZONES.length]!;
     const machine = new Machine(await this.fleet.add({ id: `web-${number + 1}`, zone: where }), ROOT);
@@ -144,17 +152,55 @@ export class Lab implements AsyncDisposable {
     return this.machines.filter(({ instance }) => instance.running);
   }
 
-  /** A machine leaves in order, and is ended. */
+  /** A machine leaves in order, and is ended. Its disk stays. */
   async leave(machine: Machine): Promise<void> {
     await machine.quorate('leave', '--wait', '240');
     await this.lose(machine);
   }
 
-  /** A machine ends at once and never comes back. */
+  /** A machine ends at once, and nobody waits for it. Its disk stays. */
   async lose(machine: Machine): Promise<void> {
     this.machines.splice(this.machines.indexOf(machine), 1);
     await this.#desk?.tell(this.running);
     await machine.cutPower();
+  }
+
+  /** A machine that had left, or was lost, is there again with the disk that it had. */
+  async bringBack(machine: Machine): Promise<void> {
+    await machine.instance.start();
+    await machine.quorate('leave', '--undo');
+    machine.boot();
+    this.machines.push(machine);
+    await this.#desk?.tell(this.running);
+  }
+
+  /** Makes machines beforehand, for those that are wanted later: a measurement should not measure the testbed. */
+  async stock(count: number): Promise<void> {
+    for (let at = 0; at < count; at++) this.#stock.push(await this.#make());
+  }
+
+  /** What is done restarts nothing on these machines. */
+  async untouched<T>(machines: readonly Machine[], work: () => Promise<T>): Promise<T> {
+    const servers = (): (number | undefined)[] => machines.map(({ member }) => member);
+    const before = servers();
+    const value = await work();
+    const after = servers();
+    const again = machines.filter((_, at) => before[at] !== after[at]).map(({ id }) => id);
+    if (again.length > 0) throw new Error(`the ZooKeeper servers of ${again.join(', ')} are not those that ran before`);
+    return value;
+  }
+
+  everybody(): Machine['instance'][] {
+    return [...this.running.map(({ instance }) => instance), this.desk.instance];
+  }
+
+  /** These machines reach only each other, and the others, with the desk, only each other. */
+  cutOff(machines: readonly Machine[]): Promise<void> {
+    const group = machines.map(({ instance }) => instance);
+    return this.fleet.partition(
+      group,
+      this.everybody().filter((one) => !group.includes(one)),
+    );
   }
 
   /** The machine whose server leads the ensemble. */
@@ -166,6 +212,11 @@ export class Lab implements AsyncDisposable {
   async inMode(...modes: string[]): Promise<Machine[]> {
     const told = await Promise.all(this.running.map((machine) => machine.mode()));
     return this.running.filter((_, at) => modes.includes(told[at] ?? ''));
+  }
+
+  /** A machine's server sees that it has no majority. */
+  async falls(machine: Machine): Promise<void> {
+    await until(`${machine.id} serves no more`, async () => (await machine.mode()) === undefined, PATIENCE);
   }
 
   voters(): Promise<Machine[]> {
@@ -205,26 +256,32 @@ export class Lab implements AsyncDisposable {
     await until('a publish is acknowledged', async () => isPublished(await this.desk.deeds(), from), PATIENCE);
   }
 
+  /** So many more releases are acknowledged: how time goes by in a story. */
+  async publishesMore(count: number): Promise<void> {
+    const acknowledged = async (): Promise<number> =>
+      (await this.desk.deeds()).filter(({ kind }) => kind === 'acknowledged').length;
+    const from = await acknowledged();
+    await until(`${count} publishes are acknowledged`, async () => (await acknowledged()) >= from + count, PATIENCE);
+  }
+
   // ── how it stands ─────────────────────────────────────────────────────────────────────────────
 
   look(): Promise<Observation> {
     return this.desk.look();
   }
 
-  /**
-   * All is as it should be, and stays so for a moment.
-   * @param away machines of the cluster that are off or out of reach, and not to be taken for dead
-   */
-  async settles(away: readonly Machine[] = []): Promise<void> {
-    await this.#comes('the ensemble settles', (seen) => unsettled(seen, this.#present(away), away.map(present)), STILL);
+  /** All is as it should be, and stays so for a moment. */
+  async settles(but: Exceptions = {}): Promise<void> {
+    const away = (but.away ?? []).map(present);
+    await this.#comes('the ensemble settles', (seen) => unsettled(seen, this.#present(but), away), STILL);
   }
 
-  async converges(away: readonly Machine[] = []): Promise<void> {
-    await this.#comes('every machine is on the head', (seen) => behind(seen, BUNDLE, this.#present(away)));
+  async converges(but: Exceptions = {}): Promise<void> {
+    await this.#comes('every machine is on the head', (seen) => behind(seen, BUNDLE, this.#present(but)));
   }
 
-  #present(away: readonly Machine[]): Present[] {
-    return this.running.filter((machine) => !away.includes(machine)).map(present);
+  #present({ away = [], without = [] }: Exceptions): Present[] {
+    return this.running.filter((machine) => !away.includes(machine) && !without.includes(machine)).map(present);
   }
 
   /** Waits until nothing is missing; after `still` ms nothing may have changed. */

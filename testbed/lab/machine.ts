@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Instance, quorate, type Ran, type Spawned, startAgent, until } from '../src/index.ts';
@@ -91,6 +92,15 @@ export class Machine {
     signal(pid, name);
   }
 
+  /** All of its processes stand still, as when a hypervisor stops it; and go on. */
+  freeze(): void {
+    for (const pid of this.instance.processes()) signal(pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    for (const pid of this.instance.processes()) signal(pid, 'SIGCONT');
+  }
+
   /** It is gone when this returns. */
   async killMember(): Promise<void> {
     const pid = this.member;
@@ -114,6 +124,18 @@ export class Machine {
     const found = [this.#running('QuorumPeerMain').length, this.#running('quorate.js agent').length];
     const names = ['ZooKeeper servers', 'agents'];
     return found.flatMap((count, at) => (count === 1 ? [] : [`${this.id} runs ${count} ${names[at]}`]));
+  }
+
+  /** MB that a process alone would give back: its own pages, and its share of those it has in common with others. */
+  memory(pid: number): number {
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)![1]) / 1024;
+  }
+
+  /** MB that a folder takes on the disk, one of its folders left out. */
+  async diskOf(folder: string, but?: string): Promise<number> {
+    const { stdout } = await this.instance.run(['du', '-sk', ...(but ? [`--exclude=${but}`] : []), folder]);
+    return Number.parseInt(stdout, 10) / 1024;
   }
 
   agentLog(): Promise<string> {

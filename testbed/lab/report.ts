@@ -1,4 +1,4 @@
-import type { Measured } from './lab.ts';
+import { spread } from './figures.ts';
 import type { Told } from './tell.ts';
 
 /** A table of what was told, then what was measured. */
@@ -19,22 +19,12 @@ export function summary(told: readonly Told[]): string {
   ].join('\n');
 }
 
-/** Several values of one name are shown as their least, middle and greatest. */
 function measurements(told: readonly Told[]): string[] {
-  const all = told.flatMap(({ measured }) => measured);
-  if (all.length === 0) return [];
-  const rows = [...Map.groupBy(all, ({ what }) => what)].map(([what, values]) => [what, spread(values)]);
-  return ['', aligned(rows)];
-}
-
-function spread(values: readonly Measured[]): string {
-  const { unit } = values[0]!;
-  const numbers = values.map(({ value }) => value).sort((a, b) => a - b);
-  const shown = (value: number): string => value.toFixed(unit === 's' ? 2 : 0);
-  const [least, middle, most] = [numbers[0]!, numbers[Math.floor(numbers.length / 2)]!, numbers.at(-1)!].map(shown);
-  return numbers.length === 1
-    ? `${middle} ${unit}`
-    : `${least} – ${middle} – ${most} ${unit}  (${numbers.length} times)`;
+  const named = Map.groupBy(
+    told.flatMap(({ measured }) => measured),
+    ({ what }) => what,
+  );
+  return named.size === 0 ? [] : ['', aligned([...named].map(([what, values]) => [what, spread(values)]))];
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {

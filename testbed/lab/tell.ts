@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { run } from '../src/index.ts';
-import { Lab, type Measured } from './lab.ts';
+import type { Measured } from './figures.ts';
+import { Lab } from './lab.ts';
 import type { NamedStory, Size } from './story.ts';
 
 export interface Told {

@@ -21,23 +21,48 @@ export function watchFleet(instance: Instance): Spawned {
   return instance.spawn(command, { log: 'fleet.log', env: { NODE_OPTIONS: '' } });
 }
 
-/** Declares the first three (or all) instances as the ensemble, and runs an agent on each: what the README tells a user to do. */
+/** A cluster of all instances, with an agent on each, settled: what the README tells a user to do. */
 export async function raise(fleet: Fleet): Promise<void> {
-  const members = fleet.instances
-    .slice(0, 3)
-    .map(({ address }) => address)
-    .join(',');
-  for (const instance of fleet.instances) {
-    const { code, stderr } = await quorate(instance, ['init', '--members', members]);
-    if (code !== 0) throw new Error(`init failed on ${instance.id}: ${stderr}`);
-    startAgent(instance);
-  }
+  const [first, ...others] = fleet.instances;
+  const founded = JSON.parse(await done(first!, ['init', '--json', '--zone', first!.zone])) as { token: string };
+  startAgent(first!);
   await until(
-    'every instance shows itself',
-    async () => {
-      const { code, stdout } = await quorate(fleet.instances[0]!, ['fleet', '--json']);
-      return code === 0 && (JSON.parse(stdout) as { instances: unknown[] }).instances.length === fleet.instances.length;
-    },
-    180_000, // machines that share few cores with others start slowly
+    'the first member serves',
+    async () => (await quorate(first!, ['ensemble', 'status'])).code === 0,
+    SLOWLY_MS,
   );
+  await Promise.all(
+    others.map(async (instance) => {
+      await done(instance, ['join', founded.token, '--zone', instance.zone]);
+      startAgent(instance);
+    }),
+  );
+  const voters = Math.min(5, fleet.instances.length - ((fleet.instances.length + 1) % 2));
+  await until(
+    'every instance shows itself, and the ensemble is settled',
+    async () => {
+      const shown = await quorate(first!, ['fleet', '--json']);
+      const status = await quorate(first!, ['ensemble', 'status', '--json']);
+      if (shown.code !== 0 || status.code !== 0) return false;
+      const { instances } = JSON.parse(shown.stdout) as { instances: unknown[] };
+      const { plan, members } = JSON.parse(status.stdout) as EnsembleStatus;
+      const voting = members.filter(({ role }) => role === 'voter').length;
+      return instances.length === fleet.instances.length && plan?.settled === true && voting === voters;
+    },
+    SLOWLY_MS,
+  );
+}
+
+/** ms: machines that share few cores with others start slowly. */
+const SLOWLY_MS = 180_000;
+
+interface EnsembleStatus {
+  readonly plan?: { readonly settled: boolean };
+  readonly members: readonly { readonly role: string }[];
+}
+
+async function done(instance: Instance, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await quorate(instance, args);
+  if (code !== 0) throw new Error(`quorate ${args[0]} failed on ${instance.id}: ${stdout}${stderr}`);
+  return stdout;
 }

@@ -153,6 +153,7 @@ const FileSchema = v.strictObject({
           voters: v.optional(v.picklist([1, 3, 5, 7], '1, 3, 5 or 7'), DEFAULT_CLUSTER.voters as 5),
           members: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(254)), DEFAULT_CLUSTER.members),
           deadAfter: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), DEFAULT_CLUSTER.deadAfter),
+          keep: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
         }),
         {},
       ),

@@ -71,6 +71,15 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/ensemble-status.ts').then(({ ensembleStatus }) => ensembleStatus(globals(command)))),
     );
 
+    addHere('set', 'shows or changes what holds for the whole cluster', 'quorate ensemble set --voters 3 --keep 500')
+      .option('--voters <count>', 'the most machines that vote: 1, 3, 5 or 7')
+      .option('--members <count>', 'the most machines that run a member, observers included')
+      .option('--dead-after <seconds>', 'of silence until a machine counts as dead')
+      .option('--keep <releases>', 'the newest of each bundle that stay; all to keep all')
+      .action((_, command: Command) =>
+        finish(import('./commands/ensemble-set.ts').then(({ setCluster }) => setCluster(globals(command)))),
+      );
+
     addHere(
       'recover',
       'founds the ensemble again from this machine, when its majority is lost for good',

@@ -1,4 +1,4 @@
-import type { ClusterRecord, MachineRecord, MemberRecord, PlanRecord } from '@quorate/model';
+import type { ClusterRecord, ClusterSettings, MachineRecord, MemberRecord, PlanRecord } from '@quorate/model';
 import type { CallOptions } from './store.ts';
 
 /** One server of the ensemble's own configuration. */
@@ -38,6 +38,9 @@ export interface Ensemble {
   cluster(options?: CallOptions): Promise<ClusterRecord | undefined>;
   /** Writes what a new ensemble begins with, or what a re-founded one goes on with. Repeatable. */
   found(cluster: ClusterRecord, first: MemberRecord, options?: CallOptions): Promise<void>;
+
+  /** Changes what holds for the whole cluster; what is undefined is taken out. @throws StoreError NOT_FOUND before it is founded */
+  adjust(change: Partial<ClusterSettings>, options?: CallOptions): Promise<ClusterRecord>;
 
   /** The configuration as the ensemble's leader has it now. */
   configuration(options?: CallOptions): Promise<EnsembleConfiguration>;

@@ -13,11 +13,13 @@ import {
   planEnsemble,
   viewOf,
 } from '@quorate/model';
-import { type Ensemble, type EnsembleConfiguration, type Lead, StoreError } from '@quorate/store';
+import { type Collected, type Ensemble, type EnsembleConfiguration, type Lead, StoreError } from '@quorate/store';
 import { News } from './news.ts';
 
 /** ms between looks while nothing is told: what is silent tells nothing. */
 const LOOK_MS = 1000;
+/** ms of leading between looks for releases that nobody needs */
+const COLLECT_MS = 3_600_000;
 /** ms in which a port that is alive takes a connection */
 const PROBE_MS = 1000;
 
@@ -37,6 +39,8 @@ export interface ControllerOptions {
     },
     signal: AbortSignal,
   ) => Promise<string | undefined>;
+  /** Takes releases beyond the newest so many out of the store, where the cluster is set to. */
+  readonly collect?: (keep: number, signal: AbortSignal) => Promise<Collected>;
   readonly log: (line: string) => void;
 }
 
@@ -72,6 +76,7 @@ export class Controller {
   async #reign(lead: Lead, until: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([lead.signal, until]);
     const watch = new Watch();
+    let collectAt = performance.now() + COLLECT_MS;
     const told = new Told(this.#options);
     const news = new News();
     news.follow(this.#options.ensemble.changes('everything', { signal }));
@@ -81,6 +86,10 @@ export class Controller {
       const trouble = plan.step && (await this.#take(plan.step, plan, seen, signal));
       await this.#tidy(seen, signal);
       await told.tell(plan, trouble, signal);
+      if (plan.settled && performance.now() >= collectAt) {
+        collectAt = performance.now() + COLLECT_MS;
+        await this.#collect(seen.cluster.settings.keep, signal);
+      }
       if (!plan.step || trouble) await news.wait(LOOK_MS, signal);
     }
   }
@@ -156,6 +165,14 @@ export class Controller {
       if (!(error instanceof StoreError)) throw error;
       return error.message;
     }
+  }
+
+  async #collect(keep: number | undefined, signal: AbortSignal): Promise<void> {
+    const { collect, log } = this.#options;
+    if (keep === undefined || !collect) return;
+    const { releases, blobs, bytes } = await collect(keep, signal);
+    if (releases > 0)
+      log(`info  store: ${releases} old releases are taken out, and ${blobs} contents of ${bytes} bytes`);
   }
 
   async #tidy(seen: EnsembleObservation, signal: AbortSignal): Promise<void> {

@@ -280,6 +280,7 @@ export class EnsembleManager {
         instance: settings.instance,
         log,
         terminated: () => terminatedOf(discovery),
+        collect: (keep, signal) => this.#store!.collect({ keep }, { signal }),
         admit: (machine, { cluster, records, terminated }, signal) => {
           const known = records.map(({ instance }) => instance);
           const { incarnation } = this.#member.identity;

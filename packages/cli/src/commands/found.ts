@@ -149,7 +149,7 @@ function ownAddress(): string {
   );
 }
 
-function oddNumber(text: string): number {
+export function oddNumber(text: string): number {
   const voters = wholeNumber('--voters', text);
   if (voters % 2 === 1 && voters <= 7) return voters;
   throw new CliError(

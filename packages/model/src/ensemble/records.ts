@@ -11,6 +11,8 @@ export const DEFAULT_DEAD_AFTER = 300;
 export interface ClusterSettings extends EnsembleSettings {
   /** seconds that a machine may be silent, as the leader alone measures them, until it counts as dead */
   readonly deadAfter: number;
+  /** the newest releases of each bundle that stay; all where absent */
+  readonly keep?: number;
 }
 
 export const DEFAULT_CLUSTER: ClusterSettings = { ...DEFAULT_ENSEMBLE, deadAfter: DEFAULT_DEAD_AFTER };
@@ -106,6 +108,7 @@ const ClusterSchema = v.object({
     voters: odd,
     members: v.pipe(positive, v.maxValue(254)),
     deadAfter: positive,
+    keep: v.optional(positive),
   }),
 });
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));

@@ -1,5 +1,6 @@
 import {
   type ClusterRecord,
+  type ClusterSettings,
   decodeCluster,
   decodeMachine,
   decodeMember,
@@ -62,6 +63,24 @@ export class ZooKeeperEnsemble implements Ensemble {
       const reason = `founded, generation ${cluster.generation}`;
       await this.#put(zk, PLAN, { controller: first.instance, settled: false, reason });
       await this.#put(zk, CLUSTER, cluster); // last: whoever finds it finds the rest
+    });
+  }
+
+  adjust(change: Partial<ClusterSettings>, options: CallOptions = {}): Promise<ClusterRecord> {
+    return this.#call(options, async (zk) => {
+      for (;;) {
+        const found = await orUndefined(zk.get(CLUSTER));
+        if (!found) throw new StoreError('NOT_FOUND', 'the ensemble is not founded yet');
+        const before = decodeCluster(found.data);
+        const after = { ...before, settings: { ...before.settings, ...change } };
+        try {
+          await zk.set(CLUSTER, encodeEnsembleRecord(after), { version: found.stat.version });
+          return after;
+        } catch (error) {
+          // somebody else adjusts too, or the answer was lost: the same again does no harm
+          if (!isCode(error, 'BAD_VERSION', 'CONNECTION_LOSS')) throw error;
+        }
+      }
     });
   }
 

@@ -1,0 +1,51 @@
+import type { ClusterSettings } from '@quorate/model';
+import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { oddNumber } from './found.ts';
+
+export interface SetFlags extends GlobalFlags {
+  readonly voters?: string;
+  readonly members?: string;
+  readonly deadAfter?: string;
+  readonly keep?: string;
+}
+
+/** A server id is one byte, and two values of it are ZooKeeper's own. */
+const MEMBERS_MOST = 254;
+
+/** Shows, or changes, what holds for the whole cluster. */
+export async function setCluster(flags: SetFlags): Promise<number> {
+  const change = changeOf(flags);
+  await using context = await Context.open(flags);
+  const { ensemble } = await context.store();
+  const before = await ensemble?.cluster();
+  if (!ensemble || !before)
+    throw new CliError(EXIT.failed, 'the store is no ensemble that looks after itself', '`quorate init` founds one');
+  const { settings } = Object.keys(change).length > 0 ? await ensemble.adjust(change) : before;
+  context.print(settings, () => describe(settings));
+  return EXIT.done;
+}
+
+function changeOf({ voters, members, deadAfter, keep }: SetFlags): Partial<ClusterSettings> {
+  return {
+    ...(voters === undefined ? {} : { voters: oddNumber(voters) }),
+    ...(members === undefined ? {} : { members: membersOf(members) }),
+    ...(deadAfter === undefined ? {} : { deadAfter: wholeNumber('--dead-after', deadAfter) }),
+    ...(keep === undefined ? {} : { keep: keep === 'all' ? undefined : wholeNumber('--keep', keep) }),
+  } as Partial<ClusterSettings>;
+}
+
+function membersOf(text: string): number {
+  const members = wholeNumber('--members', text);
+  if (members <= MEMBERS_MOST) return members;
+  throw new CliError(EXIT.usage, `--members is at most ${MEMBERS_MOST}`, 'further machines are plain clients');
+}
+
+function describe({ voters, members, deadAfter, keep }: ClusterSettings): string {
+  return [
+    `voters      ${voters} at most`,
+    `members     ${members} at most, observers included; further machines are plain clients`,
+    `dead after  ${deadAfter} s of silence, where nothing tells of terminated machines`,
+    `keep        ${keep === undefined ? 'all releases' : `the newest ${keep} releases of each bundle`}`,
+  ].join('\n');
+}

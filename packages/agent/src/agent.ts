@@ -1,20 +1,18 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
-import { openStore, type Store } from '@quorate/store';
+import { type OpenOptions, openStore, type Store } from '@quorate/store';
 import { type BackupReport, superviseBackups } from './backup-timer.ts';
 import { belong } from './belong.ts';
 import { BundleWorker } from './bundle-worker.ts';
-import { type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import { knownServers } from './ensemble/servers.ts';
 import type { MemberReport } from './ensemble/supervise.ts';
 import { AgentError } from './errors.ts';
 import { superviseDeclared } from './member-supervisor.ts';
 import { OwnClock } from './own-clock.ts';
+import { type AgentDisk, ownDisk } from './own-disk.ts';
 import type { BackupSettings, EnsembleSection, MemberSettings, Settings } from './settings.ts';
-import { describeInstance, writeStatus } from './status-file.ts';
+import { describeInstance } from './status-file.ts';
 
 export type Log = (line: string) => void;
 
@@ -28,11 +26,23 @@ const REPORT_MS = 100;
 /** How often it is looked whether this machine's clock was set or is to be measured, in ms: two readings, no network. */
 const CLOCK_LOOK_MS = 5000;
 
+export interface AgentOptions {
+  readonly log?: Log;
+  /** ms without any event after which everything is looked at again */
+  readonly resyncMs?: number;
+  /** the machine's own unless given */
+  readonly disk?: AgentDisk;
+  /** How the store is reached: by the settings unless given. It is tried again and again, and closed at the end. */
+  readonly open?: (signal: AbortSignal) => Promise<Store>;
+}
+
 /** The daemon of one machine: keeps each bundle where its head is, whatever events are lost, doubled or late (P4). */
 export class Agent {
   readonly #settings: Settings;
   readonly #log: Log;
   readonly #resyncMs: number;
+  readonly #disk: AgentDisk;
+  readonly #open: (signal: AbortSignal) => Promise<Store>;
   readonly #workers = new Map<string, BundleWorker>();
   readonly #loops = new Map<string, Loop>();
   readonly #clock = new OwnClock();
@@ -45,7 +55,7 @@ export class Agent {
   #telling: Promise<void> = Promise.resolve();
   #reporting: Promise<void> | undefined;
 
-  constructor(settings: Settings, options: { log?: Log; resyncMs?: number } = {}) {
+  constructor(settings: Settings, options: AgentOptions = {}) {
     if (!settings.store)
       throw new AgentError(
         'BAD_SETTINGS',
@@ -54,6 +64,8 @@ export class Agent {
     this.#settings = settings;
     this.#log = options.log ?? (() => undefined);
     this.#resyncMs = options.resyncMs ?? RESYNC_MS;
+    this.#disk = options.disk ?? ownDisk(settings, this.#log);
+    this.#open = options.open ?? ((signal) => openStore(settings.store!, storeOptions(settings, signal)));
   }
 
   /**
@@ -61,9 +73,8 @@ export class Agent {
    * @throws AgentError LOCKED when another agent has this state folder
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { state } = this.#settings;
     process.umask(0o022); // whatever the agent was started with: others than root read what it puts in place
-    await using _lock = await lockState(state);
+    await using _lock = await this.#disk.lock();
     this.#self = await identify(process.pid);
     await this.#recover();
     const connected = Promise.withResolvers<Store>();
@@ -95,7 +106,7 @@ export class Agent {
 
   /** What was applied last is in place before any network is asked (P5). */
   async #recover(): Promise<void> {
-    const names = await managedBundles(this.#settings.state);
+    const names = await this.#disk.bundles();
     // at once: one may have to wait for a command that still runs
     await Promise.all(
       names.map(async (name) => {
@@ -109,7 +120,7 @@ export class Agent {
   #worker(name: string): BundleWorker {
     let worker = this.#workers.get(name);
     if (!worker) {
-      worker = new BundleWorker(name, () => placeBundle(bundlePlace(this.#settings, name, this.#log)));
+      worker = new BundleWorker(name, () => this.#disk.place(name));
       this.#workers.set(name, worker);
     }
     return worker;
@@ -137,11 +148,7 @@ export class Agent {
   async #connect(signal: AbortSignal): Promise<Store> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await openStore(this.#settings.store!, {
-          signal,
-          ...(this.#settings.tls ? { tls: this.#settings.tls } : {}),
-          ...(this.#settings.ensemble ? { servers: () => knownServers(this.#settings) } : {}),
-        });
+        return await this.#open(signal);
       } catch (error) {
         signal.throwIfAborted();
         if ((error as { code?: string }).code === 'BAD_URL') throw error;
@@ -294,7 +301,7 @@ export class Agent {
       : {};
     try {
       const backup = this.#backup ? { backup: this.#backup } : {};
-      await writeStatus(this.#settings.state, {
+      await this.#disk.tell({
         instance: this.#status,
         store,
         ...member,
@@ -385,26 +392,7 @@ class Loop {
   }
 }
 
-/** Bundles that this machine keeps files of. */
-export async function managedBundles(state: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const entry of await readdir(state, { withFileTypes: true })) {
-    if (!entry.isDirectory()) continue;
-    const names = await readdir(join(state, entry.name));
-    if (names.includes('state.json')) found.push(entry.name);
-  }
-  return found.sort();
-}
-
-/** Where and how a bundle lives on this machine. */
-export function bundlePlace(settings: Settings, bundle: string, log?: Log): BundleOptions {
-  const { state, root, roots, links, hooks } = settings;
-  return {
-    state,
-    root,
-    bundle,
-    policy: { ...DEFAULT_POLICY, ...(roots ? { roots } : {}), ...(links ? { links } : {}) },
-    ...(hooks === false ? { hooks } : {}),
-    ...(log ? { log } : {}),
-  };
+function storeOptions(settings: Settings, signal: AbortSignal): OpenOptions {
+  const { tls, ensemble } = settings;
+  return { signal, ...(tls ? { tls } : {}), ...(ensemble ? { servers: () => knownServers(settings) } : {}) };
 }

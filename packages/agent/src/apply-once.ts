@@ -1,11 +1,11 @@
 import type { BundleStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
-import { bundlePlace, type Log, managedBundles } from './agent.ts';
+import type { Log } from './agent.ts';
 import { BundleWorker } from './bundle-worker.ts';
-import { lockState, placeBundle } from './disk/index.ts';
 import { identify } from './ensemble/process.ts';
+import { type AgentDisk, ownDisk } from './own-disk.ts';
 import type { Settings } from './settings.ts';
-import { describeInstance, readStatus, writeStatus } from './status-file.ts';
+import { describeInstance, readStatus } from './status-file.ts';
 
 export interface AppliedOnce {
   readonly bundles: Readonly<Record<string, BundleStatus>>;
@@ -29,21 +29,20 @@ export interface ApplyOnceOptions {
  * @throws AgentError LOCKED when an agent runs on this state folder
  */
 export async function applyOnce(settings: Settings, options: ApplyOnceOptions = {}): Promise<AppliedOnce> {
-  const { state } = settings;
+  const disk = ownDisk(settings, options.log);
   const signal = options.signal ?? new AbortController().signal;
   const only = options.only ?? settings.bundles;
   process.umask(0o022); // as the agent does
-  await using _lock = await lockState(state);
+  await using _lock = await disk.lock();
   const workers = new Map<string, BundleWorker>();
   const worker = (name: string): BundleWorker => {
-    const known =
-      workers.get(name) ?? new BundleWorker(name, () => placeBundle(bundlePlace(settings, name, options.log)));
+    const known = workers.get(name) ?? new BundleWorker(name, () => disk.place(name));
     workers.set(name, known);
     return known;
   };
   let unreachable: Error | undefined;
   try {
-    for (const name of await managedBundles(state)) if (!only || only.includes(name)) await worker(name).recover();
+    for (const name of await disk.bundles()) if (!only || only.includes(name)) await worker(name).recover();
     unreachable = await converge(settings, options, signal, async (store) => {
       const names = new Set([...(only ?? (await store.bundles({ signal }))), ...workers.keys()]);
       for (const name of names) await worker(name).converge(store, signal);
@@ -52,13 +51,14 @@ export async function applyOnce(settings: Settings, options: ApplyOnceOptions = 
     for (const opened of workers.values()) opened.close();
   }
   const bundles = Object.fromEntries([...workers].map(([name, { status }]) => [name, status]));
-  await note(settings, bundles, unreachable, options.log);
+  await note(settings, disk, bundles, unreachable, options.log);
   return { bundles, ...(unreachable ? { unreachable } : {}) };
 }
 
 /** For `quorate status`: how these bundles stand now, and those that were not asked for as they stood. */
 async function note(
   settings: Settings,
+  disk: AgentDisk,
   bundles: Readonly<Record<string, BundleStatus>>,
   unreachable: Error | undefined,
   log: Log | undefined,
@@ -68,7 +68,7 @@ async function note(
   const detail = unreachable ? { detail: unreachable.message } : {};
   const store = { url: settings.store ?? '', reachable: unreachable === undefined, ...detail };
   try {
-    await writeStatus(settings.state, { instance, store, agent: (await identify(process.pid))! });
+    await disk.tell({ instance, store, agent: (await identify(process.pid))! });
   } catch (error) {
     // a full disk: what was applied counts, not the note of it
     log?.(`warn  the status could not be written: ${(error as Error).message}`);

@@ -1,9 +1,9 @@
 import type { BundleState, BundleStatus, Release } from '@quorate/model';
 import { ModelError } from '@quorate/model';
 import { type Store, StoreError } from '@quorate/store';
-import type { Bundle } from './disk/index.ts';
 import { AgentError, type AgentErrorCode } from './errors.ts';
 import { releaseSource } from './fetch.ts';
+import type { PlacedBundle } from './own-disk.ts';
 
 const STATES: Partial<Record<AgentErrorCode, BundleState>> = {
   OUTSIDE_ROOTS: 'refused',
@@ -29,12 +29,12 @@ export function stateOf(error: unknown): BundleState {
 /** Brings one bundle of this machine to where the head is, and tells how it stands. */
 export class BundleWorker {
   readonly name: string;
-  readonly #place: () => Bundle;
-  #bundle: Bundle | undefined;
+  readonly #place: () => PlacedBundle;
+  #bundle: PlacedBundle | undefined;
   #recovered = false;
   #status: BundleStatus = { applied: 0, digest: '', target: 0, state: 'applying' };
 
-  constructor(name: string, place: () => Bundle) {
+  constructor(name: string, place: () => PlacedBundle) {
     this.name = name;
     this.#place = place;
   }
@@ -85,7 +85,7 @@ export class BundleWorker {
     this.#settle(bundle.applied?.release, { target: release.number, state: result.state, detail: result.detail });
   }
 
-  async #opened(): Promise<Bundle> {
+  async #opened(): Promise<PlacedBundle> {
     this.#bundle ??= this.#place();
     if (!this.#recovered) await this.#bundle.recover();
     this.#recovered = true;
@@ -93,7 +93,7 @@ export class BundleWorker {
   }
 
   /** Without a head what is here stays (P5). */
-  #stay(bundle: Bundle): void {
+  #stay(bundle: PlacedBundle): void {
     const release = bundle.applied?.release;
     if (!release) return;
     bundle.checkNative();

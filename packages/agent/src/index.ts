@@ -1,4 +1,4 @@
-export { Agent, bundlePlace, type Log, managedBundles } from './agent.ts';
+export { Agent, type AgentOptions, type Log } from './agent.ts';
 export { type AppliedOnce, applyOnce } from './apply-once.ts';
 export * from './arbiter/index.ts';
 export type { BackupReport, LastBackup } from './backup-timer.ts';
@@ -7,6 +7,7 @@ export * from './disk/index.ts';
 export * from './ensemble/index.ts';
 export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
+export { type AgentDisk, bundlePlace, managedBundles, type PlacedBundle } from './own-disk.ts';
 export * from './peer/index.ts';
 export {
   type BackupSettings,

@@ -1,0 +1,56 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from './agent.ts';
+import { type Bundle, type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
+import type { Settings } from './settings.ts';
+import { type LocalStatus, writeStatus } from './status-file.ts';
+
+/** A bundle as an agent handles it: see `Bundle`, which is the one on a real disk. */
+export type PlacedBundle = Pick<Bundle, 'applied' | 'has' | 'apply' | 'recover' | 'checkNative' | 'prepare' | 'close'>;
+
+/** All that an agent does with its machine's disk. */
+export interface AgentDisk {
+  /** Keeps other agents away until it is disposed of. @throws AgentError LOCKED when one is here already */
+  lock(): Promise<AsyncDisposable>;
+  /** Names of the bundles that this machine keeps files of. */
+  bundles(): Promise<string[]>;
+  /** A bundle as the disk has it, to be recovered before anything else is done with it. */
+  place(bundle: string): PlacedBundle;
+  /** Keeps what the agent says of itself for those who ask on this machine. */
+  tell(status: LocalStatus): Promise<void>;
+}
+
+/** The disk of the machine that this process runs on. */
+export function ownDisk(settings: Settings, log?: Log): AgentDisk {
+  const { state } = settings;
+  return {
+    lock: () => lockState(state),
+    bundles: () => managedBundles(state),
+    place: (bundle) => placeBundle(bundlePlace(settings, bundle, log)),
+    tell: (status) => writeStatus(state, status),
+  };
+}
+
+/** Bundles that this machine keeps files of. */
+export async function managedBundles(state: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(state, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const names = await readdir(join(state, entry.name));
+    if (names.includes('state.json')) found.push(entry.name);
+  }
+  return found.sort();
+}
+
+/** Where and how a bundle lives on this machine. */
+export function bundlePlace(settings: Settings, bundle: string, log?: Log): BundleOptions {
+  const { state, root, roots, links, hooks } = settings;
+  return {
+    state,
+    root,
+    bundle,
+    policy: { ...DEFAULT_POLICY, ...(roots ? { roots } : {}), ...(links ? { links } : {}) },
+    ...(hooks === false ? { hooks } : {}),
+    ...(log ? { log } : {}),
+  };
+}

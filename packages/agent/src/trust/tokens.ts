@@ -118,6 +118,7 @@ export class TokenBook {
     for (;;) {
       const left = this.#usesLeft().get(id);
       const kept = left === undefined ? undefined : this.#read(this.#path(id, left));
+      if (kept === 'gone') continue; // somebody else spends a use in this moment
       if (left === undefined || !kept || !timingSafeEqual(hash(secret), Buffer.from(kept.hash, 'base64url')))
         throw refused('is not known here: it was issued elsewhere, or before the last reboot, or long ago');
       if (this.#isOver(kept)) throw refused('is too old');
@@ -150,15 +151,15 @@ export class TokenBook {
     return left;
   }
 
-  #read(path: string): Kept | undefined {
+  #read(path: string): Kept | 'gone' | undefined {
     try {
       const parsed = v.safeParse(KeptSchema, JSON.parse(readFileSync(path, 'utf8')));
       return parsed.success && hash('').length === Buffer.from(parsed.output.hash, 'base64url').length
         ? parsed.output
         : undefined;
     } catch (error) {
-      // gone in this moment, or cut off by a crash while it was made: in both cases nobody can redeem it
-      if (isMissing(error) || error instanceof SyntaxError) return undefined;
+      if (isMissing(error)) return 'gone';
+      if (error instanceof SyntaxError) return undefined; // cut off by a crash while it was made: nobody has it
       throw fileError(`the token ${path} cannot be read`, error);
     }
   }
@@ -172,7 +173,7 @@ export class TokenBook {
     for (const [id, left] of this.#usesLeft()) {
       const path = this.#path(id, left);
       const kept = this.#read(path);
-      if (!kept || this.#isOver(kept)) rmSync(path, { force: true });
+      if (!kept || (kept !== 'gone' && this.#isOver(kept))) rmSync(path, { force: true });
     }
   }
 }

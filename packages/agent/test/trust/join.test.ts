@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain, createServer } from 'node:net';
 import test from 'node:test';
-import { connect } from 'node:tls';
+import { connect, type SecureContextOptions } from 'node:tls';
 import {
   askState,
   joinCluster,
@@ -171,9 +171,9 @@ test('the file of the secret is for its owner alone, and long enough', () => {
 });
 
 /** What the endpoint answers to raw bytes over TLS. */
-function raw(port: number, bytes: string): Promise<string> {
+function raw(port: number, bytes: string, tls: SecureContextOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => socket.write(bytes));
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...tls }, () => socket.write(bytes));
     let answer = '';
     socket.on('data', (chunk) => {
       answer += chunk;
@@ -189,6 +189,13 @@ test('strangers get no further: other paths, long bodies, rubbish, no TLS, no ce
   const post = (body: string, length = body.length): string =>
     `POST /join HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n${body}`;
   assert.match(await raw(port, 'GET /state HTTP/1.1\r\nhost: x\r\n\r\n'), /^HTTP\/1.1 403 .*instances of the cluster/s);
+  await using stranger = await Founder.start(place.at('stranger/trust'));
+  const { cert, key } = stranger.trust.tls();
+  for (const head of ['GET /state', 'POST /renew'])
+    assert.match(
+      await raw(port, `${head} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n`, { cert: cert!, key: key! }),
+      /^HTTP\/1.1 403 /,
+    );
   assert.match(await raw(port, 'GET /../key.pem HTTP/1.1\r\nhost: x\r\n\r\n'), /^HTTP\/1.1 404 /);
   assert.match(await raw(port, post('{"format":1')), /^HTTP\/1.1 400 .*not JSON/s);
   assert.match(await raw(port, post('{"format":99}')), /^HTTP\/1.1 400 .*upgrade/s);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import test from 'node:test';
+import { promisify } from 'node:util';
 import { bootTime, parseToken, printToken, TokenBook } from '@quorate/agent';
 import { Place } from './place.ts';
 
@@ -33,6 +35,27 @@ test('a token is good for as many uses as it was made for, whoever counts', () =
   for (let use = 0; use < 4; use++) assert.equal(books[use % 2]!.redeem(id, secret), 'reader');
   for (const book of books)
     assert.throws(() => book.redeem(id, secret), { code: 'TOKEN_REFUSED', message: /used up.*quorate token/ });
+});
+
+test('processes that redeem at the same time share the uses, none of them twice', async () => {
+  using place = new Place();
+  const { id, secret } = new TokenBook(place.at('tokens')).issue(SITE, { uses: 20 });
+  const script = `import { TokenBook } from '@quorate/agent';
+    const book = new TokenBook(process.argv[1]);
+    let redeemed = 0;
+    try { for (;;) { book.redeem(process.argv[2], process.argv[3]); redeemed++; } } catch (error) { console.log(redeemed, error.message); }`;
+  const redeem = async (): Promise<number> => {
+    const words = ['--input-type=module', '-e', script, place.at('tokens'), id, secret];
+    const { stdout } = await promisify(execFile)(process.execPath, words);
+    assert.match(stdout, /used up/);
+    return Number.parseInt(stdout, 10);
+  };
+  const redeemed = await Promise.all([redeem(), redeem(), redeem(), redeem()]);
+  assert.equal(
+    redeemed.reduce((sum, each) => sum + each, 0),
+    20,
+    redeemed.join(' '),
+  );
 });
 
 test('what is unknown, wrong, too old, or from before a reboot is refused, and says so only to who knows the secret', () => {

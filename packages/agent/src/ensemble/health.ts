@@ -44,6 +44,13 @@ export async function askMember(endpoint: Endpoint, timeout = 2000): Promise<Mem
   return { kind: 'seeks' };
 }
 
+/** Bytes of all names and values that a member holds, as it counts them itself (`mntr`); undefined while it does not serve. */
+export async function askDataSize(endpoint: Endpoint, timeout = 2000): Promise<number | undefined> {
+  const answer = await fourLetters(endpoint, 'mntr', timeout);
+  const size = typeof answer === 'string' ? /^zk_approximate_data_size\t(\d+)/m.exec(answer)?.[1] : undefined;
+  return size === undefined ? undefined : Number(size);
+}
+
 /** The answer to `srvr`, or undefined for one of a server that does not serve. */
 export function parseSrvr(answer: string): MemberHealth | undefined {
   const value = (name: string): string | undefined => new RegExp(`^${name}: *(.+?)\\s*$`, 'm').exec(answer)?.[1];

@@ -1,10 +1,10 @@
-import { mkdir, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../errors.ts';
 import { type ConfigOptions, zooCfg } from './config.ts';
 import { storedConfigs } from './data-state.ts';
 import { chooseDynamic, parseDynamic, type ServerLine } from './dynamic.ts';
-import { askMember, type Endpoint, type MemberAnswer, type MemberHealth } from './health.ts';
+import { askDataSize, askMember, type Endpoint, type MemberAnswer, type MemberHealth } from './health.ts';
 import {
   checkIdentity,
   type MemberIdentity,
@@ -170,12 +170,23 @@ export class Member {
 
   /** Whether the disk below it has little room left. */
   async hasLittleRoom(): Promise<boolean> {
-    return (await this.#room()) < ROOM_LITTLE;
+    return (await this.#room().catch(() => Number.POSITIVE_INFINITY)) < ROOM_LITTLE; // its folder is gone: said elsewhere
+  }
+
+  /** How much of its heap its data takes, 0 to 1 and above; undefined while it does not serve. What it needs beside it grows with it. */
+  async fill(): Promise<number | undefined> {
+    const bytes = await askDataSize(this.endpoint);
+    return bytes === undefined ? undefined : bytes / (this.#options.heap * 1024 * 1024);
   }
 
   /** Whether the files that the process writes its transactions to have been removed under it: what it acknowledges is not on disk. */
   async lostItsFiles(): Promise<boolean> {
     if (!this.#process) return false;
+    const there = await stat(join(this.folder, 'data')).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+    );
+    if (!there) return true;
     return (await openFiles(this.#process.pid)).some((path) => /\/data\/version-2\/log\..* \(deleted\)$/.test(path));
   }
 

@@ -28,8 +28,12 @@ const RESTART_MS = [0, 1000, 5000, 15_000, 60_000];
 const MENDED_HERE: ReadonlySet<MemberState> = new Set(['no-java', 'port-taken', 'disk-full']);
 /** A member that served for this long ended for a new reason. ms */
 const SETTLED_MS = 60_000;
-/** Java starts and the data is read: so long nobody needs to answer. ms */
-const START_MS = 15_000;
+/** So long a process that has answered may be silent: Java collects garbage, a disk stalls. ms */
+const PAUSE_MS = 15_000;
+/** Data that fills more than this part of the heap is told: ZooKeeper keeps its last 500 writes a second time. Seen to end at 0.42 (64 MB). */
+const FILL_MOST = 0.3;
+/** ms between looks at what a member holds */
+const FILL_LOOK_MS = 60_000;
 /** A member that has not served for this long, while a majority of the others does, is started anew. ms */
 const STUCK_MS = 60_000;
 /** A process that has not answered anything for this long is started anew even when nobody else serves: it may be what they lack. ms */
@@ -42,10 +46,14 @@ export interface Seen {
   readonly lives: boolean;
   /** what it answered, while it lives */
   readonly answer?: MemberAnswer;
+  /** whether it has answered anything since it was started or taken over */
+  readonly answered: boolean;
   /** what its log and its end say, when it does not serve */
   readonly trouble?: Trouble;
   /** whether its disk has little room, or its files were removed under it: looked at while it serves */
   readonly littleRoom?: boolean;
+  /** how much of its heap its data takes, 0 to 1 and above */
+  readonly fill?: number;
   /** the number of a process that was started with other settings than those of now */
   readonly outdated?: number;
   readonly lostFiles?: boolean;
@@ -70,11 +78,13 @@ export interface Judgement {
 /** What a member is, and what to do about it. Pure. */
 export function judge(seen: Seen): Judgement {
   if (!seen.lives) return judgeEnded(seen);
-  const { answer, trouble, now, quietSince, stuckAfter } = seen;
+  const { answer, answered, trouble, now, quietSince, stuckAfter } = seen;
   if (answer?.kind === 'serves') return { report: judgeServing(seen, answer.health), act: 'none' };
   const quiet = now - quietSince;
   const silent = answer?.kind !== 'seeks';
-  if ((quiet > stuckAfter && seen.othersServe) || (silent && quiet > SILENT_MS)) {
+  // it listens only when it has read its data, which takes what it takes
+  const reading = answer?.kind === 'closed' && !answered;
+  if ((quiet > stuckAfter && seen.othersServe && !reading) || (silent && quiet > SILENT_MS)) {
     const why = seen.othersServe ? 'while a majority of the others does' : 'nor answered anything';
     return {
       report: { state: 'hung', detail: `it has not served for ${seconds(quiet)} s, ${why}: it is started anew` },
@@ -90,7 +100,11 @@ export function judge(seen: Seen): Judgement {
       },
       act: 'none',
     };
-  if (quiet <= START_MS) return { report: { state: 'starting', detail: 'it is being started' }, act: 'none' };
+  if (reading || quiet <= PAUSE_MS)
+    return {
+      report: { state: 'starting', detail: answered ? 'it does not answer' : 'it is being started' },
+      act: 'none',
+    };
   return {
     report: {
       state: 'hung',
@@ -100,7 +114,7 @@ export function judge(seen: Seen): Judgement {
   };
 }
 
-function judgeServing({ littleRoom, lostFiles, outdated }: Seen, health: MemberHealth): MemberReport {
+function judgeServing({ littleRoom, lostFiles, outdated, fill = 0 }: Seen, health: MemberHealth): MemberReport {
   if (lostFiles)
     return {
       state: 'corrupt',
@@ -109,6 +123,11 @@ function judgeServing({ littleRoom, lostFiles, outdated }: Seen, health: MemberH
     };
   const serving = { state: 'serving', mode: health.mode, health } as const;
   if (littleRoom) return { ...serving, detail: 'its disk is almost full: free some room' };
+  if (fill > FILL_MOST)
+    return {
+      ...serving,
+      detail: `its data fills ${Math.round(fill * 10) * 10} % of its heap: set a larger heap on each machine before more is published`,
+    };
   if (outdated)
     return {
       ...serving,
@@ -155,9 +174,14 @@ export async function* superviseMember(
   let quietSince = performance.now();
   let servingSince: number | undefined;
   let failure: Trouble | undefined;
+  let answered = false;
+  let fill: { readonly at: number; readonly value: number | undefined } | undefined;
   await member.takeOver();
   while (!signal.aborted) {
-    const { report, act } = judge(await look());
+    const { report, act } = await look().then(judge, (error: AgentError): Judgement => {
+      // a disk that fails, a folder that is gone: the next look may find it mended
+      return { report: describeFailure(error), act: 'none' };
+    });
     if (act === 'restart') {
       log(`warn  member ${member.id}: ${report.detail}`);
       await member.stop();
@@ -176,6 +200,7 @@ export async function* superviseMember(
     const answer = lives ? await member.ask() : undefined;
     const now = performance.now();
     const serves = answer?.kind === 'serves';
+    answered ||= answer?.kind === 'serves' || answer?.kind === 'seeks';
     if (serves) {
       servingSince ??= now;
       quietSince = now;
@@ -189,6 +214,7 @@ export async function* superviseMember(
           littleRoom: await member.hasLittleRoom(),
           lostFiles: await member.lostItsFiles(),
           ...(member.isOutdated ? { outdated: member.pid! } : {}),
+          ...(await lookAtFill(now)),
         }
       : {};
     const asked = lives && !serves && now - quietSince > stuckAfter;
@@ -196,6 +222,7 @@ export async function* superviseMember(
     return {
       now,
       lives,
+      answered,
       quietSince,
       triedAt,
       tries,
@@ -205,6 +232,11 @@ export async function* superviseMember(
       ...concerns,
       ...(othersServe === undefined ? {} : { othersServe }),
     };
+  }
+
+  async function lookAtFill(now: number): Promise<{ fill?: number }> {
+    if (!fill || now - fill.at > FILL_LOOK_MS) fill = { at: now, value: await member.fill() };
+    return fill.value === undefined ? {} : { fill: fill.value };
   }
 
   async function rotateLog(): Promise<void> {
@@ -222,6 +254,7 @@ export async function* superviseMember(
     try {
       const { started, aside } = await member.start(await options.start?.());
       failure = undefined;
+      answered = false;
       quietSince = performance.now();
       if (!started) tries--;
       if (aside) log(`warn  member ${member.id}: data that was not its own lies in ${aside} now`);

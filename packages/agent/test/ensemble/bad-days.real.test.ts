@@ -271,6 +271,30 @@ test('a sudden end is told and the member is started again', options, async () =
   await watch.state('serving');
 });
 
+test('data that fills much of the heap is told before it is too much', options, async () => {
+  await using ground = await Ground.create(1);
+  const member = ground.member(1, { heap: 64 });
+  await ground.found(member);
+  const client = await ground.connect(member);
+  for (let at = 0; at < 26; at++) await client.create(`/n${at}`, randomBytes(800_000));
+  await client.close();
+  const watch = ground.watch(member);
+  assert.match((await watch.state('serving')).detail!, /its data fills 30 % of its heap: set a larger heap/);
+});
+
+test('a member folder that is removed under a running member takes nothing else down', options, async () => {
+  await using ground = await Ground.create(1);
+  const member = ground.member(1);
+  await ground.found(member);
+  const watch = ground.watch(member);
+  await watch.state('serving');
+  await rm(ground.folderOf(1), { recursive: true });
+  assert.match((await watch.state('corrupt')).detail!, /its data was removed while it runs/);
+  await member.stop();
+  // nobody else has the data: an empty member has no vote, and waits
+  await watch.state('seeking');
+});
+
 test('a heap that is too small is told', options, async () => {
   await using ground = await Ground.create(1);
   const member = ground.member(1, { heap: 24 });

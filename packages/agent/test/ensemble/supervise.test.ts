@@ -13,7 +13,15 @@ const health: MemberHealth = {
   version: '3.9.5',
 };
 /** A member that was started long ago. */
-const base: Seen = { now: 1_000_000, lives: true, quietSince: 0, triedAt: 0, tries: 1, stuckAfter: 60_000 };
+const base: Seen = {
+  now: 1_000_000,
+  lives: true,
+  answered: true,
+  quietSince: 0,
+  triedAt: 0,
+  tries: 1,
+  stuckAfter: 60_000,
+};
 const seen = (more: Partial<Seen>): Seen => ({ ...base, ...more });
 const corrupt: Trouble = { state: 'corrupt', detail: 'x' };
 const taken: Trouble = { state: 'port-taken', detail: 'x' };
@@ -31,6 +39,19 @@ const table: readonly (readonly [string, Seen, state: string, act: string])[] = 
     seen({ answer: { kind: 'closed' }, quietSince: 995_000 }),
     'starting',
     'none',
+  ],
+  [
+    'one that still reads its data is not restarted, also when the others serve',
+    seen({ answer: { kind: 'closed' }, answered: false, quietSince: 800_000, othersServe: true }),
+    'starting',
+    'none',
+  ],
+  ['but not for ever', seen({ answer: { kind: 'closed' }, answered: false, quietSince: 600_000 }), 'hung', 'restart'],
+  [
+    'one that closed its door is restarted when the others serve',
+    seen({ answer: { kind: 'closed' }, quietSince: 900_000, othersServe: true }),
+    'hung',
+    'restart',
   ],
   [
     'one that lacks a majority is never restarted for that',
@@ -86,3 +107,12 @@ for (const [promise, view, state, act] of table) {
     if (state !== 'serving') assert.ok(judgement.report.detail, 'says what is going on');
   });
 }
+
+test('what a member that serves should have mended is told, the worst first', () => {
+  const detail = (more: Partial<Seen>): string | undefined =>
+    judge(seen({ answer: { kind: 'serves', health }, ...more })).report.detail;
+  assert.equal(detail({ fill: 0.3, littleRoom: false, lostFiles: false }), undefined);
+  assert.match(detail({ fill: 0.62, outdated: 7 })!, /fills 60 % of its heap: set a larger heap/);
+  assert.match(detail({ outdated: 7 })!, /kill 7/);
+  assert.match(detail({ littleRoom: true, fill: 0.9 })!, /disk is almost full/);
+});

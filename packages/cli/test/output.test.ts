@@ -4,6 +4,7 @@ import { type FileEntry, type Manifest, manifestOf, sha256 } from '@quorate/mode
 import { drawFleet } from '../src/demo/screen.ts';
 import { describeError } from '../src/exit.ts';
 import { type DiffSide, renderDiff, summarize } from '../src/output/diff.ts';
+import { bytesText } from '../src/output/progress.ts';
 import { table } from '../src/output/table.ts';
 
 const OWNER = { owner: 'root', group: 'root' };
@@ -90,4 +91,14 @@ test("the demo's page fits every width", () => {
   for (const columns of [20, 40, 60, 200])
     for (const line of drawFleet({ ...view, instances: [instance] }, columns))
       assert.ok(line.length <= columns, `${columns}: ${line}`);
+});
+
+test('bytes are told in the unit that people read', () => {
+  assert.deepEqual([0, 1023, 1024, 1_500_000, 5 * 1024 ** 3].map(bytesText), [
+    '0 bytes',
+    '1023 bytes',
+    '1.0 KiB',
+    '1.4 MiB',
+    '5.0 GiB',
+  ]);
 });

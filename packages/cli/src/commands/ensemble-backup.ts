@@ -36,7 +36,7 @@ export async function backup(file: string, flags: GlobalFlags): Promise<number> 
         taking(share(done, all), `${done.releases} of ${all.releases} releases, ${bytesText(done.bytes)}`),
       verifying: (done, all) => {
         taking.end();
-        reading(done / all, `verifying, ${bytesText(done)} of ${bytesText(all)}`);
+        reading(done / all, `${bytesText(done)} of ${bytesText(all)}`);
       },
     });
     taking.end();

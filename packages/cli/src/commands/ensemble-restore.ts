@@ -106,7 +106,7 @@ async function openBackup(file: string, signal: AbortSignal, name = file): Promi
     return await Backup.open(file, {
       name,
       signal,
-      progress: (done, all) => reading(done / all, `verifying, ${bytesText(done)} of ${bytesText(all)}`),
+      progress: (done, all) => reading(done / all, `${bytesText(done)} of ${bytesText(all)}`),
     });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -22,7 +22,9 @@ export function progressOf(doing: string): Progress {
     last = now;
     const filled = Math.round(share * WIDTH);
     process.stderr.write(
-      terminal ? `\r${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)}  ${text}\x1b[K ` : `${doing}: ${text}\n`,
+      terminal
+        ? `\r${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)}  ${doing}: ${text}\x1b[K `
+        : `${doing}: ${text}\n`,
     );
     drawn = terminal;
   };

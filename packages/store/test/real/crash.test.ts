@@ -76,9 +76,10 @@ async function atEachCall(
   prepared: string,
   step: (url: string) => string[],
   check: (folder: string, through: boolean) => Promise<void>,
+  calls: readonly string[] = CALLS,
 ): Promise<number> {
   let kills = 0;
-  for (const name of CALLS) {
+  for (const name of calls) {
     for (let nth = 1, through = false; !through; nth += STRIDE) {
       const folder = `${prepared}-${name}-${nth}`;
       try {
@@ -231,3 +232,39 @@ async function restoredFrom(file: string, folder: string): Promise<void> {
   await using backup = await Backup.open(file);
   await restore(store, backup, await planRestore(store, backup));
 }
+
+test(
+  'a backup killed before any of its calls leaves no half file under its name, and the same again goes on with what it has',
+  { skip, timeout: 600_000 },
+  () =>
+    withFolder(async (outer) => {
+      const prepared = join(outer, 'store');
+      const whole = join(outer, 'whole.tar');
+      {
+        await using store = await openStore(`dir:${prepared}`);
+        for (const text of ['a', 'b'])
+          await publishFiles(store, await store.latest('web'), { stays: 'same', changes: text });
+        await (await writeBackup(store, whole))[Symbol.asyncDispose]();
+      }
+      await using expected = await Backup.open(whole);
+      const kills = await atEachCall(
+        prepared,
+        (url) => ['backup', url, `${url.slice('dir:'.length)}/b.tar`],
+        async (folder, through) => {
+          const file = join(folder, 'b.tar');
+          const there = (await readdir(folder)).includes('b.tar');
+          assert.ok(there || !through);
+          if (there) await (await Backup.open(file))[Symbol.asyncDispose]();
+          await using store = await openStore(`dir:${folder}`);
+          await using backup = await writeBackup(store, file);
+          assert.deepEqual(backup.lines, expected.lines);
+          assert.deepEqual(
+            (await readdir(folder)).filter((name) => name.startsWith('b.tar')),
+            ['b.tar'],
+          );
+        },
+        'pwrite64 ftruncate fsync rename renameat renameat2'.split(' '),
+      );
+      assert.ok(kills * STRIDE >= 10, `killed at ${kills} calls only`);
+    }),
+);

@@ -1,10 +1,11 @@
-// One step on a store in a folder, as a process of its own that can be killed: `publish`, `collect` or `restore`.
-import { Backup, openStore, planRestore, restore } from '../../src/index.ts';
+// One step on a store in a folder, as a process of its own that can be killed: `publish`, `collect`, `backup` or `restore`.
+import { Backup, openStore, planRestore, restore, writeBackup } from '../../src/index.ts';
 import { publishFiles } from '../publishing.ts';
 
 const [step, url, text = ''] = process.argv.slice(2) as [string, string, string?];
 await using store = await openStore(url);
 if (step === 'collect') await store.collect({ keep: 2 });
+else if (step === 'backup') await (await writeBackup(store, text))[Symbol.asyncDispose]();
 else if (step === 'restore') {
   await using backup = await Backup.open(text);
   await restore(store, backup, await planRestore(store, backup));

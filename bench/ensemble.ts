@@ -22,6 +22,11 @@ export class BenchEnsemble implements AsyncDisposable {
     });
   }
 
+  /** Processes of the members. */
+  get pids(): number[] {
+    return this.#ensemble.members.map(({ pid }) => pid!);
+  }
+
   /** `heap` in MB; the members' files go below `parent`. */
   static async start(count: number, heap = 96, parent = tmpdir()): Promise<BenchEnsemble> {
     const folder = await mkdtemp(join(parent, 'quorate-bench-'));

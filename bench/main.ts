@@ -3,6 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { benchClient } from './client/main.ts';
 import { benchFootprint } from './footprint/main.ts';
 import { benchPropagation } from './propagation/main.ts';
+import { benchScale } from './scale/main.ts';
 
 const MEASUREMENTS: Record<string, { title: string; run: () => Promise<string> }> = {
   client: { title: 'ZooKeeper clients, one standalone server', run: () => benchClient() },
@@ -14,6 +15,7 @@ const MEASUREMENTS: Record<string, { title: string; run: () => Promise<string> }
     title: 'What an agent costs that has nothing to do, and how soon it has applied',
     run: () => benchFootprint(),
   },
+  scale: { title: 'How the work grows with the fleet, three members', run: () => benchScale() },
 };
 
 const asked = process.argv.slice(2);

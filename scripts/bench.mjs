@@ -1,4 +1,4 @@
-// npm run bench: the side-by-side measurements. `npm run bench -- client` or `-- propagation` runs one of them.
+// npm run bench: the side-by-side measurements. `npm run bench -- client` runs one of them; bench/main.ts has their names.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { environment, fail, install, node, ROOT, run } from './workshop.mjs';

@@ -1,14 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onExit } from '../exit.ts';
+import { cpuSeconds, residentMegabytes } from '../usage.ts';
 
 const COMMAND = fileURLToPath(new URL('./installed.mjs', import.meta.url));
-/** Linux counts a process's time in these, whatever the kernel's own tick (sysconf(_SC_CLK_TCK)). */
-const TICKS_PER_SECOND = 100;
-
 export interface Usage {
   /** resident now, MB of 2^20 bytes */
   readonly megabytes: number;
@@ -41,22 +39,11 @@ export class MeasuredAgent implements AsyncDisposable {
 
   /** What it uses while it is left alone for so many seconds. */
   async idle(seconds: number): Promise<Usage> {
-    const [from, ticks] = [performance.now(), this.#ticks()];
+    const pid = this.#child.pid!;
+    const [from, before] = [performance.now(), cpuSeconds(pid)];
     await delay(seconds * 1000);
-    const used = (this.#ticks() - ticks) / TICKS_PER_SECOND;
-    return { megabytes: this.#megabytes(), cpu: used / ((performance.now() - from) / 1000) };
-  }
-
-  /** utime and stime, fields 14 and 15 of /proc/PID/stat; those of its name may hold spaces. */
-  #ticks(): number {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[11]) + Number(fields[12]);
-  }
-
-  #megabytes(): number {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+    const cpu = (cpuSeconds(pid) - before) / ((performance.now() - from) / 1000);
+    return { megabytes: residentMegabytes(pid), cpu };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -23,6 +23,14 @@ export type MembershipChange =
   /** `line` is what stands behind `server.N=` */
   { readonly join: { readonly id: number; readonly line: string } } | { readonly leave: number };
 
+/** Who shows itself, as of a moment ago. */
+export interface FollowedMachines extends AsyncDisposable {
+  /** @throws StoreError CORRUPT, NEWER_FORMAT */
+  machines(): MachineRecord[];
+  /** reasons to look again, until it ends or the signal fires */
+  changes(options: { readonly signal: AbortSignal }): AsyncIterable<void>;
+}
+
 /** The lead among the machines, until it is given back or lost. */
 export interface Lead extends AsyncDisposable {
   /** fires before anybody else can lead */
@@ -76,8 +84,11 @@ export interface Ensemble {
   plan(options?: CallOptions): Promise<PlanRecord | undefined>;
   tellPlan(plan: PlanRecord, options?: CallOptions): Promise<void>;
 
-  /** Reasons to look again at members, machines or leavers; begins with one. Doubled or late, never lost. Ends with the signal. */
-  changes(what: 'assignments' | 'everything', options: { readonly signal: AbortSignal }): AsyncIterable<void>;
+  /** Reasons to look again at the cluster, the members or the leavers; begins with one. Doubled or late, never lost. Ends with the signal. */
+  changes(options: { readonly signal: AbortSignal }): AsyncIterable<void>;
+
+  /** The machines, kept up to date in memory for whoever leads: a large fleet has many. Ends with the session. */
+  followMachines(options?: CallOptions): Promise<FollowedMachines>;
 
   /** Waits until this machine leads. */
   lead(instance: string, options: { readonly signal: AbortSignal }): Promise<Lead>;

@@ -1,6 +1,13 @@
 export * from './backup/index.ts';
 export { NumberedFiles } from './directory/numbered.ts';
-export type { ConfigMember, Ensemble, EnsembleConfiguration, Lead, MembershipChange } from './ensemble.ts';
+export type {
+  ConfigMember,
+  Ensemble,
+  EnsembleConfiguration,
+  FollowedMachines,
+  Lead,
+  MembershipChange,
+} from './ensemble.ts';
 export { StoreError, type StoreErrorCode } from './errors.ts';
 export { type OpenOptions, openStore } from './open.ts';
 export { type ManifestToPublish, type PublishOptions, publishManifest, rollback } from './publish.ts';

@@ -79,9 +79,12 @@ export class Controller {
     let collectAt = performance.now() + COLLECT_MS;
     const told = new Told(this.#options);
     const news = new News();
-    news.follow(this.#options.ensemble.changes('everything', { signal }));
+    const { ensemble } = this.#options;
+    await using followed = await ensemble.followMachines({ signal });
+    news.follow(followed.changes({ signal }));
+    news.follow(ensemble.changes({ signal }));
     while (!signal.aborted) {
-      const seen = await this.#observe(watch, signal);
+      const seen = await this.#observe(watch, followed.machines(), signal);
       const plan = planEnsemble(viewOf(seen));
       const trouble = plan.step && (await this.#take(plan.step, plan, seen, signal));
       await this.#tidy(seen, signal);
@@ -94,12 +97,11 @@ export class Controller {
     }
   }
 
-  async #observe(watch: Watch, signal: AbortSignal): Promise<Seen> {
+  async #observe(watch: Watch, machines: readonly MachineRecord[], signal: AbortSignal): Promise<Seen> {
     const { ensemble, terminated } = this.#options;
-    const [config, records, machines, leaving, cluster, dead] = await Promise.all([
-      ensemble.configuration({ signal }),
+    const config = await ensemble.configuration({ signal }); // first: an id in it has its record by then
+    const [records, leaving, cluster, dead] = await Promise.all([
       ensemble.members({ signal }),
-      ensemble.machines({ signal }),
       ensemble.leaving({ signal }),
       ensemble.cluster({ signal }),
       terminated?.().catch(() => undefined), // whoever cannot be asked has said nothing

@@ -22,6 +22,8 @@ import type { MemberReport } from './supervise.ts';
 
 /** ms between looks without news */
 const LOOK_MS = 2000;
+/** ms, about, between looks at an ensemble that serves while nothing is told: what is told may be lost */
+const REST_MS = 60_000;
 /** ms until an ensemble that does not answer counts as out of reach */
 const ASK_MS = 5000;
 
@@ -62,9 +64,14 @@ export class EnsembleManager {
   #controlling: AbortController | undefined;
   #shown = '';
   #said = '';
+  #known = '';
   /** whether the ensemble answered at the last look */
   #heard = false;
   #isFounded = false;
+  /** whether this machine was to leave, at the last look */
+  #leaving = false;
+  /** whether nothing is to be done here before something changes */
+  #rests = false;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -76,9 +83,16 @@ export class EnsembleManager {
       othersServe: () => this.#heard,
       report: (report) => {
         options.report(report);
-        this.#news.arrived();
+        if (this.#differs(report)) this.#news.arrived();
       },
     });
+  }
+
+  /** Whether the fleet is to be told of it. */
+  #differs({ state, mode, detail }: MemberReport): boolean {
+    const known = this.#known;
+    this.#known = JSON.stringify([state, mode, detail]);
+    return this.#known !== known;
   }
 
   /** What another instance is told, also while this machine's server is stopped. */
@@ -97,23 +111,38 @@ export class EnsembleManager {
       if (!store.ensemble) return;
       this.#store = store;
       this.#news.arrived();
-      this.#news.follow(store.ensemble.changes('assignments', { signal }));
+      this.#news.follow(store.ensemble.changes({ signal }));
     });
     while (!signal.aborted) {
       try {
         await this.#look(signal);
       } catch (error) {
         if (!signal.aborted) this.#say('warn ', (error as Error).message);
+        this.#rests = false;
       }
-      await this.#news.wait(LOOK_MS, signal);
+      await this.#pause(signal);
     }
     this.#control(undefined);
     await this.#member.leave();
   }
 
+  /** Until there is news. While all is well the ensemble is asked by itself once in a while only: a fleet has many machines. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    const until = performance.now() + REST_MS * (0.5 + Math.random());
+    do if (await this.#news.wait(LOOK_MS, signal)) return;
+    while (!signal.aborted && this.#rests && !(await this.#isOrdered()) && performance.now() < until);
+  }
+
+  /** The operator's word lies on this machine's disk: that is looked at all the time. */
+  async #isOrdered(): Promise<boolean> {
+    const leaving = await orders.leaving(this.#options.settings.state);
+    return leaving !== this.#leaving || (leaving && this.#shown !== '');
+  }
+
   async #look(signal: AbortSignal): Promise<void> {
     const heard = await this.#hear(signal);
     this.#heard = heard !== undefined;
+    this.#rests = heard !== undefined && !this.#isUnsettled(heard);
     if (heard?.cluster && !this.#isUnsettled(heard)) this.#isFounded = true;
     if (!heard || this.#isUnsettled(heard)) {
       const followed = await this.#lookAtFounding(heard, signal);
@@ -123,6 +152,7 @@ export class EnsembleManager {
     const { settings } = this.#options;
     await noteServers(settings.state, heard.configuration);
     const leaving = await orders.leaving(settings.state);
+    this.#leaving = leaving;
     if (heard.leaving.has(settings.instance) && !leaving) await orders.leave(settings.state);
     await this.#carryOut(heard, leaving);
   }

@@ -15,15 +15,16 @@ export class News {
     })();
   }
 
-  /** Until there was news since the last wait, the signal, or `ms` have gone by. */
-  wait(ms: number, signal: AbortSignal): Promise<void> {
+  /** Until there was news since the last wait, the signal, or `ms` have gone by. @returns whether there was news */
+  wait(ms: number, signal: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', done);
+        const fresh = this.#fresh;
         this.#fresh = false;
         this.#wake = () => undefined;
-        resolve();
+        resolve(fresh);
       };
       const timer = setTimeout(done, ms);
       this.#wake = done;

@@ -10,8 +10,15 @@ import {
   type MemberRecord,
   type PlanRecord,
 } from '@quorate/model';
-import { type EnsembleConfig, LeaderElection, type NodeData, type ZooKeeper } from '@quorate/zookeeper';
-import type { Ensemble, EnsembleConfiguration, Lead, MembershipChange } from '../ensemble.ts';
+import {
+  type CachedNode,
+  type EnsembleConfig,
+  LeaderElection,
+  type NodeData,
+  TreeCache,
+  type ZooKeeper,
+} from '@quorate/zookeeper';
+import type { Ensemble, EnsembleConfiguration, FollowedMachines, Lead, MembershipChange } from '../ensemble.ts';
 import { StoreError } from '../errors.ts';
 import { recordError } from '../format.ts';
 import type { CallOptions } from '../store.ts';
@@ -198,19 +205,22 @@ export class ZooKeeperEnsemble implements Ensemble {
     return this.#call(options, (zk) => this.#put(zk, PLAN, plan));
   }
 
-  async *changes(what: 'assignments' | 'everything', { signal }: { signal: AbortSignal }): AsyncGenerator<void> {
-    const path = what === 'everything' ? ENSEMBLE : MEMBERS;
+  async *changes({ signal }: { signal: AbortSignal }): AsyncGenerator<void> {
     while (!signal.aborted) {
       const zk = await this.#link.patiently(signal, () => undefined).catch(() => undefined); // only the signal ends it in vain
       if (!zk) return;
-      const events = zk.watch(path, { kind: 'persistent_recursive', signal });
+      const ends = new AbortController();
+      const inbox = new Wakes(AbortSignal.any([signal, ends.signal]));
+      const watches = [MEMBERS, LEAVING].map((path) => inbox.follow(zk, path, 'persistent_recursive'));
+      watches.push(inbox.follow(zk, CLUSTER, 'persistent'));
       yield;
-      try {
-        for await (const { path: changed } of events) if (changed !== PLAN && !changed.startsWith(LEAD)) yield;
-      } catch {
-        // the session has ended, however: the next one begins with a look
-      }
+      void Promise.all(watches).finally(() => ends.abort()); // the session has ended, however: the next one begins with a look
+      while (await inbox.next()) yield;
     }
+  }
+
+  followMachines(options: CallOptions = {}): Promise<FollowedMachines> {
+    return this.#call(options, async (zk) => new MachinesInMemory(await TreeCache.open(zk, MACHINES)));
   }
 
   lead(instance: string, { signal }: { signal: AbortSignal }): Promise<Lead> {
@@ -223,6 +233,80 @@ export class ZooKeeperEnsemble implements Ensemble {
     const data = encodeEnsembleRecord(record);
     if (await zk.exists(path)) await zk.set(path, data);
     else await createFixed(zk, path, data, this.#tree.fleetAcl);
+  }
+}
+
+/** News of several watches as one stream of wakes; those that nobody has taken yet are one. */
+class Wakes {
+  readonly #signal: AbortSignal;
+  #fresh = false;
+  #wake: () => void = () => undefined;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+  }
+
+  /** Until the session or the signal ends it. */
+  async follow(zk: ZooKeeper, path: string, kind: 'persistent' | 'persistent_recursive'): Promise<void> {
+    try {
+      for await (const _ of zk.watch(path, { kind, signal: this.#signal })) {
+        this.#fresh = true;
+        this.#wake();
+      }
+    } catch {
+      // the session has ended: so do all watches of it
+    }
+  }
+
+  /** @returns false at the end */
+  async next(): Promise<boolean> {
+    while (!this.#fresh) {
+      if (this.#signal.aborted) return false;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#fresh = false;
+    return true;
+  }
+}
+
+class MachinesInMemory implements FollowedMachines {
+  readonly #cache: TreeCache;
+  /** what a node said; a node that changes is another object */
+  readonly #decoded = new WeakMap<CachedNode, MachineRecord>();
+
+  constructor(cache: TreeCache) {
+    this.#cache = cache;
+  }
+
+  machines(): MachineRecord[] {
+    const paths = (this.#cache.children(MACHINES) ?? []).map((name) => `${MACHINES}/${name}`);
+    return paths.flatMap((path) => {
+      const node = this.#cache.get(path);
+      return node ? [this.#decode(path, node)] : [];
+    });
+  }
+
+  #decode(path: string, node: CachedNode): MachineRecord {
+    const known = this.#decoded.get(node);
+    if (known) return known;
+    try {
+      const record = decodeMachine(node.data);
+      this.#decoded.set(node, record);
+      return record;
+    } catch (error) {
+      throw recordError(path, error) ?? error;
+    }
+  }
+
+  async *changes({ signal }: { signal: AbortSignal }): AsyncGenerator<void> {
+    for await (const _ of this.#cache.changes(signal)) yield;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#cache[Symbol.asyncDispose]();
   }
 }
 

@@ -4,8 +4,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
 import type { BackupReport } from './backup-timer.ts';
+import type { MemberState } from './ensemble/judge.ts';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
-import type { MemberState } from './ensemble/supervise.ts';
 import type { Settings } from './settings.ts';
 import { VERSION } from './version.ts';
 

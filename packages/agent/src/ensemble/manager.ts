@@ -14,11 +14,11 @@ import type { TrustFolder } from '../trust/index.ts';
 import { Controller, holderRecord } from './controller.ts';
 import { lookAtFounding, terminatedOf } from './founding.ts';
 import type { MemberIdentity } from './identity.ts';
+import type { MemberReport } from './judge.ts';
 import { News } from './news.ts';
 import { orders } from './orders.ts';
 import { OwnMember } from './own-member.ts';
 import { noteServers } from './servers.ts';
-import type { MemberReport } from './supervise.ts';
 
 /** ms between looks without news */
 const LOOK_MS = 2000;

@@ -1,21 +1,14 @@
-import { mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../errors.ts';
 import { type ConfigOptions, zooCfg } from './config.ts';
-import { storedConfigs } from './data-state.ts';
-import { chooseDynamic, parseDynamic, type ServerLine } from './dynamic.ts';
+import { parseDynamic, type ServerLine } from './dynamic.ts';
 import { askDataSize, askMember, type Endpoint, type MemberAnswer, type MemberHealth } from './health.ts';
-import {
-  checkIdentity,
-  type MemberIdentity,
-  readIdentity,
-  sameIdentity,
-  setDataAside,
-  writeIdentity,
-} from './identity.ts';
+import { checkIdentity, type MemberIdentity, readIdentity, sameIdentity, setDataAside } from './identity.ts';
 import { requireJars } from './jars.ts';
 import { requireJava } from './java.ts';
 import { LogFile } from './log-file.ts';
+import { claimData, prepareFiles } from './member-files.ts';
 import {
   endMember,
   type Launch,
@@ -32,6 +25,7 @@ import { type Ending, explainEnd, readTrouble, type Trouble } from './trouble.ts
 const ROOM_LEAST = 4 * 1024 * 1024;
 /** Less than this is told while it still serves: a few logs and snapshots of a small ensemble. Bytes. */
 const ROOM_LITTLE = 64 * 1024 * 1024;
+
 export interface MemberOptions extends ConfigOptions {
   /** server id, 1 to 254 */
   readonly id: number;
@@ -131,8 +125,9 @@ export class Member {
     await this.#checkRoom();
     await checkPorts(this.#ports(options.dynamic ?? this.#options.dynamic));
     try {
-      const aside = fits ? undefined : await this.#claimData(options.rewrite === true);
-      await this.#prepare(options);
+      const aside = fits ? undefined : await claimData(this.folder, this.#options.identity!, options.rewrite === true);
+      await prepareFiles(this.id, this.#options, { dynamic: this.#options.dynamic, ...options });
+      await this.#log.rotate();
       await this.#take(await this.#spawn(java.path, jars.classPath));
       return { started: true, ...(aside ? { aside } : {}) };
     } catch (cause) {
@@ -294,44 +289,6 @@ export class Member {
     return !identity || sameIdentity(await readIdentity(this.folder), identity);
   }
 
-  /** Makes the data folder this identity's: as it is where the caller says so, else empty. */
-  async #claimData(rewrite: boolean): Promise<string | undefined> {
-    const identity = this.#options.identity!;
-    const noted = await readIdentity(this.folder);
-    const keep = rewrite && noted?.cluster === identity.cluster && noted.incarnation === identity.incarnation;
-    const aside = keep ? undefined : await setDataAside(this.folder);
-    writeIdentity(this.folder, identity);
-    return aside;
-  }
-
-  async #prepare({ dynamic = this.#options.dynamic, rewrite = false, found }: StartOptions): Promise<void> {
-    const { folder, id } = this;
-    const voters = parseDynamic(dynamic).filter(({ role }) => role === 'participant');
-    const begins = found ?? (rewrite && voters.length === 1 && voters[0]!.id === id);
-    await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
-    await writeFile(join(folder, 'data', 'myid'), `${id}\n`);
-    await writeFile(join(folder, 'zoo.cfg'), zooCfg(this.#options, await this.#prepareDynamic(dynamic, rewrite)));
-    // ZooKeeper's own sign that an empty database is meant to be so; it takes it away when it starts
-    if (begins) await writeFile(join(folder, 'data', 'initialize'), '');
-    else await rm(join(folder, 'data', 'initialize'), { force: true });
-    await this.#log.rotate();
-  }
-
-  /** @returns the name of the file that ZooKeeper starts with */
-  async #prepareDynamic(dynamic: string, rewrite: boolean): Promise<string> {
-    const stored = await storedConfigs(this.folder);
-    const { from, config } = chooseDynamic(this.id, dynamic, rewrite ? [] : stored);
-    const nameOf = (version: bigint): string => `zoo.cfg.dynamic${version === 0n ? '' : `.${version.toString(16)}`}`;
-    const name = nameOf(config.version);
-    if (from === 'stored') return name;
-    await replaceFile(join(this.folder, name), config.text);
-    // what was proposed to a former configuration, and the former ones themselves, must not come back
-    await rm(join(this.folder, 'zoo.cfg.dynamic.next'), { force: true });
-    for (const { version } of stored)
-      if (version !== config.version) await rm(join(this.folder, nameOf(version)), { force: true });
-    return name;
-  }
-
   async #spawn(java: string, classPath: string): Promise<RunningMember> {
     const { heap, properties } = this.#options;
     const launch = { java, classPath, heap, properties };
@@ -358,9 +315,4 @@ export class Member {
   #markOf(launch: Launch): string {
     return launchMark(launch, zooCfg(this.#options, '').split('\n'));
   }
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
 }

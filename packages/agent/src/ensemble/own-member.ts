@@ -10,10 +10,11 @@ import { type DataState, readDataState, storedConfigs } from './data-state.ts';
 import { newestConfig, parseDynamic, type ServerLine } from './dynamic.ts';
 import { type MemberIdentity, readIdentity, setDataAside, writeIdentity } from './identity.ts';
 import { heapFor, machineMemory } from './java.ts';
+import type { MemberReport } from './judge.ts';
 import { Member } from './member.ts';
 import { stopMember } from './member-process.ts';
 import { forgetPromise, readPromise, writePromise } from './promise.ts';
-import { type MemberReport, superviseMember } from './supervise.ts';
+import { superviseMember } from './supervise.ts';
 
 export interface OwnMemberOptions {
   readonly settings: Settings & { readonly ensemble: EnsembleSection; readonly address: string };

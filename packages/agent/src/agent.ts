@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import { type OpenOptions, openStore, type Store } from '@quorate/store';
-import { type BackupReport, superviseBackups } from './backup-timer.ts';
+import type { BackupReport } from './backup-timer.ts';
 import { belong } from './belong.ts';
 import { BundleWorker } from './bundle-worker.ts';
 import type { MemberReport } from './ensemble/judge.ts';
@@ -254,6 +254,7 @@ export class Agent {
   }
 
   async #backUp(backup: BackupSettings, connected: Promise<Store>, signal: AbortSignal): Promise<void> {
+    const { superviseBackups } = await import('./backup-timer.ts'); // few machines have this setting
     for await (const report of superviseBackups(this.#settings, backup, connected, signal)) {
       const { state, detail, last } = report;
       if (state === 'failed') this.#log(`warn  backup: ${detail}`);

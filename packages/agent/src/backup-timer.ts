@@ -3,7 +3,8 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 } from '@quorate/model';
-import { Backup, type Store, StoreError, writeBackup } from '@quorate/store';
+import { type Store, StoreError } from '@quorate/store';
+import { Backup, writeBackup } from '@quorate/store/backup';
 import type { BackupSettings, Settings } from './settings.ts';
 import { type BootTime, bootTime } from './trust/index.ts';
 

@@ -1,4 +1,3 @@
-export * from './backup/index.ts';
 export { NumberedFiles } from './directory/numbered.ts';
 export type {
   ConfigMember,

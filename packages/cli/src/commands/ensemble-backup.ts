@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { lockFile } from '@quorate/agent';
+import type { Store } from '@quorate/store';
 import {
   type Backup,
   BackupWriter,
   fileError,
   originOf,
   partialFile,
-  type Store,
   takeBackup,
   writeBackup,
-} from '@quorate/store';
+} from '@quorate/store/backup';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { interruptible } from '../interrupt.ts';

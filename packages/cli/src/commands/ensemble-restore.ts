@@ -3,15 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import {
-  Backup,
-  isMoved,
-  type LineToRestore,
-  planRestore,
-  restore as restoreLines,
-  type Store,
-  StoreError,
-} from '@quorate/store';
+import { type Store, StoreError } from '@quorate/store';
+import { Backup, isMoved, type LineToRestore, planRestore, restore as restoreLines } from '@quorate/store/backup';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { interruptible } from '../interrupt.ts';

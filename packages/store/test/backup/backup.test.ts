@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import test from 'node:test';
-import { Backup, planRestore, restore } from '../../src/index.ts';
+import { Backup, planRestore, restore } from '../../src/backup/index.ts';
 import { publishFiles } from '../publishing.ts';
 import { backedUp, everything, Place, publishLine, restored } from './place.ts';
 

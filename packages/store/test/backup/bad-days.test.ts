@@ -4,16 +4,8 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { sha256 } from '@quorate/model';
-import {
-  Backup,
-  BackupWriter,
-  type BlobSource,
-  type CallOptions,
-  partialFile,
-  type Store,
-  StoreError,
-  writeBackup,
-} from '../../src/index.ts';
+import { Backup, BackupWriter, partialFile, writeBackup } from '../../src/backup/index.ts';
+import { type BlobSource, type CallOptions, type Store, StoreError } from '../../src/index.ts';
 import { backedUp, everything, Place, publishLine, restored } from './place.ts';
 
 const refused = (path: string, code: string, message: RegExp): Promise<void> =>

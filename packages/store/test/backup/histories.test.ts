@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import test from 'node:test';
 import fc from 'fast-check';
-import { Backup, type Store, StoreError } from '../../src/index.ts';
+import { Backup } from '../../src/backup/index.ts';
+import { type Store, StoreError } from '../../src/index.ts';
 import { backedUp, everything, Place, publishLine, restored } from './place.ts';
 
 /** How many random histories; each takes some tenths of a second, mostly of syncing. */

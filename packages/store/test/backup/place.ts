@@ -2,16 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blobsOf } from '@quorate/model';
-import {
-  Backup,
-  type BackupFileOptions,
-  openStore,
-  planRestore,
-  readManifest,
-  restore,
-  type Store,
-  writeBackup,
-} from '../../src/index.ts';
+import { Backup, type BackupFileOptions, planRestore, restore, writeBackup } from '../../src/backup/index.ts';
+import { openStore, readManifest, type Store } from '../../src/index.ts';
 import { type Contents, publishFiles } from '../publishing.ts';
 
 /** A folder with stores and backups in it, gone when disposed. */

@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import test, { after, before } from 'node:test';
 import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
-import { Backup, openStore, planRestore, restore, type Store } from '../../src/index.ts';
+import { Backup, planRestore, restore } from '../../src/backup/index.ts';
+import { openStore, type Store } from '../../src/index.ts';
 import { backedUp, everything, Place, publishLine, restored } from '../backup/place.ts';
 
 const skip = reasonToSkip ?? false;

@@ -6,16 +6,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { blobsOf } from '@quorate/model';
-import {
-  Backup,
-  openStore,
-  planRestore,
-  readManifest,
-  restore,
-  type Store,
-  StoreError,
-  writeBackup,
-} from '../../src/index.ts';
+import { Backup, planRestore, restore, writeBackup } from '../../src/backup/index.ts';
+import { openStore, readManifest, type Store, StoreError } from '../../src/index.ts';
 import { publishFiles } from '../publishing.ts';
 
 const STEP = fileURLToPath(new URL('./step.ts', import.meta.url));

@@ -1,5 +1,7 @@
 // One step on a store in a folder, as a process of its own that can be killed: `publish`, `collect`, `backup` or `restore`.
-import { Backup, openStore, planRestore, restore, writeBackup } from '../../src/index.ts';
+
+import { Backup, planRestore, restore, writeBackup } from '../../src/backup/index.ts';
+import { openStore } from '../../src/index.ts';
 import { publishFiles } from '../publishing.ts';
 
 const [step, url, text = ''] = process.argv.slice(2) as [string, string, string?];

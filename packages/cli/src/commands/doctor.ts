@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import {
   exchangeHelper,
   holderOf,
+  type LocalStatus,
   parseServer,
   readStatus,
   requireJars,
@@ -44,7 +45,7 @@ export async function doctor(flags: GlobalFlags): Promise<number> {
     nodeVersion(),
     settingsFile(settings),
     java(settings),
-    ports(settings),
+    zooKeeper(settings),
     room(settings),
     agentState(settings),
     timeService(settings),
@@ -149,10 +150,11 @@ async function java({ member, ensemble, store }: Settings): Promise<Check[]> {
   ];
 }
 
-async function ports({ member, state }: Settings): Promise<Check[]> {
-  if (!member) return [];
-  const own = member.servers[String(member.id)];
-  if (own === undefined)
+/** The machine's ZooKeeper member as its agent tells of it; while no agent runs, whether its ports are free. */
+async function zooKeeper({ member, ensemble, state }: Settings): Promise<Check[]> {
+  if (!member && !ensemble) return [];
+  const own = member?.servers[String(member.id)];
+  if (member && own === undefined)
     return [
       {
         name: 'member',
@@ -161,23 +163,42 @@ async function ports({ member, state }: Settings): Promise<Check[]> {
         advice: 'mend the settings file',
       },
     ];
-  const running = (await readStatus(state))?.member?.state === 'serving';
-  if (running) return [{ name: 'member', result: 'ok', detail: `member ${member.id} serves` }];
-  const { quorumPort, electionPort, clientPort } = parseServer(member.id, own);
+  const status = await readStatus(state);
+  if (status?.running && status.member) return [memberCheck(status.member)];
+  const declared = own === undefined ? undefined : parseServer(member!.id, own);
+  return [
+    await freePorts(
+      declared ? [declared.quorumPort, declared.electionPort, declared.clientPort] : Object.values(ensemble!.ports),
+    ),
+  ];
+}
+
+function memberCheck({ state, detail }: NonNullable<LocalStatus['member']>): Check {
+  const name = 'member';
+  if ((state === 'serving' && !detail) || state === 'absent')
+    return { name, result: 'ok', detail: detail ?? 'it serves' };
+  // "what is wrong: what to do"
+  const [what, ...advice] = (detail ?? state).split(': ');
+  return {
+    name,
+    result: 'warn',
+    detail: `${state}: ${what}`,
+    advice: advice.length > 0 ? advice.join(': ') : 'quorate status tells what it becomes',
+  };
+}
+
+async function freePorts(ports: readonly number[]): Promise<Check> {
   const taken: string[] = [];
-  for (const port of [quorumPort, electionPort, clientPort])
+  for (const port of ports)
     if (!(await isFree(port)))
       taken.push(`${port} is in use by ${(await holderOf(port)) ?? 'a process that is hidden from this user'}`);
-  if (taken.length === 0)
-    return [{ name: 'ports', result: 'ok', detail: `${quorumPort}, ${electionPort}, ${clientPort} are free` }];
-  return [
-    {
-      name: 'ports',
-      result: 'warn',
-      detail: taken.join(', '),
-      advice: 'unless that is this member (java): end it, or set other ports',
-    },
-  ];
+  if (taken.length === 0) return { name: 'ports', result: 'ok', detail: `${ports.join(', ')} are free` };
+  return {
+    name: 'ports',
+    result: 'warn',
+    detail: taken.join(', '),
+    advice: 'unless that is this member (java): end it, or set other ports',
+  };
 }
 
 function isFree(port: number): Promise<boolean> {

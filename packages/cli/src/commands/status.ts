@@ -31,7 +31,7 @@ export async function status(flags: GlobalFlags): Promise<number> {
     ];
     if (member)
       lines.push(
-        `member  ${member.state === 'serving' ? paint('green', instance.member ?? 'serving') : paint('yellow', member.state)}${member.detail ? `: ${member.detail}` : ''}`,
+        `member  ${member.state === 'serving' ? paint('green', instance.member ?? 'serving') : paint(PASSING.has(member.state) ? 'yellow' : 'red', member.state)}${member.detail ? `: ${member.detail}` : ''}`,
       );
     if (backup) lines.push(`backup  ${describeBackup(backup, running)}`);
     if (clock) lines.push(`clock   ${warnings.length > 0 ? paint('yellow', clockIs(clock)) : showOffset(clock)}`);
@@ -40,6 +40,9 @@ export async function status(flags: GlobalFlags): Promise<number> {
   });
   return Object.values(instance.bundles).every(({ state }) => state === 'applied') && running ? EXIT.done : EXIT.failed;
 }
+
+/** States of a member that may end by themselves. */
+const PASSING: ReadonlySet<string> = new Set(['absent', 'starting', 'seeking']);
 
 /** What the agent wrote last; after its end without the bundles that were left since. */
 async function localStatus(state: string): ReturnType<typeof readStatus> {

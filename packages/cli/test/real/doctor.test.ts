@@ -95,13 +95,17 @@ describe('doctor', () => {
   });
 
   test('a port of the member that somebody else has is named', async (t) => {
-    const [quorum, election, client] = await freePorts(3);
+    const [quorum, election, client, secure, peer] = await freePorts(5);
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(client, '127.0.0.1', resolve));
     t.after(() => server.close());
     const servers = `{ 1: '127.0.0.1:${quorum}:${election}:${client}' }`;
     const { checks } = await examine(`store: dir:${place.path('store')}\nmember: { id: 1, servers: ${servers} }\n`);
     assert.equal(checks.get('ports')?.detail, `${client} is in use by node (pid ${process.pid})`);
+    const ports = `{ client: ${secure}, local: ${client}, quorum: ${quorum}, election: ${election}, peer: ${peer} }`;
+    const own = `ensemble: { cluster: c-1, discovery: { addresses: [10.0.0.1] }, ports: ${ports} }`;
+    const alone = await examine(`store: dir:${place.path('store')}\naddress: 10.0.0.1\n${own}\n`);
+    assert.equal(alone.checks.get('ports')?.detail, `${client} is in use by node (pid ${process.pid})`);
     const wrong = await examine(`store: dir:${place.path('store')}\nmember: { id: 2, servers: ${servers} }\n`);
     assert.equal(wrong.code, 1);
     assert.match(wrong.checks.get('member')!.detail, /member\.id is 2, but member\.servers does not have it/);

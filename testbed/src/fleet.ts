@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Instance } from './instance.ts';
@@ -22,6 +22,8 @@ const living = new Set<Fleet>();
 /** Machines on this machine: network and mount namespaces with real files, real addresses, real power failures. */
 export class Fleet implements AsyncDisposable {
   readonly folder: string;
+  /** on the host; `SHARE` on each instance: one folder for all, as a network mount is */
+  readonly share: string;
   readonly instances: Instance[] = [];
   readonly #network: Network;
   readonly #zones: readonly string[];
@@ -29,6 +31,7 @@ export class Fleet implements AsyncDisposable {
 
   private constructor(folder: string, network: Network, zones: readonly string[]) {
     this.folder = folder;
+    this.share = join(folder, 'share');
     this.#network = network;
     this.#zones = zones;
     if (living.size === 0) for (const name of SIGNALS) process.on(name, endAll);
@@ -55,6 +58,7 @@ export class Fleet implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), `${FOLDER}${owner}-`));
     const fleet = new Fleet(folder, new Network(owner, ++serial), options.zones ?? ['a']);
     try {
+      await mkdir(fleet.share);
       await fleet.#network.create();
       for (let number = 1; number <= options.instances; number++) await fleet.add();
       return fleet;
@@ -68,7 +72,7 @@ export class Fleet implements AsyncDisposable {
   async add(named: { readonly id?: string; readonly zone?: string } = {}): Promise<Instance> {
     const number = this.instances.length + 1;
     const { id = `web-${number}`, zone = this.#zones[(number - 1) % this.#zones.length]! } = named;
-    const instance = new Instance(this.#network, number, id, zone, join(this.folder, id));
+    const instance = new Instance(this.#network, number, id, zone, join(this.folder, id), this.share);
     this.instances.push(instance);
     await this.#network.plug(number);
     await instance.install();

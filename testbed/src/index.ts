@@ -1,5 +1,5 @@
 export { Fleet, type FleetOptions } from './fleet.ts';
-export type { Instance } from './instance.ts';
+export { type Instance, SHARE } from './instance.ts';
 export { quorate, raise, startAgent, watchFleet } from './quorate.ts';
 export { type Ran, type RunOptions, run, type Spawned } from './shell.ts';
 export {

@@ -10,12 +10,13 @@ import { until } from './until.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
-/** What happens in a new instance before anything runs there. argv: disk, host name, checkout. */
+/** What happens in a new instance before anything runs there. argv: disk, host name, checkout, share. */
 const BOOT = `set -e
 hostname "$2"
 checkout="$3"
 mount -t tmpfs tmpfs /run
-mkdir -p /run/lock /run/haproxy /run/disk
+mkdir -p /run/lock /run/haproxy /run/disk /run/share
+mount --bind "$4" /run/share
 # names of shared memory hold process numbers, which each machine has of its own
 mount -t tmpfs tmpfs /dev/shm
 # held where no later mount hides it
@@ -51,6 +52,9 @@ while :; do sleep 3600 & wait; done`;
  */
 const GATE = 'exec 3>&2 2>/dev/null; (exec env -- "$@" 2>&3 3>&-); exit $?';
 
+/** Where every instance sees the fleet's one shared folder. */
+export const SHARE = '/run/share';
+
 /** Says how far the wall clock of a machine is from the host's; read again at each look at the clock. */
 const CLOCK = '/etc/faketimerc';
 
@@ -79,17 +83,19 @@ export class Instance {
   readonly #network: Network;
   /** on the host */
   readonly disk: string;
+  readonly #share: string;
   /** how far its wall clock is ahead of the host's, in ms; undefined: it is the host's */
   #clockAhead: number | undefined;
   /** process 1 of the machine, by its number on the host */
   #init: { readonly pid: number; readonly namespace: string; readonly exited: Promise<void> } | undefined;
 
-  constructor(network: Network, number: number, id: string, zone: string, disk: string) {
+  constructor(network: Network, number: number, id: string, zone: string, disk: string, share: string) {
     this.#network = network;
     this.number = number;
     this.id = id;
     this.zone = zone;
     this.disk = disk;
+    this.#share = share;
     this.address = Network.address(number);
   }
 
@@ -138,6 +144,7 @@ export class Instance {
       this.disk,
       this.id,
       CHECKOUT,
+      this.#share,
     ];
     const init = spawn('nsenter', command, { stdio: ['ignore', 'pipe', 'pipe'] });
     const exited = new Promise<void>((resolve) => init.once('exit', () => resolve()));

@@ -47,6 +47,7 @@ export async function belong(
   const lines = zooKeeperTls(trust, { address, client: ensemble.ports.client });
   const manager = new EnsembleManager({ settings, identity, connected, arbiter, discovery, trust, lines, report, log });
   const granter = granterOf(settings, trust, log);
+  await manager.keepPromise();
   await using peers = await PeerServer.listen({
     port: ensemble.ports.peer,
     cluster: ensemble.cluster,

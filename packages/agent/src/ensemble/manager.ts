@@ -95,12 +95,17 @@ export class EnsembleManager {
     return this.#known !== known;
   }
 
+  /** Before anybody is told of a promise that an earlier run gave. */
+  keepPromise(): Promise<void> {
+    return this.#member.keepPromise();
+  }
+
   /** What another instance is told, also while this machine's server is stopped. */
   state(): Promise<PeerState> {
     return this.#member.state();
   }
 
-  /** Whether this machine has seen its cluster's ensemble serve, founded. */
+  /** Whether this machine knows that its cluster is founded, by its ensemble or by the arbiter. */
   get isFounded(): boolean {
     return this.#isFounded;
   }
@@ -194,6 +199,8 @@ export class EnsembleManager {
     const now = { session: heard !== undefined };
     const { step, ruling, troubles } = await lookAtFounding({ ...this.#options, mayFound }, own, now, signal);
     if (!heard) this.#control(undefined);
+    // somebody has data: the authority that lets others in is not one that may still be lost
+    if (Object.keys(ruling?.record?.members ?? {}).length > 0) this.#isFounded = true;
     if (ruling?.record?.state === 'founding' && ruling.record.founder.instance === own.instance) this.#member.begins();
     await this.#takeStep(step, ruling, [step.reason, ...troubles].join('; '));
     if (step.kind !== 'follow' || !heard) return false;
@@ -211,6 +218,7 @@ export class EnsembleManager {
         if (step.kind === 'stay-down' || member.identity.id === undefined) await member.stay(why);
         return;
       case 'start':
+        member.explain(why);
         return member.serve();
       case 'found':
         this.#say('info ', `${step.reason} of the cluster ${member.identity.cluster}`);
@@ -258,6 +266,7 @@ export class EnsembleManager {
       case 'run':
         // a majority serves without it: all that was acknowledged is there
         if (member.report.state === 'corrupt') return this.#beginAnew(generation, member.report.detail);
+        member.explain('');
         await member.serve(configuration);
         break;
       case 'join':

@@ -49,6 +49,7 @@ export class OwnMember {
   #promised: FoundingPromise | undefined;
   #server: { readonly id: number; readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   #report: MemberReport = { state: 'absent', detail: 'it has not been looked at yet' };
+  #why = '';
   /** the founding is under way: an empty data folder is as it should be */
   #begins = false;
 
@@ -91,6 +92,7 @@ export class OwnMember {
         .padStart(16, '0'),
       configVersion: data?.configVersion ?? '0',
       servers: (data?.servers ?? parseDynamic(config!.text)).map(peerServer),
+      ...(data?.proposed ? { proposed: { ...data.proposed, servers: data.proposed.servers.map(peerServer) } } : {}),
     };
     return { format: 1, instance, cluster, generation, incarnation, ...promised, member };
   }
@@ -142,10 +144,10 @@ export class OwnMember {
     const { address, ensemble } = this.#options.settings;
     const id = this.#identity.id ?? 1;
     await this.end();
-    this.#forgetPromise();
     this.#identity = { ...this.#identity, generation, id };
     this.#begins = true;
     await this.#start(id, `server.${id}=${serverLine({ address, ports: ensemble.ports }, 'participant')}\n`);
+    this.#forgetPromise(); // not before: until the new generation is noted, the old one must not start
   }
 
   /** What was begun is founded, or was lost to another. */
@@ -165,6 +167,11 @@ export class OwnMember {
     this.#promised = promised;
   }
 
+  /** An agent that died within a promise has left its server running: to be done before anybody is told of the promise. */
+  async keepPromise(): Promise<void> {
+    if (this.#promised) await this.end();
+  }
+
   /** No server runs here for now; its data stays. */
   async stay(why: string): Promise<void> {
     await this.end();
@@ -174,12 +181,12 @@ export class OwnMember {
   /** Its data is of no more use: it is moved aside, and the machine is another incarnation from here on. */
   async renew(generation: number): Promise<void> {
     await this.end();
-    this.#forgetPromise();
     this.#begins = false;
     const aside = await setDataAside(this.#folder);
     if (aside) this.#options.log(`warn  member: its data lies in ${aside} now; it starts empty`);
     this.#identity = { cluster: this.#identity.cluster, generation, incarnation: randomUUID() };
     writeIdentity(this.#folder, this.#identity);
+    this.#forgetPromise();
     this.#tell({ state: 'absent', detail: 'it has no data yet' });
   }
 
@@ -248,9 +255,17 @@ export class OwnMember {
     this.#promised = undefined;
   }
 
+  /** What the machine waits for while its server runs and does not serve; shown with it. */
+  explain(why: string): void {
+    this.#why = why;
+  }
+
   #tell(report: MemberReport): void {
-    this.#report = report;
-    this.#options.report(report);
+    const { state, detail } = report;
+    const isWaiting = state !== 'serving' && state !== 'absent';
+    if (isWaiting && this.#why) this.#report = { ...report, detail: [detail, this.#why].filter(Boolean).join('; ') };
+    else this.#report = report;
+    this.#options.report(this.#report);
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -25,8 +25,10 @@ function install(place: Place): string {
     mkdirSync(dirname(join(modules, name)), { recursive: true });
     execFileSync('mv', [join(unpacked, 'package'), join(modules, name)]);
     execFileSync('rmdir', [unpacked]);
-    for (const other of Object.keys(dependencies).filter((dependency) => !dependency.startsWith('@quorate/')))
-      if (!readdirSync(modules).includes(other)) symlinkSync(join(ROOT, 'node_modules', other), join(modules, other));
+    for (const other of Object.keys(dependencies).filter((dependency) => !dependency.startsWith('@quorate/'))) {
+      mkdirSync(dirname(join(modules, other)), { recursive: true });
+      if (!existsSync(join(modules, other))) symlinkSync(join(ROOT, 'node_modules', other), join(modules, other));
+    }
   }
   return join(modules, 'quorate/bin/quorate.js');
 }
@@ -51,6 +53,8 @@ test('what would be published runs by itself, from its compiled files, outside o
   assert.match(await quorate('--root', 'b', 'agent', '--once'), /web: applied, release 2/);
   assert.match(place.read('b/etc/nginx/nginx.conf'), /1024/);
   assert.match(await quorate('--root', 'a', 'doctor'), /✓ store/);
+  await quorate('ensemble', 'backup', 'b.tar');
+  await quorate('--store', 'dir:other', 'ensemble', 'restore', 'b.tar', '--yes');
   const demo = await run([command, 'demo', '--once'], { env: { ...env, JAVA_HOME: place.path('no-java') } });
   assert.equal(demo.code, 0, demo.stdout + demo.stderr);
   assert.match(demo.stdout, /Java is missing[\s\S]*release 2 was on all three/);

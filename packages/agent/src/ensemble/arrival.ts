@@ -76,7 +76,7 @@ async function attempt(
           secret: readClusterSecret(secret),
           addresses: step.through.map((host) => withPort(host, settings.ensemble.ports.peer)),
         },
-        { instance, addresses: certificateAddresses([address]), folder, signal },
+        { instance, addresses: certificateAddresses([address]), folder, cluster, signal },
       );
     default:
       return [undefined, [step.reason, ...troubles].join('; ')];

@@ -21,6 +21,8 @@ export interface Joiner extends AskOptions {
   readonly addresses: readonly string[];
   /** the trust folder to make */
   readonly folder: string;
+  /** the cluster that it must be, where that is known */
+  readonly cluster?: string;
 }
 
 /** What a machine knows after it has joined, beside what is in its trust folder. */
@@ -48,7 +50,11 @@ export async function joinCluster(by: Entitlement, joiner: Joiner): Promise<Join
     try {
       const apply = (socket: TLSSocket): Application => {
         const { entitlement, accept } = way.apply(socket, address);
-        return { request: { ...request, ...entitlement }, accept };
+        const checked = (grant: Grant): void => {
+          accept(grant);
+          checkCluster(grant, joiner, address);
+        };
+        return { request: { ...request, ...entitlement }, accept: checked };
       };
       const grant = await askToJoin(address, apply, joiner);
       const { certificate, authority, authorityKey, proof: _, format: __, ...rest } = grant;
@@ -61,6 +67,14 @@ export async function joinCluster(by: Entitlement, joiner: Joiner): Promise<Join
     }
   }
   throw summary('no instance let this machine join', failures);
+}
+
+function checkCluster({ cluster }: Grant, joiner: Joiner, address: string): void {
+  if (joiner.cluster === undefined || joiner.cluster === cluster) return;
+  throw new AgentError(
+    'NOT_TRUSTED',
+    `${address} is of the cluster ${cluster}, the settings name ${joiner.cluster} (ensemble.cluster): correct them, or where the cluster is looked for`,
+  );
 }
 
 const ANOTHER: ReadonlySet<string> = new Set(['UNREACHABLE', 'TOKEN_REFUSED', 'NOT_TRUSTED']);

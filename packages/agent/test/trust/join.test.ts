@@ -150,6 +150,12 @@ test("the cluster's secret is as good as a token, and is never sent", async () =
     code: 'TOKEN_REFUSED',
     message: /is another one/,
   });
+  const elsewhere = me(place, { folder: place.at('third'), cluster: 'another' });
+  await assert.rejects(joinCluster({ secret, addresses: [founder.address] }, elsewhere), {
+    code: 'NOT_TRUSTED',
+    message: /the settings name another/,
+  });
+  assert.ok(!existsSync(place.at('third')));
   await using silent = await Founder.start(place.at('silent/trust'));
   await assert.rejects(joinCluster({ secret, addresses: [silent.address] }, me(place, { folder: place.at('third') })), {
     code: 'TOKEN_REFUSED',

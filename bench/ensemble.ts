@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { LoopbackEnsemble } from '@quorate/agent';
 import { onExit } from './exit.ts';
 
@@ -22,6 +24,22 @@ export class BenchEnsemble implements AsyncDisposable {
     });
   }
 
+  /** Its members, and which of them leads. */
+  list(): Promise<{ id: number; mode: string; port: number }[]> {
+    return Promise.all(
+      this.#ensemble.members.map(async (member) => {
+        const { mode } = (await member.health())!;
+        return { id: member.id, mode, port: member.endpoint.port };
+      }),
+    );
+  }
+
+  /** Packets that the members have received from clients since they started. */
+  async received(): Promise<number> {
+    const answers = await Promise.all(this.#ensemble.members.map(({ endpoint }) => mntr(endpoint.host, endpoint.port)));
+    return answers.reduce((sum, answer) => sum + Number(/^zk_packets_received\t(\d+)/m.exec(answer)![1]), 0);
+  }
+
   /** Processes of the members. */
   get pids(): number[] {
     return this.#ensemble.members.map(({ pid }) => pid!);
@@ -38,4 +56,11 @@ export class BenchEnsemble implements AsyncDisposable {
     this.#guard[Symbol.dispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** A server's figures, a line each: name, tab, value. */
+function mntr(host: string, port: number): Promise<string> {
+  const socket = connect({ host, port });
+  socket.write('mntr');
+  return text(socket);
 }

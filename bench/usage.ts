@@ -15,3 +15,6 @@ export function residentMegabytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }
+
+/** ms on the clock that all processes of a machine share. */
+export const monotonic = (): number => Number(process.hrtime.bigint()) / 1e6;

@@ -10,7 +10,7 @@ export { fetchJars, findJars, type Jars, jarsFolder, requireJars, ZOOKEEPER_VERS
 export { findJava, heapFor, type Java, machineMemory, requireJava } from './java.ts';
 export { type Judgement, judge, type MemberReport, type MemberState, type Seen } from './judge.ts';
 export { freePorts, LoopbackEnsemble } from './loopback.ts';
-export { LEFT } from './manager.ts';
+export { EnsembleManager, LEFT, type ManagerOptions } from './manager.ts';
 export { Member, type MemberOptions, type Started, type StartOptions } from './member.ts';
 export { stopMember } from './member-process.ts';
 export { orders } from './orders.ts';

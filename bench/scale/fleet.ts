@@ -1,0 +1,226 @@
+// Fleets of growing size: from a publish to the last agent that has applied it, and what they cost the ensemble and its controller.
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { openStore, type Store } from '@quorate/store';
+import { Child } from '../child.ts';
+import { BenchEnsemble } from '../ensemble.ts';
+import { FILE_BYTES, FILES, publishSet } from '../set.ts';
+import { median, table } from '../statistics.ts';
+import { cpuSeconds, monotonic } from '../usage.ts';
+import type { Looks, Members } from './controller.ts';
+import type { Fleet } from './machines.ts';
+
+const MACHINES = fileURLToPath(new URL('./machines.ts', import.meta.url));
+const CONTROLLER = fileURLToPath(new URL('./controller.ts', import.meta.url));
+/** Processes that share the agents. */
+const PROCESSES = 4;
+const RELEASES = 12;
+const WARM_UP = 3;
+/** Seconds that are measured at rest, and until a fleet that has come up has come to rest. */
+const IDLE_SECONDS = 60;
+const SETTLE_SECONDS = 10;
+/** ms from one release to the next: agents tell the fleet of each in about 0.1 s. */
+const QUIET_MS = 3000;
+/** ms until a fleet must be up. */
+const UP_WITHIN_MS = 180_000;
+
+/** What one fleet was seen to do. */
+interface Measured {
+  readonly agents: number;
+  /** s from the start of the processes until every machine has applied the head, and shows itself and its status */
+  readonly up: number;
+  /** ms from the start of a publish until the last agent has applied it */
+  readonly times: readonly number[];
+  readonly perRelease: Load;
+  readonly perIdleSecond: Load;
+  readonly looks: Looks;
+}
+
+/** What was used. */
+interface Load {
+  /** packets that the members received */
+  readonly requests: number;
+  /** seconds of a core, likewise */
+  readonly members: number;
+  readonly agents: number;
+  readonly controller: number;
+}
+
+/** @returns the table as Markdown */
+export async function measureFleets(sizes: readonly number[]): Promise<string> {
+  const measured: Measured[] = [];
+  for (const agents of sizes) measured.push(await measureFleet(agents));
+  const head = [
+    'agents',
+    'all up s',
+    'applied median ms',
+    'worst ms',
+    'requests/release',
+    'members ms/release',
+    'agents ms/release',
+    'idle requests/s',
+    'idle members %',
+    'idle agents %',
+    'idle controller %',
+    'its look ms',
+  ];
+  return [
+    table(head, measured.map(row)),
+    `${RELEASES} releases of one file of ${FILES}, after ${WARM_UP} to warm up; at rest for ${IDLE_SECONDS} s. Milliseconds and percent of a release or at rest are of one core, of all members or all agents together.`,
+  ].join('\n\n');
+}
+
+function row({ agents, up, times, perRelease, perIdleSecond, looks }: Measured): string[] {
+  const ms = (seconds: number): string => (seconds * 1000).toFixed(0);
+  const percent = (seconds: number): string => (seconds * 100).toFixed(1);
+  return [
+    agents.toLocaleString('en'),
+    up.toFixed(1),
+    median(times).toFixed(0),
+    Math.max(...times).toFixed(0),
+    perRelease.requests.toFixed(0),
+    ms(perRelease.members),
+    ms(perRelease.agents),
+    perIdleSecond.requests.toFixed(0),
+    percent(perIdleSecond.members),
+    percent(perIdleSecond.agents),
+    percent(perIdleSecond.controller),
+    median(looks).toFixed(1),
+  ];
+}
+
+async function measureFleet(agents: number): Promise<Measured> {
+  await using stack = new AsyncDisposableStack();
+  const ensemble = stack.use(await BenchEnsemble.start(3));
+  const url = `zk://${ensemble.servers}/quorate`;
+  const cluster = randomUUID();
+  const store = stack.use(await openStore(url));
+  const publish = publisherOf(store);
+  const members: Members = { store: url, cluster, servers: await ensemble.list() };
+  const controller = stack.use(new Child(process.execPath, [CONTROLLER, JSON.stringify(members)]));
+  await controller.line('ready');
+  await publish();
+  const from = performance.now();
+  const machines = shares(agents).map(({ first, count }) => {
+    const folder = join(ensemble.folder, `machines-${first}`);
+    mkdirSync(folder);
+    const fleet: Fleet = { store: url, cluster, first, count, folder };
+    return stack.use(new Child(process.execPath, [MACHINES, JSON.stringify(fleet)]));
+  });
+  await Promise.all(machines.map((child) => child.line('applied 1 ')));
+  await isUp(store, agents + members.servers.length, agents);
+  const up = (performance.now() - from) / 1000;
+  await delay(SETTLE_SECONDS * 1000);
+  const meter = new Meter(ensemble, machines, controller);
+  await looksOf(controller);
+  const perIdleSecond = await meter.during(() => delay(IDLE_SECONDS * 1000), IDLE_SECONDS);
+  const looks = await looksOf(controller);
+  const times: number[] = [];
+  const releases = async (count: number): Promise<void> => {
+    for (let release = 0; release < count; release++) {
+      const [ms] = await Promise.all([lastApplied(publish, machines), delay(QUIET_MS)]);
+      times.push(ms);
+    }
+  };
+  await releases(WARM_UP);
+  times.length = 0;
+  const load = await meter.during(() => releases(RELEASES), RELEASES);
+  const settled = await store.ensemble!.plan();
+  if (!settled?.settled) throw new Error(`the ensemble is not settled at the end: ${settled?.reason}`);
+  // what goes on at rest too is not the releases'
+  const perRelease = minus(load, perIdleSecond, meter.seconds / RELEASES);
+  return { agents, up, times, perRelease, perIdleSecond, looks };
+}
+
+/** Numbers of machines for each process. */
+function shares(agents: number): { first: number; count: number }[] {
+  const processes = Math.min(PROCESSES, agents);
+  const bound = (at: number): number => Math.round((at * agents) / processes);
+  return Array.from({ length: processes }, (_, at) => ({ first: bound(at), count: bound(at + 1) - bound(at) }));
+}
+
+function publisherOf(store: Store): () => Promise<number> {
+  let release = 0;
+  const contents = Array.from({ length: FILES }, (_, at) => fileContent(at, 0));
+  return async () => {
+    release++;
+    contents[0] = fileContent(0, release);
+    await publishSet(store, contents, `release ${release}`);
+    return release;
+  };
+}
+
+function fileContent(file: number, release: number): Buffer {
+  return Buffer.from(`# file ${file}, release ${release}, ${Math.random()}\n`.padEnd(FILE_BYTES, 'x'));
+}
+
+async function isUp(store: Store, machines: number, instances: number): Promise<void> {
+  for (const until = performance.now() + UP_WITHIN_MS; ; await delay(250)) {
+    const [shown, statuses] = [await store.ensemble!.machines(), await store.instances()];
+    if (shown.length === machines && statuses.length === instances) return;
+    if (performance.now() > until)
+      throw new Error(`${shown.length} of ${machines} machines and ${statuses.length} of ${instances} agents are up`);
+  }
+}
+
+/** @returns ms from the start of a publish until the last agent has applied it */
+async function lastApplied(publish: () => Promise<number>, machines: readonly Child[]): Promise<number> {
+  const from = monotonic();
+  const release = await publish();
+  const lines = await Promise.all(machines.map((child) => child.line(`applied ${release} `)));
+  return Math.max(...lines.map((line) => Number(line.split(' ')[2]))) - from;
+}
+
+async function looksOf(controller: Child): Promise<Looks> {
+  controller.tell('looks');
+  return JSON.parse(await controller.line('[')) as Looks;
+}
+
+/** What processes and servers use while something goes on. */
+class Meter {
+  readonly #ensemble: BenchEnsemble;
+  readonly #machines: readonly Child[];
+  readonly #controller: Child;
+  /** how long the last measurement took */
+  seconds = 0;
+
+  constructor(ensemble: BenchEnsemble, machines: readonly Child[], controller: Child) {
+    this.#ensemble = ensemble;
+    this.#machines = machines;
+    this.#controller = controller;
+  }
+
+  /** @returns what was used, by a number of parts */
+  async during(work: () => Promise<void>, parts: number): Promise<Load> {
+    const [from, before] = [performance.now(), await this.#now()];
+    await work();
+    this.seconds = (performance.now() - from) / 1000;
+    return scaled(minus(await this.#now(), before), 1 / parts);
+  }
+
+  async #now(): Promise<Load> {
+    const sum = (pids: readonly number[]): number => pids.reduce((all, pid) => all + cpuSeconds(pid), 0);
+    return {
+      requests: await this.#ensemble.received(),
+      members: sum(this.#ensemble.pids),
+      agents: sum(this.#machines.map(({ pid }) => pid)),
+      controller: cpuSeconds(this.#controller.pid),
+    };
+  }
+}
+
+function minus(load: Load, other: Load, times = 1): Load {
+  return {
+    requests: load.requests - other.requests * times,
+    members: load.members - other.members * times,
+    agents: load.agents - other.agents * times,
+    controller: load.controller - other.controller * times,
+  };
+}
+
+function scaled({ requests, members, agents, controller }: Load, by: number): Load {
+  return { requests: requests * by, members: members * by, agents: agents * by, controller: controller * by };
+}

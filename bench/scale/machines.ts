@@ -1,0 +1,77 @@
+// Many machines in one process: the control logic of real agents, with a session each, on disks that take no time. Each also shows itself
+// to the ensemble, as a machine that runs no member of it. argv: a `Fleet` as JSON. Says "applied RELEASE MS" when the last one has applied
+// a release, with the time on the machine's monotonic clock. Ends with its input.
+import { randomUUID } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent, arbiterOf, begin, discoveryOf, EnsembleManager, type Settings, type TrustFolder } from '@quorate/agent';
+import { DEFAULT_CLUSTER, DEFAULT_PORTS, type Release } from '@quorate/model';
+import { openStore, type Store } from '@quorate/store';
+import { monotonic } from '../usage.ts';
+import { memoryDisk } from './memory-bundle.ts';
+
+export interface Fleet {
+  readonly store: string;
+  readonly cluster: string;
+  /** number of the first machine */
+  readonly first: number;
+  readonly count: number;
+  /** an empty one */
+  readonly folder: string;
+}
+
+const fleet = JSON.parse(process.argv[2]!) as Fleet;
+const stop = new AbortController();
+process.stdin.resume().once('end', () => stop.abort());
+/** release → how many have applied it */
+const applied = new Map<number, number>();
+const trust = await begin(
+  { instance: 'bench', address: '127.0.0.1', state: fleet.folder },
+  fleet,
+  join(fleet.folder, 'trust'),
+);
+await Promise.all(Array.from({ length: fleet.count }, (_, at) => run(fleet.first + at, trust)));
+
+async function run(number: number, trust: TrustFolder): Promise<void> {
+  const { store, cluster, folder } = fleet;
+  const state = join(folder, `machine-${number}`);
+  mkdirSync(join(state, 'member'), { recursive: true });
+  const ensemble = { cluster, discovery: { addresses: [] }, ports: DEFAULT_PORTS, founding: DEFAULT_CLUSTER };
+  const settings: Settings & { address: string } = {
+    store,
+    root: '/',
+    state,
+    instance: `machine-${number}`,
+    address: `10.0.${number >> 8}.${number & 0xff}`,
+    zone: `zone-${number % 3}`,
+  };
+  const connected = Promise.withResolvers<Store>();
+  const open = async (signal: AbortSignal): Promise<Store> => {
+    const opened = await openStore(store, { signal, servers: async () => [] });
+    connected.resolve(opened);
+    return opened;
+  };
+  const manager = new EnsembleManager({
+    settings: { ...settings, ensemble },
+    identity: { cluster, generation: 1, incarnation: randomUUID() },
+    connected: connected.promise,
+    arbiter: arbiterOf({}, state),
+    discovery: discoveryOf(ensemble),
+    trust,
+    lines: [],
+    report: () => undefined,
+    log: () => undefined,
+  });
+  const agent = new Agent(settings, { disk: memoryDisk(hasApplied), open, log: warn });
+  await Promise.all([manager.run(stop.signal), agent.run(stop.signal)]);
+}
+
+function hasApplied({ number }: Release): void {
+  const count = (applied.get(number) ?? 0) + 1;
+  applied.set(number, count);
+  if (count === fleet.count) console.log(`applied ${number} ${monotonic()}`);
+}
+
+function warn(line: string): void {
+  if (line.startsWith('warn')) console.error(line);
+}

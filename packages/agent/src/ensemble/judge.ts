@@ -46,7 +46,7 @@ export interface Seen {
   /** the number of a process that was started with other settings than those of now */
   readonly outdated?: number;
   readonly lostFiles?: boolean;
-  /** when it was last started, taken over, or served */
+  /** when it was last started or taken over, first answered after that, or served */
   readonly quietSince: number;
   /** when it was last tried to start */
   readonly triedAt: number;

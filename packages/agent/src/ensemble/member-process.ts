@@ -87,6 +87,8 @@ function javaOptions(folder: string, logback: string, { heap, properties = {}, c
     '-XX:+ExitOnOutOfMemoryError',
     // no files in /tmp that a busy disk could stall it by
     '-XX:-UsePerfData',
+    // a crash leaves a page of text, not all of its memory
+    '-XX:-CreateCoredumpOnCrash',
     `-XX:ErrorFile=${join(folder, 'java-error.log')}`,
     '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
     '-Dorg.slf4j.simpleLogger.showDateTime=true',

@@ -68,7 +68,10 @@ export async function* superviseMember(
     const answer = lives ? await member.ask() : undefined;
     const now = performance.now();
     const serves = answer?.kind === 'serves';
-    answered ||= answer?.kind === 'serves' || answer?.kind === 'seeks';
+    if (!answered && (answer?.kind === 'serves' || answer?.kind === 'seeks')) {
+      answered = true;
+      quietSince = now; // what it took to read its data does not count
+    }
     if (serves) {
       servingSince ??= now;
       quietSince = now;

@@ -43,6 +43,13 @@ const SIGNS: readonly (readonly [RegExp, Explain])[] = [
     }),
   ],
   [
+    /A fatal error has been detected by the Java Runtime/,
+    (_, { folder }) => ({
+      state: 'down',
+      detail: `Java itself has crashed, see ${folder}/java-error.log: try another release of it`,
+    }),
+  ],
+  [
     /UnsupportedClassVersionError/,
     () => ({
       state: 'no-java',

@@ -3,6 +3,7 @@ import { lockFile } from '@quorate/agent';
 import type { Store } from '@quorate/store';
 import {
   type Backup,
+  type BackupProgress,
   BackupWriter,
   fileError,
   originOf,
@@ -13,7 +14,7 @@ import {
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { interruptible } from '../interrupt.ts';
-import { bytesText, progressOf } from '../output/progress.ts';
+import { bytesText, type Progress, progressOf } from '../output/progress.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
 import { whenUnread } from '../output/unread.ts';
@@ -25,15 +26,13 @@ export async function backup(file: string, flags: GlobalFlags): Promise<number> 
   if (!context.yes) await refuseOther(file);
   const store = await context.store();
   using _lock = await lockPartial(file);
-  const again = `run the same again: it goes on with ${partialFile(file)}`;
-  using interrupt = interruptible(again);
+  using interrupt = interruptible(`run the same again: it goes on with ${partialFile(file)}`);
   const taking = progressOf('backing up');
   const reading = progressOf('verifying');
   try {
     await using backup = await writeBackup(store, file, {
       signal: interrupt.signal,
-      progress: (done, all) =>
-        taking(share(done, all), `${done.releases} of ${all.releases} releases, ${bytesText(done.bytes)}`),
+      progress: showing(taking),
       verifying: (done, all) => {
         taking.end();
         reading(done / all, `${bytesText(done)} of ${bytesText(all)}`);
@@ -52,8 +51,13 @@ export async function backup(file: string, flags: GlobalFlags): Promise<number> 
   }
 }
 
-const share = (done: { releases: number }, all: { releases: number }): number =>
-  all.releases === 0 ? 1 : done.releases / all.releases;
+const showing =
+  (show: Progress): BackupProgress =>
+  (done, all) =>
+    show(
+      all.releases === 0 ? 1 : done.releases / all.releases,
+      `${done.releases} of ${all.releases} releases, ${bytesText(done.bytes)}`,
+    );
 
 /** One backup to a file at a time. */
 async function lockPartial(file: string): Promise<Disposable> {
@@ -100,13 +104,12 @@ async function toOutput(context: Context): Promise<number> {
   });
   using interrupt = interruptible('what was written is no whole backup: throw it away and run the same again');
   const taking = progressOf('backing up');
-  const now = new Date();
-  const writer = new BackupWriter({ write: writeOutput }, Math.floor(now.getTime() / 1000));
+  const origin = originOf(store, new Date());
+  const writer = new BackupWriter({ write: writeOutput }, origin.time);
   try {
-    await takeBackup(store, writer, originOf(store, now), {
+    await takeBackup(store, writer, origin, {
       signal: interrupt.signal,
-      progress: (done, all) =>
-        taking(share(done, all), `${done.releases} of ${all.releases} releases, ${bytesText(done.bytes)}`),
+      progress: showing(taking),
     });
   } finally {
     taking.end();

@@ -64,9 +64,8 @@ async function writePartial(store: Store, partial: string, { signal, progress }:
     const found = await whatIsThere(partial, file, store.url, signal);
     await file.truncate(found.end);
     const origin = found.origin ?? originOf(store, new Date());
-    const time = Math.floor(Date.parse(origin.time) / 1000);
     const sink = new FileSink(partial, file, found.end);
-    const writer = new BackupWriter(sink, time, found.written);
+    const writer = new BackupWriter(sink, origin.time, found.written);
     await takeBackup(store, writer, origin, { ...(signal ? { signal } : {}), ...(progress ? { progress } : {}) });
     await file.sync();
   } catch (error) {

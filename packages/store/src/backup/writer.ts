@@ -8,6 +8,9 @@ export interface Sink {
   write(bytes: Buffer): Promise<void>;
 }
 
+/** The last second that a header can tell, in the year 2242: a clock that is far off must not spoil a backup. */
+const TIME_MOST = 0o77777777777;
+
 /** Writes the files of a backup, each content once, and in the end the list of those that count. */
 export class BackupWriter {
   readonly #sink: Sink;
@@ -18,10 +21,13 @@ export class BackupWriter {
   readonly #counted = new Map<string, string>();
   #bytes = 0;
 
-  /** @param written what an interrupted run has left, by path: its hash */
-  constructor(sink: Sink, time: number, written: ReadonlyMap<string, string> = new Map()) {
+  /**
+   * @param time of the backup's beginning, ISO 8601
+   * @param written what an interrupted run has left, by path: its hash
+   */
+  constructor(sink: Sink, time: string, written: ReadonlyMap<string, string> = new Map()) {
     this.#sink = sink;
-    this.#time = time;
+    this.#time = Math.min(Math.max(Math.floor(Date.parse(time) / 1000) || 0, 0), TIME_MOST);
     this.#written = new Map(written);
   }
 

@@ -20,9 +20,9 @@ async function small(place: Place): Promise<Buffer> {
 }
 
 /** A backup made of these files. */
-async function madeOf(path: string, files: Readonly<Record<string, string | Buffer>>): Promise<void> {
+async function madeOf(path: string, files: Readonly<Record<string, string | Buffer>>, time = ''): Promise<void> {
   const parts: Buffer[] = [];
-  const writer = new BackupWriter({ write: async (bytes) => void parts.push(bytes) }, 0);
+  const writer = new BackupWriter({ write: async (bytes) => void parts.push(bytes) }, time);
   for (const [name, text] of Object.entries(files)) await writer.add(name, Buffer.from(text));
   await writer.finish();
   await writeFile(path, Buffer.concat(parts));
@@ -87,6 +87,14 @@ test('a newer format, of the backup or of a record in it, is refused with what t
   await refused(place.path('n.tar'), 'NEWER_FORMAT', /has format 2, this Quorate knows up to 1: upgrade Quorate/);
   await madeOf(place.path('n.tar'), { 'format.json': FORMAT, 'bundles/web/releases/1.json': '{"format":2}' });
   await refused(place.path('n.tar'), 'NEWER_FORMAT', /n\.tar: the release has format 2.*upgrade Quorate/);
+});
+
+test('a clock that is far off spoils nothing', async () => {
+  await using place = await Place.make();
+  for (const time of ['1900-01-01T00:00:00Z', '2026-11-25T12:00:00Z', '9999-12-31T23:59:59Z', 'never']) {
+    await madeOf(place.path('t.tar'), { 'format.json': FORMAT }, time);
+    await (await Backup.open(place.path('t.tar')))[Symbol.asyncDispose]();
+  }
 });
 
 test('files that this Quorate does not know are passed over', async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -47,7 +47,7 @@ export class Desk {
     const files = { ca: authority.certificate, cert: certificate, key };
     await mkdir(instance.path(PAPERS), { recursive: true });
     for (const [name, text] of Object.entries(files)) await instance.write(`${PAPERS}/${name}.pem`, text);
-    await writeServers(instance, [founder]);
+    writeServers(instance, [founder]);
     return new Desk(instance, {
       url: `zk+tls://${withPort(founder.address, DEFAULT_PORTS.client)}/quorate`,
       bundle,
@@ -59,8 +59,8 @@ export class Desk {
   }
 
   /** Which machines there are, as a DNS name would tell. */
-  tell(machines: readonly Machine[]): Promise<void> {
-    return writeServers(this.instance, machines);
+  tell(machines: readonly Machine[]): void {
+    writeServers(this.instance, machines);
   }
 
   look(): Promise<Observation> {
@@ -120,7 +120,10 @@ export class Desk {
   }
 }
 
-function writeServers(instance: Instance, machines: readonly Machine[]): Promise<void> {
+/** At once and whole: it is read at any moment, and several machines may go at the same one. */
+function writeServers(instance: Instance, machines: readonly Machine[]): void {
   const servers = machines.map(({ address }) => withPort(address, DEFAULT_PORTS.client));
-  return writeFile(instance.path(`${PAPERS}/servers.json`), JSON.stringify(servers));
+  const path = instance.path(`${PAPERS}/servers.json`);
+  writeFileSync(`${path}.new`, JSON.stringify(servers));
+  renameSync(`${path}.new`, path);
 }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { printToken, TokenBook, TrustFolder, withPort } from '@quorate/agent';
-import { DEFAULT_PORTS } from '@quorate/model';
 import { Fleet, until } from '../src/index.ts';
+import { Cloud } from './cloud.ts';
 import { Desk } from './desk.ts';
 import { type Measured, shown } from './figures.ts';
 import { broken, type Deed } from './history.ts';
@@ -17,6 +16,8 @@ export const ZONES: readonly string[] = ['a', 'b', 'c'];
 export const DEAD_AFTER = 5;
 /** ms for anything to come about: a bound for what never comes, not a promise */
 const PATIENCE = 240_000;
+/** How often a person tries to join where nobody answers, as on a machine that is very busy. */
+const ATTEMPTS = 5;
 /** ms between two looks that must show the same before it counts as settled */
 const STILL = 2000;
 
@@ -47,6 +48,7 @@ export class Lab implements AsyncDisposable {
   readonly #ever: Machine[] = [];
   readonly #stock: Machine[] = [];
   #desk: Desk | undefined;
+  #cloud: Cloud | undefined;
 
   private constructor(fleet: Fleet, { tell }: LabOptions) {
     this.fleet = fleet;
@@ -90,6 +92,31 @@ export class Lab implements AsyncDisposable {
     await this.step('a first release is everywhere', () => this.firstRelease());
   }
 
+  /** So many machines at once from one image, that found a cluster or become part of it by themselves. */
+  async launch(count: number, zone?: string): Promise<void> {
+    this.#cloud ??= await Cloud.open(this.fleet);
+    const made: Machine[] = [];
+    for (let at = 0; at < count; at++) made.push(await this.#new(zone));
+    for (const machine of made) await this.#cloud.equip(machine);
+    for (const machine of made) machine.boot();
+    this.machines.push(...made);
+    const [first] = made;
+    if (!this.#desk) await this.#openDesk(first!);
+    this.#desk?.tell(this.running);
+  }
+
+  /** A machine ends at once, and the cloud says so. */
+  async terminate(machine: Machine): Promise<void> {
+    await this.lose(machine);
+    await this.#cloud?.terminated(machine);
+  }
+
+  async #openDesk(founder: Machine): Promise<void> {
+    const desk = await this.fleet.add({ id: 'desk', zone: '' });
+    await until(`${founder.id} serves`, async () => (await founder.mode()) !== undefined, PATIENCE);
+    this.#desk = await Desk.open(desk, founder, BUNDLE);
+  }
+
   /** @param prepare done on the machine before anything of ours */
   async found(prepare?: (machine: Machine) => Promise<unknown>): Promise<Machine> {
     const machine = await this.#new();
@@ -97,9 +124,7 @@ export class Lab implements AsyncDisposable {
     await machine.quorate('init', '--zone', machine.zone, '--dead-after', String(DEAD_AFTER));
     machine.boot();
     this.machines.push(machine);
-    const desk = await this.fleet.add({ id: 'desk', zone: '' });
-    await until('the first machine serves', async () => (await machine.mode()) !== undefined, PATIENCE);
-    this.#desk = await Desk.open(desk, machine, BUNDLE);
+    await this.#openDesk(machine);
     return machine;
   }
 
@@ -137,15 +162,11 @@ export class Lab implements AsyncDisposable {
 
   /** By a token of any machine that runs: nobody is special (P7). */
   async #join(machine: Machine): Promise<void> {
-    const issuer = this.running[0]!;
-    const trust = issuer.instance.path('/var/lib/quorate/trust');
-    const { fingerprint } = TrustFolder.open(trust).authority();
-    const addresses = [withPort(issuer.address, DEFAULT_PORTS.peer)];
-    const token = printToken(new TokenBook(join(trust, 'tokens')).issue({ addresses, fingerprint }, { uses: 1 }));
-    await machine.quorate('join', token, '--zone', machine.zone);
+    const { stdout: token } = await this.running[0]!.quorate('token', '--uses', String(ATTEMPTS));
+    await machine.join(token.trim(), ATTEMPTS);
     machine.boot();
     this.machines.push(machine);
-    await this.#desk?.tell(this.running);
+    this.#desk?.tell(this.running);
   }
 
   get running(): Machine[] {
@@ -161,7 +182,7 @@ export class Lab implements AsyncDisposable {
   /** A machine ends at once, and nobody waits for it. Its disk stays. */
   async lose(machine: Machine): Promise<void> {
     this.machines.splice(this.machines.indexOf(machine), 1);
-    await this.#desk?.tell(this.running);
+    this.#desk?.tell(this.running);
     await machine.cutPower();
   }
 
@@ -171,7 +192,7 @@ export class Lab implements AsyncDisposable {
     await machine.quorate('leave', '--undo');
     machine.boot();
     this.machines.push(machine);
-    await this.#desk?.tell(this.running);
+    this.#desk?.tell(this.running);
   }
 
   /** Makes machines beforehand, for those that are wanted later: a measurement should not measure the testbed. */
@@ -203,15 +224,23 @@ export class Lab implements AsyncDisposable {
     );
   }
 
-  /** The machine whose server leads the ensemble. */
+  /** The machine whose server leads the ensemble now, by what it answers itself. */
   leader(): Promise<Machine> {
-    return until('a leader serves', async () => (await this.inMode('leader'))[0], PATIENCE);
+    return until(
+      'a leader serves',
+      async () => {
+        const [shown] = await this.inMode('leader');
+        return (await shown?.mode()) === 'leader' && shown;
+      },
+      PATIENCE,
+    );
   }
 
-  /** Running machines whose server is now in this mode, by what they answer themselves. */
+  /** Running machines whose server is in this mode, as they show themselves. */
   async inMode(...modes: string[]): Promise<Machine[]> {
-    const told = await Promise.all(this.running.map((machine) => machine.mode()));
-    return this.running.filter((_, at) => modes.includes(told[at] ?? ''));
+    const { machines } = await this.look();
+    const shown = machines.filter(({ member }) => modes.includes(member?.mode ?? '')).map(({ instance }) => instance);
+    return this.running.filter(({ id }) => shown.includes(id));
   }
 
   /** A machine's server sees that it has no majority. */

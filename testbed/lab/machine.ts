@@ -5,6 +5,9 @@ import { type Instance, quorate, type Ran, type Spawned, startAgent, until } fro
 import { commandOf, signal } from '../src/processes.ts';
 import type { Reading } from './history.ts';
 
+/** The command's exit code where nobody answers. */
+const UNREACHABLE = 5;
+
 /** What applications do: read two files of a set, again and again. A file that is read before and after shows whether both could be of one release. */
 const READER = `exec 9<> <(:)
 last=
@@ -48,6 +51,15 @@ export class Machine {
     if (ran.code !== 0)
       throw new Error(`quorate ${args.join(' ')} on ${this.id} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
     return ran;
+  }
+
+  /** Tries again while nobody answers. @throws Error when it is refused, or nobody answers so often */
+  async join(token: string, attempts: number): Promise<void> {
+    const args = ['join', token, '--zone', this.zone];
+    const { code, stderr } = await quorate(this.instance, args, { timeout: 300_000 });
+    if (code === 0) return;
+    if (code !== UNREACHABLE || attempts <= 1) throw new Error(`${this.id} could not join (${code}): ${stderr}`);
+    await this.join(token, attempts - 1);
   }
 
   /** The agent, and an application that reads what it puts in place. */

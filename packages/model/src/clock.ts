@@ -2,7 +2,7 @@ import * as v from 'valibot';
 
 /**
  * How fast two machines' clocks may part: this many ms in each ms (200 ppm, 12 ms a minute). Among 20,000 hosts the median oscillator was
- * 78 ppm wrong (D. L. Mills, "Computer Network Time Synchronization", chapter 16: two of them in opposite directions part at 156 ppm), and
+ * 78 ppm wrong (D. L. Mills, "Computer Network Time Synchronization", doi 10.1201/9781420006155-16: two of them in opposite directions part at 156 ppm), and
  * Spanner allows its machines 200 ppm (Corbett et al., OSDI 2012, section 3). Clocks that part faster, as where one is being slewed,
  * are noticed when a new sample contradicts an old one.
  */

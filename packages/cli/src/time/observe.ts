@@ -29,7 +29,7 @@ export interface TimeView {
   readonly aws: boolean;
 }
 
-/** Reads files and asks programs of this machine; changes nothing. @param root where the files lie, if it holds a running system */
+/** Reads files and asks programs of this machine, which runs Linux; changes nothing. @param root where the files lie, if it holds a running system */
 export async function observeTime(root: string): Promise<TimeView> {
   const here = (await processNames(root)).length > 0 ? root : '/';
   const names = await processNames(here);
@@ -97,8 +97,15 @@ const TIMEX_BYTES = 208;
 
 async function synchronised(root: string, services: readonly TimeService[]): Promise<boolean | undefined> {
   if (services.includes('systemd-timesyncd') && (await any(root, 'run/systemd/timesync/synchronized'))) return true;
+  const told = root === '/' ? await askKernel() : undefined;
+  // chrony tells the kernel only with `rtcsync`, phc2sys never: their silence is no answer
+  const silent = services.includes('chrony') || services.includes('phc2sys');
+  return told === false && silent ? undefined : told;
+}
+
+async function askKernel(): Promise<boolean | undefined> {
   const number = ADJTIMEX[process.arch];
-  if (root !== '/' || number === undefined) return undefined;
+  if (number === undefined) return undefined;
   const script = `my $timex = "\\0" x ${TIMEX_BYTES}; print syscall(${number}, $timex)`;
   const { stdout } = await run('perl', ['-e', script]).catch(() => ({ stdout: '' })); // no perl: unknown
   return /^[0-5]$/.test(stdout) ? stdout !== '5' : undefined;

@@ -111,6 +111,19 @@ describe('doctor', () => {
     assert.match(wrong.checks.get('member')!.detail, /member\.id is 2, but member\.servers does not have it/);
   });
 
+  test('a machine of AWS whose chrony takes the time from elsewhere is told of the nearer source', async () => {
+    place.write('a/proc/1/comm', 'systemd\n');
+    place.write('a/proc/700/comm', 'chronyd\n');
+    place.write('a/sys/class/dmi/id/sys_vendor', 'Amazon EC2\n');
+    place.write('a/etc/chrony/chrony.conf', 'pool 2.debian.pool.ntp.org iburst\n');
+    const elsewhere = (await examine(`store: dir:${place.path('store')}\n`)).checks.get('clock')!;
+    assert.match(elsewhere.detail, /kept by chrony, from 2\.debian\.pool\.ntp\.org; this is AWS/);
+    assert.match(elsewhere.advice!, /server 169\.254\.169\.123/);
+    place.write('a/etc/chrony/chrony.conf', 'server 169.254.169.123 prefer iburst\n');
+    const { checks } = await examine(`store: dir:${place.path('store')}\n`);
+    assert.match(checks.get('clock')!.detail, /^kept by chrony, from 169\.254\.169\.123 \(Amazon Time Sync Service\)$/);
+  });
+
   test('no store, a share that is not mounted, a state folder that cannot be written', async () => {
     const none = await examine('');
     assert.equal(none.code, 1);

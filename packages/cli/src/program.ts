@@ -81,6 +81,20 @@ export function makeProgram(version: string, finish: Finish): Command {
       );
 
     addHere(
+      'remove <instance>',
+      'takes a machine out, without waiting until a dead one counts as dead',
+      'quorate ensemble remove web-3',
+    )
+      .option('--wait <seconds>', 'until it is out; 60 unless said')
+      .action((instance: string, _, command: Command) =>
+        finish(
+          import('./commands/ensemble-remove.ts').then(({ removeMachine }) =>
+            removeMachine(instance, globals(command)),
+          ),
+        ),
+      );
+
+    addHere(
       'recover',
       'founds the ensemble again from this machine, when its majority is lost for good',
       'quorate ensemble recover',

@@ -50,6 +50,8 @@ interface Heard {
   readonly decision: MembershipDecision;
   /** machines that are asked to leave */
   readonly leaving: ReadonlySet<string>;
+  /** whether this machine is still known to hold an id */
+  readonly holds: boolean;
 }
 
 /**
@@ -178,7 +180,8 @@ export class EnsembleManager {
       const configured = new Set(configuration.members.map(({ id }) => id));
       const { identity } = this.#member;
       const decision = planMembership({ instance, identity, cluster, records, configured });
-      return { ensemble, cluster, configuration, decision, leaving: new Set(leaving) };
+      const holds = records.some((record) => record.instance === instance);
+      return { ensemble, cluster, configuration, decision, leaving: new Set(leaving), holds };
     } catch {
       signal.throwIfAborted();
       return undefined; // no majority, no way, or no time: the store's own state tells why
@@ -259,7 +262,7 @@ export class EnsembleManager {
     return true;
   }
 
-  async #carryOut({ ensemble, cluster, configuration, decision }: Heard, leaving: boolean): Promise<void> {
+  async #carryOut({ ensemble, cluster, configuration, decision, holds }: Heard, leaving: boolean): Promise<void> {
     const member = this.#member;
     const generation = cluster?.generation ?? member.identity.generation;
     switch (decision.kind) {
@@ -279,7 +282,8 @@ export class EnsembleManager {
         await member.stay(leaving ? LEFT : decision.reason);
     }
     if (cluster?.cluster !== member.identity.cluster) return this.#control(undefined);
-    if (leaving && decision.kind === 'wait') await this.#hide(ensemble);
+    // until its id is given back it shows that it has other data now
+    if (leaving && decision.kind === 'wait' && !holds) await this.#hide(ensemble);
     else {
       if (leaving) await ensemble.askToLeave(this.#options.settings.instance);
       await this.#show(ensemble);

@@ -181,7 +181,12 @@ class Planner {
 
   /** Best first: who leaves, who is not in sync, who stands where most are, the leader last. */
   demote(): Proposal[] {
-    if (this.voters.length <= this.#target || this.voters.length <= this.#hope) return [];
+    const { leaving, synced } = this.#view;
+    const many = this.voters.length > this.#target && this.voters.length > this.#hope;
+    // one that leaves and is not in sync is no help to the majority: it need not wait for its successor
+    const able = many
+      ? this.voters
+      : this.voters.filter(({ id, instance }) => leaving.has(instance) && !synced.has(id));
     const count = (zone: string): number => this.voters.filter((member) => member.zone === zone).length;
     const rank = (member: Member): number[] => [
       Number(!this.#view.leaving.has(member.instance)),
@@ -190,7 +195,7 @@ class Planner {
       Number(member.id === this.#view.leader),
       -member.id,
     ];
-    return this.voters
+    return able
       .toSorted((a, b) => compare(rank(a), rank(b)))
       .map((member) => ({
         step: { kind: 'demote', id: member.id },
@@ -271,10 +276,11 @@ class Planner {
     return this.#view.live.some((machine) => isHolder(machine, member));
   }
 
-  /** An instance that shows itself with other data has lost what this member had. */
+  /** An instance that shows itself with other data has lost what this member had; one that was told to leave and is not there has left. */
   #isDead(member: Invited): boolean {
     const there = this.#view.live.find(({ instance }) => instance === member.instance);
-    return there ? !isHolder(there, member) : this.#view.gone.has(member.instance);
+    if (there) return !isHolder(there, member);
+    return this.#view.gone.has(member.instance) || this.#view.leaving.has(member.instance);
   }
 
   #death(member: Member): string {

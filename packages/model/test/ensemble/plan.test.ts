@@ -143,6 +143,16 @@ const CASES: [string, Sketch, string, RegExp?][] = [
     /majority/,
   ],
   ['a voter that leaves is replaced first', { voters: '1a2b3c', observers: '4c', leaving: [3] }, 'promote 4'],
+  [
+    'one that was told to leave and is not there is taken out at once: an operator said so',
+    { voters: '1a2b3c', observers: '4c', leaving: [3], silent: [3] },
+    'remove 3',
+  ],
+  [
+    'one that leaves and is not in sync does not wait for its successor, whom its vote keeps out',
+    { voters: '1a2b3c', observers: '4c', leaving: [3], behind: [3] },
+    'demote 3',
+  ],
   ['then it stops voting', { voters: '1a2b3c4c', leaving: [3] }, 'demote 3', /leaves/],
   ['then it is taken out', { voters: '1a2b4c', observers: '3c', leaving: [3] }, 'remove 3'],
   ['the leader leaves last', { voters: '1a2b3c', leaving: [1, 2], settings: { voters: 3 } }, 'demote 2'],

@@ -221,10 +221,10 @@ export class World {
     this.#tell(`v${this.#version + 1}: ${reason}`);
     const removed = step.kind === 'remove' ? this.#members.find(({ id }) => id === step.id) : undefined;
     if (step.kind === 'add') {
-      const { incarnation, id } = step.member;
-      const other = this.#invited.some((one) => one.incarnation === incarnation && one.id !== id);
+      const runs = this.#runsAs(step.member);
       this.#enter(step.member);
-      if (other) this.#renew(step.member); // it runs under another id already, and finds that it has two
+      // it runs under another id already, and finds that it has two
+      if (runs !== undefined && runs !== step.member.id) this.#renew(step.member);
     } else this.#members = changed(this.#members, step);
     if (removed) this.#renew(removed);
     this.#version++;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { openStore } from '@quorate/store';
+import { openStore, type Store } from '@quorate/store';
 import { Agent } from '../src/index.ts';
 import { Machine, until } from './machine.ts';
 
@@ -117,4 +117,27 @@ test('the fleet sees how an instance stands, and what it stands like again after
     [instance!.id, instance!.zone, instance!.address, instance!.bundles.web!.state],
     ['machine', 'a', '10.0.0.1', 'applied'],
   );
+});
+
+test('a store that is opened in a way of its own is tried until it is there, and closed at the end', async () => {
+  await using machine = new Machine();
+  await machine.publish(ONE);
+  const tries: string[] = [];
+  const open = async (): Promise<Store> => {
+    tries.push('open');
+    if (tries.length === 1) throw new Error('not yet');
+    const store = await openStore(machine.settings().store!);
+    const close = store.close.bind(store);
+    store.close = async () => {
+      tries.push('close');
+      await close();
+    };
+    return store;
+  };
+  const stop = new AbortController();
+  const running = new Agent(machine.settings(), { open }).run(stop.signal);
+  await machine.until({ applied: 1, state: 'applied' });
+  stop.abort();
+  await running;
+  assert.deepEqual(tries, ['open', 'open', 'close']);
 });

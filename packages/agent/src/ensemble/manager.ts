@@ -66,6 +66,8 @@ export class EnsembleManager {
   #controlling: AbortController | undefined;
   #shown = '';
   #said = '';
+  /** why the last look failed: each look that fails alike is told once */
+  #failed = '';
   #known = '';
   /** whether the ensemble answered at the last look */
   #heard = false;
@@ -123,8 +125,12 @@ export class EnsembleManager {
     while (!signal.aborted) {
       try {
         await this.#look(signal);
+        this.#failed = '';
       } catch (error) {
-        if (!signal.aborted) this.#say('warn ', (error as Error).message);
+        const { message } = error as Error;
+        const isTold = message === this.#failed || this.#member.report.detail?.includes(message);
+        if (!signal.aborted && !isTold) this.#options.log(`warn  member: ${message}`);
+        this.#failed = message;
         this.#rests = false;
       }
       await this.#pause(signal);

@@ -14,7 +14,7 @@ import type { MemberReport } from './judge.ts';
 import { Member } from './member.ts';
 import { stopMember } from './member-process.ts';
 import { forgetPromise, readPromise, writePromise } from './promise.ts';
-import { superviseMember } from './supervise.ts';
+import { describeFailure, superviseMember } from './supervise.ts';
 
 export interface OwnMemberOptions {
   readonly settings: Settings & { readonly ensemble: EnsembleSection; readonly address: string };
@@ -76,12 +76,16 @@ export class OwnMember {
   async state(): Promise<PeerState> {
     const { cluster, generation, incarnation, id } = this.#identity;
     const { instance } = this.#options.settings;
-    const promised = this.#promised ? { promised: this.#promised } : {};
+    const { state, detail } = this.#report;
+    const more = {
+      said: { state, ...(detail ? { detail } : {}) },
+      ...(this.#promised ? { promised: this.#promised } : {}),
+    };
     // a founder has a member from the moment in which it was begun, a joiner only when it was given data
     const data = await this.#data();
     const config = newestConfig(await storedConfigs(this.#folder));
     if (id === undefined || !(data || (this.#begins && config)))
-      return { format: 1, instance, cluster, generation: id === undefined ? 0 : generation, incarnation, ...promised };
+      return { format: 1, instance, cluster, generation: id === undefined ? 0 : generation, incarnation, ...more };
     const member = {
       id,
       running: this.#server !== undefined,
@@ -94,7 +98,7 @@ export class OwnMember {
       servers: (data?.servers ?? parseDynamic(config!.text)).map(peerServer),
       ...(data?.proposed ? { proposed: { ...data.proposed, servers: data.proposed.servers.map(peerServer) } } : {}),
     };
-    return { format: 1, instance, cluster, generation, incarnation, ...promised, member };
+    return { format: 1, instance, cluster, generation, incarnation, ...more, member };
   }
 
   async #data(): Promise<DataState | undefined> {
@@ -205,7 +209,12 @@ export class OwnMember {
   }
 
   async #start(id: number, dynamic: string): Promise<void> {
-    await this.#member(id, dynamic).start({ rewrite: true });
+    try {
+      await this.#member(id, dynamic).start({ rewrite: true });
+    } catch (error) {
+      this.#tell(describeFailure(error as Error)); // for who asks this machine how it is
+      throw error;
+    }
     await this.#watch(id, dynamic);
   }
 

@@ -46,7 +46,7 @@ export async function* superviseMember(
   let fill: { readonly at: number; readonly value: number | undefined } | undefined;
   await member.takeOver();
   while (!signal.aborted) {
-    const { report, act } = await look().then(judge, (error: AgentError): Judgement => {
+    const { report, act } = await look().then(judge, (error: Error): Judgement => {
       // a disk that fails, a folder that is gone: the next look may find it mended
       return { report: describeFailure(error), act: 'none' };
     });
@@ -131,7 +131,7 @@ export async function* superviseMember(
       if (aside) log(`warn  member ${member.id}: data that was not its own lies in ${aside} now`);
       return { state: 'starting', detail: 'it is being started' };
     } catch (error) {
-      failure = describeFailure(error as AgentError);
+      failure = describeFailure(error as Error);
       return failure;
     }
   }
@@ -156,6 +156,7 @@ const FAILURES: Partial<Record<AgentErrorCode, Trouble['state']>> = {
   CORRUPT: 'corrupt',
 };
 
-function describeFailure(error: AgentError): Trouble {
-  return { state: FAILURES[error.code] ?? 'down', detail: error.message };
+/** A failure to start as a state, with what to do. */
+export function describeFailure(error: Error): Trouble {
+  return { state: FAILURES[(error as AgentError).code] ?? 'down', detail: error.message };
 }

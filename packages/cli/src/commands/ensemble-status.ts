@@ -184,11 +184,17 @@ async function fromMachines(settings: Settings, trouble: string): Promise<Ensemb
   return { cluster: settings.ensemble!.cluster, reachable: false, leaving: [], members: withLag(members), trouble };
 }
 
-function fromState(address: string, { instance, member }: PeerState): MemberLine {
-  if (!member) return { instance, zone: '', address, role: 'client', mode: '' };
+function fromState(address: string, { instance, said, member }: PeerState): MemberLine {
+  const told = said?.detail ? { detail: said.detail } : {};
+  // none has run here yet: what keeps it from that, if anything does
+  if (!member) {
+    const detail = said?.detail ? { detail: `${said.state}: ${said.detail}` } : {};
+    return { instance, zone: '', address, role: 'client', mode: '', ...detail };
+  }
   const role = member.servers.find(({ id }) => id === member.id)?.role ?? 'unknown';
-  const mode = member.serving ? 'serving' : member.running ? 'seeks a leader' : 'stopped';
-  return { id: member.id, instance, zone: '', address, role, mode, zxid: member.zxid.replace(/^0+(?=.)/, '') };
+  const mode = member.serving ? 'serving' : (said?.state ?? (member.running ? 'seeking' : 'stopped'));
+  const zxid = member.zxid.replace(/^0+(?=.)/, '');
+  return { id: member.id, instance, zone: '', address, role, mode, zxid, ...told };
 }
 
 function describe(status: EnsembleStatus): string {

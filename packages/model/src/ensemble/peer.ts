@@ -33,6 +33,8 @@ export interface PeerState {
   readonly incarnation: string;
   /** its member is stopped, and stays so until the arbiter's record is another than this: see `planRefounding` */
   readonly promised?: FoundingPromise;
+  /** what its agent says of its member, for people: a word of the supervisor, and in words what to do */
+  readonly said?: { readonly state: string; readonly detail?: string };
   /** absent without data */
   readonly member?: {
     /** server id; 0 where none was given to it yet */
@@ -117,6 +119,7 @@ const StateSchema = v.object({
   generation: count,
   incarnation: v.pipe(v.string(), v.nonEmpty(), v.maxLength(128)),
   promised: v.optional(v.object({ generation: count, revision: count })),
+  said: v.optional(v.object({ state: v.string(), detail: v.optional(v.string()) })),
   member: v.optional(
     v.object({
       id,

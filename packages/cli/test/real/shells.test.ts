@@ -83,6 +83,8 @@ describe('for shells and programs', () => {
     assert.deepEqual(complete('quorate --json show ma'), ['mail']);
     assert.ok(complete('quorate publish web wo').includes('work'));
     assert.deepEqual(complete('quorate publish web --reb'), ['--rebase']);
+    assert.deepEqual(complete('quorate ensemble ba'), ['backup']);
+    assert.ok(complete('quorate ensemble backup wo').includes('work'));
   });
 
   const installed = (name: string): boolean => spawnSync(name, ['-c', 'true']).error === undefined;
@@ -96,6 +98,8 @@ describe('for shells and programs', () => {
     assert.deepEqual(complete('quorate roll'), ['rollback']);
     assert.deepEqual(complete('quorate history --num'), ['--number']);
     assert.ok(complete('quorate publish we').includes('web'));
+    assert.deepEqual(complete('quorate ensemble ba'), ['backup']);
+    assert.ok(complete('quorate ensemble backup wo').includes('work/'));
   });
 
   test('zsh completes commands, flags and the names of bundles', async (t) => {
@@ -110,6 +114,8 @@ describe('for shells and programs', () => {
       ['quorate roll\t', 'quorate rollback \n'],
       ['we\t', 'quorate rollback web \n'],
       ['--wa\t', 'quorate rollback web --wait \n'],
+      ['\x15quorate ensemble ba\t', 'quorate ensemble backup \n'],
+      ['wor\t', 'quorate ensemble backup work/\n'],
     ] as const) {
       zsh.press(`${typed}\x18`);
       await until(`zsh completes to ${line}`, () => existsSync(place.path('buffer')) && place.read('buffer') === line);

@@ -70,7 +70,21 @@ export async function measureFleets(sizes: readonly number[]): Promise<string> {
   return [
     table(head, measured.map(row)),
     `${RELEASES} releases of one file of ${FILES}, after ${WARM_UP} to warm up; at rest for ${IDLE_SECONDS} s. Milliseconds and percent of a release or at rest are of one core, of all members or all agents together.`,
+    ...(measured.length > 1 ? [growth(measured[0]!, measured.at(-1)!)] : []),
   ].join('\n\n');
+}
+
+/** What one agent costs in the smallest fleet and in the largest: the same where the work grows with the fleet and no faster. */
+function growth(few: Measured, many: Measured): string {
+  const per = (figure: (of: Measured) => number, digits: number): string =>
+    [few, many].map((of) => (figure(of) / of.agents).toFixed(digits)).join(' → ');
+  return [
+    `An agent's share, from ${few.agents} to ${many.agents.toLocaleString('en')} agents:`,
+    `${per(({ perRelease }) => perRelease.requests, 1)} requests,`,
+    `${per(({ perRelease }) => perRelease.members * 1000, 2)} ms of the members and`,
+    `${per(({ perRelease }) => perRelease.agents * 1000, 2)} ms of its own a release;`,
+    `at rest ${per(({ perIdleSecond }) => perIdleSecond.requests, 2)} requests/s.`,
+  ].join(' ');
 }
 
 function row({ agents, up, times, perRelease, perIdleSecond, looks }: Measured): string[] {
@@ -158,7 +172,7 @@ function fileContent(file: number, release: number): Buffer {
 }
 
 async function isUp(store: Store, machines: number, instances: number): Promise<void> {
-  for (const until = performance.now() + UP_WITHIN_MS; ; await delay(250)) {
+  for (const until = performance.now() + UP_WITHIN_MS; ; await delay(1000)) {
     const [shown, statuses] = [await store.ensemble!.machines(), await store.instances()];
     if (shown.length === machines && statuses.length === instances) return;
     if (performance.now() > until)

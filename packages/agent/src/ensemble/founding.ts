@@ -1,10 +1,13 @@
 import { type FoundingRecord, type FoundingStep, type PeerAnswer, planFounding } from '@quorate/model';
 import type { Arbiter, Ruling } from '../arbiter/index.ts';
 import type { Discovery, Peer } from '../discovery/index.ts';
-import type { AgentError } from '../errors.ts';
+import { AgentError } from '../errors.ts';
 import { askState } from '../peer/index.ts';
 import { type EnsembleSection, type Settings, withPort } from '../settings.ts';
 import type { TrustFolder } from '../trust/index.ts';
+import { requireJars } from './jars.ts';
+import { requireJava } from './java.ts';
+import { checkPorts } from './ports.ts';
 import { knownAddresses } from './servers.ts';
 
 /** ms for another machine's answer: those that are dead are asked each time */
@@ -43,7 +46,7 @@ export interface FoundingOptions {
 export async function lookAtFounding(
   { settings, arbiter, discovery, trust, mayFound }: FoundingOptions,
   own: PeerAnswer,
-  now: { readonly session: boolean; readonly hindered?: string },
+  now: { readonly session: boolean },
   signal: AbortSignal,
 ): Promise<FoundingLook> {
   const troubles: string[] = [];
@@ -59,16 +62,38 @@ export async function lookAtFounding(
   const ruling = await orTrouble(arbiter.read(signal));
   const peers = await orTrouble(discovery.peers(signal));
   const answers = trust ? await askAll(await addresses(settings, peers, ruling?.record), own, trust, settings) : [];
-  const step = planFounding({
-    own,
-    arbiter: ruling ? { kind: arbiter.kind, record: ruling.record } : { kind: 'unknown' },
-    mayFound,
-    ...(now.hindered ? { hindered: now.hindered } : {}),
-    peers,
-    answers,
-    session: now.session,
-  });
+  const decide = (hindered?: string): FoundingStep =>
+    planFounding({
+      own,
+      arbiter: ruling ? { kind: arbiter.kind, record: ruling.record } : { kind: 'unknown' },
+      mayFound,
+      ...(hindered ? { hindered } : {}),
+      peers,
+      answers,
+      session: now.session,
+    });
+  const step = decide();
+  // who could not run a member must not keep the others waiting
+  if (step.kind === 'claim') return { step: decide(await hindrance(settings.ensemble, own.address)), ruling, troubles };
   return { step, ruling, troubles };
+}
+
+/** What keeps a member from being started here, looked at before the founding is claimed. */
+async function hindrance({ jars, ports }: EnsembleSection, address: string): Promise<string | undefined> {
+  try {
+    await requireJava();
+    await requireJars(jars);
+    await checkPorts([
+      { host: address, port: ports.quorum, purpose: 'quorum' },
+      { host: address, port: ports.election, purpose: 'election' },
+      { host: address, port: ports.client, purpose: 'clients, TLS' },
+      { host: '127.0.0.1', port: ports.local, purpose: 'clients' },
+    ]);
+    return undefined;
+  } catch (error) {
+    if (error instanceof AgentError) return error.message;
+    throw error;
+  }
 }
 
 async function addresses(

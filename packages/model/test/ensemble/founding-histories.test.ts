@@ -205,7 +205,7 @@ function five(): FoundingWorld {
   return world;
 }
 
-const rounds = (count: number): number => Math.max(count, HISTORIES / 4);
+const rounds = (count: number): number => Math.max(count, HISTORIES / 10);
 
 test(`${rounds(200)} times five machines start at the same moment, and exactly one ensemble is founded`, {
   timeout: 3_600_000,

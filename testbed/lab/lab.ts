@@ -302,15 +302,25 @@ export class Lab implements AsyncDisposable {
   /** All is as it should be, and stays so for a moment. */
   async settles(but: Exceptions = {}): Promise<void> {
     const away = (but.away ?? []).map(present);
-    await this.#comes('the ensemble settles', (seen) => unsettled(seen, this.#present(but), away), STILL);
+    const told = async (): Promise<boolean> => {
+      await this.#comes('the ensemble settles', (seen) => unsettled(seen, this.#present(but), away), STILL);
+      const modes = await Promise.all(this.#there(but).map((machine) => machine.mode()));
+      return !modes.includes(undefined);
+    };
+    // what a machine showed may outlive its power for a while: each is asked itself as well
+    await until('every machine says itself that it serves', told, PATIENCE);
   }
 
   async converges(but: Exceptions = {}): Promise<void> {
     await this.#comes('every machine is on the head', (seen) => behind(seen, BUNDLE, this.#present(but)));
   }
 
-  #present({ away = [], without = [] }: Exceptions): Present[] {
-    return this.running.filter((machine) => !away.includes(machine) && !without.includes(machine)).map(present);
+  #present(but: Exceptions): Present[] {
+    return this.#there(but).map(present);
+  }
+
+  #there({ away = [], without = [] }: Exceptions): Machine[] {
+    return this.running.filter((machine) => !away.includes(machine) && !without.includes(machine));
   }
 
   /** Waits until nothing is missing; after `still` ms nothing may have changed. */

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Fleet, SHARE } from '../src/index.ts';
 import type { Machine } from './machine.ts';
+import { writeWhole } from './whole.ts';
 
 const ARBITER = 'arbiter';
 const INSTANCES = 'instances.json';
@@ -38,24 +39,22 @@ export class Cloud {
     await instance.write(SECRET_FILE, `${this.#secret}\n`);
     await instance.run(['chmod', '0600', SECRET_FILE]);
     this.#known.set(machine, 'live');
-    await this.#tell();
+    this.#tell();
   }
 
   /** From now on the discovery says so. */
-  async terminated(machine: Machine): Promise<void> {
+  terminated(machine: Machine): void {
     this.#known.set(machine, 'terminated');
-    await this.#tell();
+    this.#tell();
   }
 
-  async #tell(): Promise<void> {
+  #tell(): void {
     const instances = [...this.#known].map(([{ id, address, zone }, state]) => ({
       instance: id,
       address,
       zone,
       state,
     }));
-    const path = join(this.#share, INSTANCES);
-    await writeFile(`${path}.new`, JSON.stringify({ instances }));
-    await rename(`${path}.new`, path);
+    writeWhole(join(this.#share, INSTANCES), { instances });
   }
 }

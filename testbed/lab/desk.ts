@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import type { DeskRequest, DeskSettings, MembershipSeen } from './desk-process.t
 import type { Deed, Kept } from './history.ts';
 import type { Machine } from './machine.ts';
 import type { Observation } from './settled.ts';
+import { writeWhole } from './whole.ts';
 
 const PROCESS = fileURLToPath(new URL('desk-process.ts', import.meta.url));
 const PAPERS = '/var/lib/quorate/desk';
@@ -120,10 +121,7 @@ export class Desk {
   }
 }
 
-/** At once and whole: it is read at any moment, and several machines may go at the same one. */
 function writeServers(instance: Instance, machines: readonly Machine[]): void {
   const servers = machines.map(({ address }) => withPort(address, DEFAULT_PORTS.client));
-  const path = instance.path(`${PAPERS}/servers.json`);
-  writeFileSync(`${path}.new`, JSON.stringify(servers));
-  renameSync(`${path}.new`, path);
+  writeWhole(instance.path(`${PAPERS}/servers.json`), servers);
 }

@@ -108,7 +108,7 @@ export class Lab implements AsyncDisposable {
   /** A machine ends at once, and the cloud says so. */
   async terminate(machine: Machine): Promise<void> {
     await this.lose(machine);
-    await this.#cloud?.terminated(machine);
+    this.#cloud?.terminated(machine);
   }
 
   async #openDesk(founder: Machine): Promise<void> {

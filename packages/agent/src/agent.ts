@@ -19,7 +19,7 @@ export type Log = (line: string) => void;
 /** States that may end by themselves are tried again after these milliseconds, then each last one. */
 const RETRY_MS = [1000, 2000, 5000, 15_000, 60_000];
 const RETRIED = new Set(['refused', 'disk-full', 'read-only', 'missing-parent', 'unreachable', 'failed', 'replaced']);
-/** Without any event everything is looked at again after these milliseconds: events may be lost, and native paths change by other hands. */
+/** Without any event everything is looked at again after these milliseconds at most: events may be lost, and native paths change by other hands. */
 const RESYNC_MS = 60_000;
 /** About when the fleet hears of a change, in ms: reports of many instances are spread around it. */
 const REPORT_MS = 100;
@@ -28,7 +28,7 @@ const CLOCK_LOOK_MS = 5000;
 
 export interface AgentOptions {
   readonly log?: Log;
-  /** ms without any event after which everything is looked at again */
+  /** ms without any event after which everything is looked at again, at most */
   readonly resyncMs?: number;
   /** the machine's own unless given */
   readonly disk?: AgentDisk;
@@ -204,7 +204,7 @@ export class Agent {
       await this.#tell();
     }
     const retry = RETRIED.has(status.state) ? RETRY_MS[attempt] : undefined;
-    return Math.min(retry ?? this.#resyncMs, this.#resyncMs);
+    return Math.min(retry ?? Infinity, this.#resyncMs * (0.5 + Math.random() / 2)); // a release sets the clocks of a whole fleet alike
   }
 
   #logBundle(name: string): void {

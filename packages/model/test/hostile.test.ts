@@ -4,12 +4,17 @@ import fc from 'fast-check';
 import {
   BUNDLE_STATES,
   checkPath,
+  DEFAULT_PORTS,
+  decodeGrant,
   decodeHead,
+  decodeJoinRequest,
+  decodeRefusal,
   decodeRelease,
   decodeStatus,
   definitionOf,
   draftRelease,
   encodeHead,
+  encodePeerRecord,
   encodeRelease,
   encodeStatus,
   type InstanceStatus,
@@ -40,10 +45,29 @@ const status: InstanceStatus = {
   bundles: { web: { applied: 1, digest: '', target: 1, state: 'applied' } },
   clock: { offset: 0.5, error: 1, epoch: 3 },
 };
+const joining = {
+  format: 1,
+  instance: 'web-1',
+  addresses: ['10.0.0.1', 'fd00::1'],
+  csr: 'PEM',
+  token: { id: 'abcdefgh', secret: 'abcdefghijkl' },
+};
+const grant = {
+  format: 1,
+  cluster: 'c',
+  kind: 'instance',
+  certificate: 'PEM',
+  authority: 'PEM',
+  instances: ['10.0.0.1'],
+  ports: DEFAULT_PORTS,
+};
 const CODECS: readonly [string, (bytes: Uint8Array) => unknown, (value: never) => Buffer, object][] = [
   ['release', decodeRelease, encodeRelease, release],
   ['head', decodeHead, encodeHead, { format: 1, release: 1, digest: release.digest }],
   ['status', decodeStatus, encodeStatus, status],
+  ['join request', decodeJoinRequest, encodePeerRecord, joining],
+  ['grant', decodeGrant, encodePeerRecord, grant],
+  ['refusal', decodeRefusal, encodePeerRecord, { format: 1, error: { code: 'FAILED', message: 'why' } }],
 ];
 
 /** What somebody might put in the place of any value. */

@@ -10,7 +10,7 @@ import {
   type JoinRequest,
   type PeerState,
 } from '@quorate/model';
-import { AgentError } from '../errors.ts';
+import { AgentError, type AgentErrorCode } from '../errors.ts';
 import { fingerprintOf } from '../trust/authority.ts';
 import { isSignedBy, type TrustFolder } from '../trust/folder.ts';
 import { identityOf } from '../trust/identity.ts';
@@ -115,6 +115,13 @@ interface Exchange<T> {
   readonly decode: (bytes: Uint8Array) => T;
 }
 
+/** What a refusal means here; others are that it does not trust us. */
+const REFUSALS: ReadonlyMap<string, AgentErrorCode> = new Map([
+  ['TOKEN_REFUSED', 'TOKEN_REFUSED'],
+  ['BAD_REQUEST', 'BAD_REQUEST'],
+  ['FAILED', 'UNREACHABLE'],
+]);
+
 /** One connection, one request, one answer. */
 async function ask<T>(
   address: string,
@@ -134,10 +141,8 @@ async function ask<T>(
     const { status, bytes } = await exchanged(socket, address, exchange);
     if (status === 200) return exchange.decode(bytes);
     const { code, message } = decodeRefusal(bytes).error;
-    throw new AgentError(
-      code === 'TOKEN_REFUSED' || code === 'BAD_REQUEST' ? code : 'NOT_TRUSTED',
-      `${address}: ${message}`,
-    );
+    const words = message.replace(/\p{Cc}/gu, ' '); // a stranger's: a terminal would obey them
+    throw new AgentError(REFUSALS.get(code) ?? 'NOT_TRUSTED', `${address}: ${words}`);
   } catch (error) {
     signal?.throwIfAborted();
     throw explained(address, error, timeout);

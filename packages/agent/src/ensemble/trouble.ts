@@ -64,6 +64,15 @@ const SIGNS: readonly (readonly [RegExp, Explain])[] = [
     }),
   ],
   [
+    // it watches its certificate files, with six watchers (seen with 3.9.5 on Java 17)
+    /User limit of inotify instances reached/,
+    () => ({
+      state: 'down',
+      detail:
+        'this user has no file watcher left: raise the limit with `sysctl fs.inotify.max_user_instances=512`, or end what takes them; it starts again by itself',
+    }),
+  ],
+  [
     /^.*(?:Read-only file system|Permission denied|Input\/output error|Too many open files).*$/m,
     ([line], { folder }) => ({ state: 'down', detail: `${line.trim().slice(0, 200)}: look at ${folder} and its log` }),
   ],

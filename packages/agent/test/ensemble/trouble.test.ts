@@ -29,6 +29,11 @@ const LOGS: readonly (readonly [string, state: string, detail: RegExp])[] = [
   ],
   ['java.lang.UnsupportedClassVersionError: x has been compiled by', 'no-java', /newer JRE/],
   ['java.io.FileNotFoundException: /m/member.pem (Permission denied)', 'down', /member\.pem/],
+  [
+    'ERROR QuorumPeerMain - Unexpected exception, exiting abnormally\njava.io.IOException: User limit of inotify instances reached or too many open files',
+    'down',
+    /sysctl fs\.inotify\.max_user_instances/,
+  ],
   ['java.net.BindException: Address already in use', 'port-taken', /ss -ltnp/],
   ['java.net.BindException: Cannot assign requested address', 'down', /does not have the address/],
 ];

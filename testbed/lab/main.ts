@@ -9,10 +9,11 @@ import { summary } from './report.ts';
 import { allStories, type NamedStory } from './story.ts';
 import { type Told, tellStory } from './tell.ts';
 
-const USAGE = `Usage: npm run lab [-- STORY … | --list] [--short] [--json FILE]
+const USAGE = `Usage: npm run lab [-- STORY … | --list] [--short] [--rounds N] [--json FILE]
   STORY        only these; all unless said
   --list       names the stories
   --short      as npm test tells them, where there is a short version
+  --rounds N   so many rounds of what a story repeats
   --json FILE  also writes results and measurements there
 It needs root, Java and ZooKeeper's jars. What went wrong is kept in .cache/lab.`;
 const EVIDENCE = fileURLToPath(new URL('../../.cache/lab', import.meta.url));
@@ -36,7 +37,7 @@ async function main(): Promise<number> {
   }
   const told: Told[] = [];
   for (const story of asked.stories) {
-    const size = asked.short ? (story.short ?? story.full) : story.full;
+    const size = { ...(asked.short ? (story.short ?? story.full) : story.full), ...asked.rounds };
     console.log(`\n── ${story.name}: ${story.tells} (${size.machines} machines)`);
     const evidence = join(EVIDENCE, story.name);
     told.push(await tellStory(story, { size, tell: (line) => console.log(line), evidence }));
@@ -53,6 +54,8 @@ interface Asked {
   readonly stories: readonly NamedStory[];
   readonly list: boolean;
   readonly short: boolean;
+  /** instead of the story's own; empty unless said */
+  readonly rounds: { readonly rounds?: number };
   readonly json: string | undefined;
 }
 
@@ -64,6 +67,7 @@ function readArguments(stories: readonly NamedStory[]): Asked | string {
       options: {
         list: { type: 'boolean', default: false },
         short: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
         json: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
@@ -71,9 +75,12 @@ function readArguments(stories: readonly NamedStory[]): Asked | string {
     if (values.help) return USAGE;
     const unknown = positionals.filter((name) => !stories.some((story) => story.name === name));
     if (unknown.length > 0) return `there is no story ${unknown.join(', ')}: --list names them\n${USAGE}`;
+    const rounds = values.rounds === undefined ? {} : { rounds: Number(values.rounds) };
+    if (rounds.rounds !== undefined && !(Number.isSafeInteger(rounds.rounds) && rounds.rounds > 0))
+      return `--rounds is a number from 1, not ${values.rounds}\n${USAGE}`;
     const chosen = positionals.map((name) => stories.find((story) => story.name === name)!);
     const { list, short, json } = values;
-    return { stories: chosen.length > 0 ? chosen : stories, list, short, json: json && resolve(json) };
+    return { stories: chosen.length > 0 ? chosen : stories, list, short, rounds, json: json && resolve(json) };
   } catch (error) {
     return `${(error as Error).message}\n${USAGE}`; // an option that there is not
   }

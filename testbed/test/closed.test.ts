@@ -48,7 +48,7 @@ function logsOf(machine: Machine): string {
 
 test('a cluster from nothing: founded, joined by token and by secret, published to from outside, closed all the time', {
   skip,
-  timeout: 300_000,
+  timeout: 900_000,
 }, async (t) => {
   await using fleet = await Fleet.create({ instances: 5, zones: ['a', 'b', 'c'] });
   const [one, two, three, four, five] = fleet.instances as [Machine, Machine, Machine, Machine, Machine];
@@ -65,7 +65,7 @@ test('a cluster from nothing: founded, joined by token and by secret, published 
     const settings = await one.read('/etc/quorate/quorate.yaml');
     await one.write('/etc/quorate/quorate.yaml', `${settings}  secret: /etc/quorate/secret\n`);
     startAgent(one);
-    await until('the first serves', async () => (await quorate(one, ['fleet', '--json'])).code === 0, 60_000);
+    await until('the first serves', async () => (await quorate(one, ['fleet', '--json'])).code === 0, 180_000);
     await must(two, ['join', '-', '--zone', 'b'], founded.token);
     startAgent(two);
     await must(three, ['join', '--secret', '/etc/quorate/secret', '--at', one.address, '--zone', 'c']);
@@ -76,7 +76,7 @@ test('a cluster from nothing: founded, joined by token and by secret, published 
         const { code, stdout } = await quorate(three, ['fleet', '--json']);
         return code === 0 && JSON.parse(stdout).instances.length === 3;
       },
-      60_000,
+      180_000,
     );
   });
 

@@ -102,7 +102,10 @@ async function addresses(
   record: FoundingRecord | undefined,
 ): Promise<string[]> {
   const listed = peers.filter(({ state }) => state !== 'terminated').map(({ address }) => address);
-  return [...new Set([...listed, ...(await knownAddresses(settings)), ...(record ? [record.founder.address] : [])])];
+  const dead = new Set(peers.filter(({ state }) => state === 'terminated').map(({ address }) => address));
+  const noted = [...(await knownAddresses(settings)), ...(record ? [record.founder.address] : [])];
+  // an address may be another machine's by now; one that is nobody's is not waited for at each look
+  return [...new Set([...listed, ...noted.filter((address) => !dead.has(address))])];
 }
 
 /** Whoever does not answer is left out: that says nothing about it. */

@@ -38,7 +38,8 @@ export async function* superviseDeclared(
   const others = declared.filter((server) => server.id !== id);
   const othersServe = (): Promise<boolean> => majorityServes(others, declared.length);
   yield* superviseMember(member, signal, {
-    start: async () => ({ rewrite: true, found: await isNewFolder(folder) }),
+    // a new disk in an old ensemble gets everything from the others before it votes
+    start: async () => ({ rewrite: true, found: (await isNewFolder(folder)) && !(await othersServe()) }),
     othersServe,
     // every transaction that was acknowledged is on a majority that serves now, and the emptied member has no vote before it has them too
     spare: othersServe,

@@ -68,19 +68,31 @@ export class LoopbackEnsemble implements AsyncDisposable {
   }
 }
 
-/** TCP ports of the loopback address that nobody listens on now. */
+/** TCP ports of the loopback address that nobody listens on now, and that the kernel gives to no outgoing connection. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<Server>((done, failed) => {
-          const server = createServer();
-          server.once('error', failed).listen(0, '127.0.0.1', () => done(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
+  const servers: Server[] = [];
+  try {
+    while (servers.length < count) {
+      const port = LOWEST_PORT + Math.floor(Math.random() * (OUTGOING_PORTS - LOWEST_PORT));
+      const server = await listen(port);
+      if (server) servers.push(server); // else somebody has it: another one
+    }
+    return servers.map((server) => (server.address() as { port: number }).port);
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  }
+}
+
+/** Above the ports of well-known services, below those that Linux (32768) and macOS (49152) connect from unless told otherwise. */
+const LOWEST_PORT = 10_000;
+const OUTGOING_PORTS = 32_768;
+
+function listen(port: number): Promise<Server | undefined> {
+  return new Promise((done, failed) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? done(undefined) : failed(error),
+    );
+    server.listen(port, '127.0.0.1', () => done(server));
+  });
 }

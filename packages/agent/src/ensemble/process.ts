@@ -7,7 +7,7 @@ export interface ProcessIdentity {
   readonly started: string;
 }
 
-/** @returns undefined when no such process lives (a zombie does not live) */
+/** @returns undefined when no such process lives (a zombie does not live, once all of its threads have ended) */
 export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
   let stat: string;
   try {
@@ -18,7 +18,9 @@ export async function identify(pid: number): Promise<ProcessIdentity | undefined
   }
   // the name in parentheses may hold anything, also spaces and parentheses
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' ? undefined : { pid, started: fields[19]! };
+  // its first thread may be a zombie while the others still end, and keep its ports and files until they have
+  const isDead = fields[0] === 'Z' && Number(fields[17]) <= 1;
+  return isDead ? undefined : { pid, started: fields[19]! };
 }
 
 /** Whether exactly this process lives. */

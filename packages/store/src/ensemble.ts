@@ -23,6 +23,13 @@ export type MembershipChange =
   /** `line` is what stands behind `server.N=` */
   { readonly join: { readonly id: number; readonly line: string } } | { readonly leave: number };
 
+/** A machine that follows what becomes of itself. */
+export interface Asker {
+  readonly instance: string;
+  /** its server id now, if it has one */
+  readonly id: number | undefined;
+}
+
 /** Who shows itself, as of a moment ago. */
 export interface FollowedMachines extends AsyncDisposable {
   /** @throws StoreError CORRUPT, NEWER_FORMAT */
@@ -84,8 +91,11 @@ export interface Ensemble {
   plan(options?: CallOptions): Promise<PlanRecord | undefined>;
   tellPlan(plan: PlanRecord, options?: CallOptions): Promise<void>;
 
-  /** Reasons to look again at the cluster, the members or the leavers; begins with one. Doubled or late, never lost. Ends with the signal. */
-  changes(options: { readonly signal: AbortSignal }): AsyncIterable<void>;
+  /**
+   * Reasons to look again at the cluster, the members or the leavers; begins with one. Doubled or late, never lost. Ends with the signal.
+   * @param options.asker hears at once of what concerns it, and of what concerns other machines some seconds later, several as one
+   */
+  changes(options: { readonly signal: AbortSignal; readonly asker?: Asker }): AsyncIterable<void>;
 
   /** The machines, kept up to date in memory for whoever leads: a large fleet has many. Ends with the session. */
   followMachines(options?: CallOptions): Promise<FollowedMachines>;

@@ -1,5 +1,6 @@
 export { NumberedFiles } from './directory/numbered.ts';
 export type {
+  Asker,
   ConfigMember,
   Ensemble,
   EnsembleConfiguration,

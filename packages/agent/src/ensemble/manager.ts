@@ -6,7 +6,7 @@ import {
   type PeerState,
   planMembership,
 } from '@quorate/model';
-import type { Ensemble, EnsembleConfiguration, Store } from '@quorate/store';
+import type { Asker, Ensemble, EnsembleConfiguration, Store } from '@quorate/store';
 import { type Arbiter, enterMember, type Ruling } from '../arbiter/index.ts';
 import type { Discovery } from '../discovery/index.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
@@ -92,6 +92,16 @@ export class EnsembleManager {
     });
   }
 
+  get #asker(): Asker {
+    const member = this.#member;
+    return {
+      instance: this.#options.settings.instance,
+      get id() {
+        return member.identity.id;
+      },
+    };
+  }
+
   /** Whether the fleet is to be told of it. */
   #differs({ state, mode, detail }: MemberReport): boolean {
     const known = this.#known;
@@ -120,7 +130,7 @@ export class EnsembleManager {
       if (!store.ensemble) return;
       this.#store = store;
       this.#news.arrived();
-      this.#news.follow(store.ensemble.changes({ signal }));
+      this.#news.follow(store.ensemble.changes({ signal, asker: this.#asker }));
     });
     while (!signal.aborted) {
       try {

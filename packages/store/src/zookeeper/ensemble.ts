@@ -18,7 +18,7 @@ import {
   TreeCache,
   type ZooKeeper,
 } from '@quorate/zookeeper';
-import type { Ensemble, EnsembleConfiguration, FollowedMachines, Lead, MembershipChange } from '../ensemble.ts';
+import type { Asker, Ensemble, EnsembleConfiguration, FollowedMachines, Lead, MembershipChange } from '../ensemble.ts';
 import { StoreError } from '../errors.ts';
 import { recordError } from '../format.ts';
 import type { CallOptions } from '../store.ts';
@@ -26,6 +26,7 @@ import { isCode } from './errors.ts';
 import type { Link } from './link.ts';
 import { childrenOf, createFixed, ignoreMissing, orUndefined } from './missing.ts';
 import type { Tree } from './tree.ts';
+import { Wakes } from './wakes.ts';
 
 const ENSEMBLE = '/ensemble';
 const CLUSTER = `${ENSEMBLE}/cluster`;
@@ -205,17 +206,18 @@ export class ZooKeeperEnsemble implements Ensemble {
     return this.#call(options, (zk) => this.#put(zk, PLAN, plan));
   }
 
-  async *changes({ signal }: { signal: AbortSignal }): AsyncGenerator<void> {
+  async *changes({ signal, asker }: { signal: AbortSignal; asker?: Asker }): AsyncGenerator<void> {
     while (!signal.aborted) {
       const zk = await this.#link.patiently(signal, () => undefined).catch(() => undefined); // only the signal ends it in vain
       if (!zk) return;
       const ends = new AbortController();
-      const inbox = new Wakes(AbortSignal.any([signal, ends.signal]));
-      const watches = [MEMBERS, LEAVING].map((path) => inbox.follow(zk, path, 'persistent_recursive'));
-      watches.push(inbox.follow(zk, CLUSTER, 'persistent'));
+      const wakes = new Wakes(AbortSignal.any([signal, ends.signal]));
+      const concerns = ({ path }: { path: string }): Promise<boolean> => concernsAsker(zk, path, asker);
+      const watches = [MEMBERS, LEAVING].map((path) => wakes.follow(zk, path, 'persistent_recursive', concerns));
+      watches.push(wakes.follow(zk, CLUSTER, 'persistent'));
       yield;
       void Promise.all(watches).finally(() => ends.abort()); // the session has ended, however: the next one begins with a look
-      while (await inbox.next()) yield;
+      while (await wakes.next()) yield;
     }
   }
 
@@ -236,39 +238,16 @@ export class ZooKeeperEnsemble implements Ensemble {
   }
 }
 
-/** News of several watches as one stream of wakes; those that nobody has taken yet are one. */
-class Wakes {
-  readonly #signal: AbortSignal;
-  #fresh = false;
-  #wake: () => void = () => undefined;
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-    signal.addEventListener('abort', () => this.#wake(), { once: true });
-  }
-
-  /** Until the session or the signal ends it. */
-  async follow(zk: ZooKeeper, path: string, kind: 'persistent' | 'persistent_recursive'): Promise<void> {
-    try {
-      for await (const _ of zk.watch(path, { kind, signal: this.#signal })) {
-        this.#fresh = true;
-        this.#wake();
-      }
-    } catch {
-      // the session has ended: so do all watches of it
-    }
-  }
-
-  /** @returns false at the end */
-  async next(): Promise<boolean> {
-    while (!this.#fresh) {
-      if (this.#signal.aborted) return false;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    this.#fresh = false;
+/** Whether a record of a member or a leaver is about the one who asks, as far as that can be told. */
+async function concernsAsker(zk: ZooKeeper, path: string, asker: Asker | undefined): Promise<boolean> {
+  const id = asker?.id;
+  if (!asker || path === named(LEAVING, asker.instance) || (id !== undefined && path === named(MEMBERS, id)))
     return true;
+  if (path.startsWith(`${LEAVING}/`)) return false;
+  try {
+    return (await read(zk, path, decodeMember))?.instance === asker.instance;
+  } catch {
+    return true; // whoever looks is told what is wrong with it
   }
 }
 

@@ -24,8 +24,11 @@ export interface DeskSettings {
 export type DeskRequest =
   | { readonly ask: 'look' }
   | { readonly ask: 'line' }
-  /** `publishers` publish side by side, one release each `every` ms; ends what went on before */
-  | { readonly ask: 'publish'; readonly publishers: number; readonly every: number }
+  /**
+   * `publishers` publish side by side, one release each `every` ms; beside them `newcomers`, that open a session for each release as
+   * `quorate publish` does; ends what went on before
+   */
+  | { readonly ask: 'publish'; readonly publishers: number; readonly newcomers: number; readonly every: number }
   | { readonly ask: 'rest' };
 
 /** The ensemble's configuration when it was first seen so. `at` in ms of the monotonic clock, the same for all processes of a machine. */
@@ -71,7 +74,7 @@ async function answer(request: DeskRequest): Promise<unknown> {
       return line(await opened());
     case 'publish':
       await rest();
-      publishing = begin(request.publishers, request.every);
+      publishing = begin(request);
       return true;
     case 'rest':
       return rest();
@@ -115,10 +118,15 @@ async function line(from: Store): Promise<Kept[]> {
   return kept;
 }
 
-function begin(publishers: number, every: number): NonNullable<typeof publishing> {
+function begin({ publishers, newcomers, every }: DeskRequest & { ask: 'publish' }): NonNullable<typeof publishing> {
   const stop = new AbortController();
-  const names = Array.from({ length: publishers }, (_, at) => `publisher-${at + 1}`);
-  return { stop, ended: Promise.all(names.map((name) => publishOn(name, every, stop.signal))) };
+  const named = (name: string, count: number): string[] =>
+    Array.from({ length: count }, (_, at) => `${name}-${at + 1}`);
+  const ended = Promise.all([
+    ...named('publisher', publishers).map((name) => stay(name, every, stop.signal)),
+    ...named('newcomer', newcomers).map((name) => comeAgain(name, every, stop.signal)),
+  ]);
+  return { stop, ended };
 }
 
 /** Ends with every outcome known, or noted as unknown. */
@@ -129,12 +137,26 @@ async function rest(): Promise<boolean> {
   return true;
 }
 
-/** As a person would who is not put off: what was refused is not tried again, the next release is. */
-async function publishOn(by: string, every: number, signal: AbortSignal): Promise<void> {
+/** One session for all releases. */
+async function stay(by: string, every: number, signal: AbortSignal): Promise<void> {
   await using own = await openPatiently(signal);
-  while (own && !signal.aborted) {
+  if (own) await publishOn(() => publishOnce(own, by), every, signal);
+}
+
+/** Another session for each release. */
+function comeAgain(by: string, every: number, signal: AbortSignal): Promise<void> {
+  const visit = async (): Promise<void> => {
+    await using own = await open().catch(() => undefined); // nobody serves now
+    if (own) await publishOnce(own, by);
+  };
+  return publishOn(visit, every, signal);
+}
+
+/** As a person would who is not put off: what was refused is not tried again, the next release is. */
+async function publishOn(publish: () => Promise<void>, every: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
     const from = now();
-    await publishOnce(own, by);
+    await publish();
     const pause = every * (0.75 + Math.random() / 2) - (now() - from); // else several publishers would march in step
     await delay(Math.max(pause, 1), undefined, { signal }).catch(() => undefined); // told to rest
   }

@@ -72,9 +72,9 @@ export class Desk {
     return this.#ask({ ask: 'line' }) as Promise<Kept[]>;
   }
 
-  /** Publishes from now on, `publishers` side by side, each once in `every` ms. */
-  async publish(publishers: number, every: number): Promise<void> {
-    await this.#ask({ ask: 'publish', publishers, every });
+  /** Publishes from now on: each of the publishers, and each of the newcomers with a session for each release, once in `every` ms. */
+  async publish(publishers: number, newcomers: number, every: number): Promise<void> {
+    await this.#ask({ ask: 'publish', publishers, newcomers, every });
   }
 
   /** Ends when the outcome of every attempt is known, or noted as unknown. */

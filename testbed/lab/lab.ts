@@ -274,8 +274,8 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Two publishers from here on, so that they meet; one release each second each unless said. */
-  async publishing({ publishers = 2, every = 1000 } = {}): Promise<void> {
-    await this.desk.publish(publishers, every);
+  async publishing({ publishers = 2, newcomers = 0, every = 1000 } = {}): Promise<void> {
+    await this.desk.publish(publishers, newcomers, every);
     await this.publishes();
   }
 

@@ -34,9 +34,8 @@ export async function prepareFiles(
   await mkdir(join(folder, 'data'), { recursive: true, mode: 0o700 });
   await writeFile(join(folder, 'data', 'myid'), `${id}\n`);
   await writeFile(join(folder, 'zoo.cfg'), zooCfg(config, await prepareDynamic(folder, id, dynamic, rewrite)));
-  // ZooKeeper's own sign that an empty database is meant to be so; it takes it away when it starts
+  // ZooKeeper's own sign that an empty database is meant to be so. It takes it away when it has one: what is still there is of a start that failed
   if (begins) await writeFile(join(folder, 'data', 'initialize'), '');
-  else await rm(join(folder, 'data', 'initialize'), { force: true });
 }
 
 /** @returns the name of the file that ZooKeeper starts with */

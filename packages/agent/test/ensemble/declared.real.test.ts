@@ -148,6 +148,10 @@ test('a Java that is too old is told, and a newer one is taken when it is there'
   try {
     machine.begin();
     await machine.says('no-java', /Java 7 .* is too old, ZooKeeper needs 8 or newer: install a JRE/);
+    // one that starts and ends: the ensemble has not begun yet, and must be able to afterwards
+    const failing = `case "$*" in -version) echo 'openjdk version "17"' >&2;; *) echo 'Could not reserve enough space'; exit 1;; esac`;
+    await writeFile(join(home, 'bin/java'), `#!/bin/sh\n${failing}\n`);
+    await machine.says('no-memory');
     restore();
     await machine.says('serving');
   } finally {

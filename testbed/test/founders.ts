@@ -5,7 +5,7 @@ import { Fleet, type Instance, quorate, SHARE, startAgent, until } from '../src/
 
 const SECRET = 'dGhpcyBpcyBub3QgcmFuZG9tLCBidXQgbG9uZyBlbm91Z2g=';
 /** ms for anything to come about: a bound for what never comes, not a promise */
-const PATIENCE = 240_000;
+const PATIENCE = 420_000;
 
 interface MemberLine {
   readonly instance: string;

@@ -43,7 +43,7 @@ const votersOf = (machines: number): number => (machines >= 5 ? 5 : machines >= 
 
 test('five machines of one image start at the same moment, one loses its power while it founds: one ensemble', {
   skip,
-  timeout: ROUNDS * 600_000,
+  timeout: ROUNDS * 900_000,
 }, async (t) => {
   await using founders = await Founders.create(5);
   for (let round = FIRST; round < FIRST + ROUNDS; round++) {
@@ -103,7 +103,7 @@ async function levelled(instances: readonly Instance[]): Promise<void> {
 
 test('a majority that is only silent is waited for; one that is terminated is done without, and nothing that was published is lost', {
   skip,
-  timeout: 900_000,
+  timeout: 1_800_000,
 }, async (t) => {
   await using founders = await Founders.create(5);
   const [one, two, ...others] = founders.fleet.instances as [Instance, Instance, ...Instance[]];

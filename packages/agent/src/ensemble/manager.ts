@@ -241,6 +241,7 @@ export class EnsembleManager {
         return member.serve();
       case 'found':
         this.#say('info ', `${step.reason} of the cluster ${member.identity.cluster}`);
+        member.explain(step.reason);
         await member.found(step.generation);
         return;
       case 'renew':

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Agent, arbiterOf, begin, discoveryOf, EnsembleManager, type Settings, type TrustFolder } from '@quorate/agent';
+import { Agent, arbiterOf, begin, discoveryOf, EnsembleManager, type Settings } from '@quorate/agent';
 import { DEFAULT_CLUSTER, DEFAULT_PORTS, type Release } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 import { monotonic } from '../usage.ts';
@@ -20,6 +20,9 @@ export interface Fleet {
   readonly folder: string;
 }
 
+/** Machines that start together. */
+const WIDTH = 16;
+
 const fleet = JSON.parse(process.argv[2]!) as Fleet;
 const stop = new AbortController();
 process.stdin.resume().once('end', () => stop.abort());
@@ -30,9 +33,18 @@ const trust = await begin(
   fleet,
   join(fleet.folder, 'trust'),
 );
-await Promise.all(Array.from({ length: fleet.count }, (_, at) => run(fleet.first + at, trust)));
+let next = fleet.first;
+await Promise.all(Array.from({ length: Math.min(WIDTH, fleet.count) }, () => runNext()));
 
-async function run(number: number, trust: TrustFolder): Promise<void> {
+/** Runs a machine, and when it has applied something, the next one: a fleet does not start at one moment on two cores. */
+async function runNext(): Promise<void> {
+  const number = next++;
+  if (number >= fleet.first + fleet.count) return;
+  const up = Promise.withResolvers<void>();
+  await Promise.all([run(number, up.resolve), up.promise.then(runNext)]);
+}
+
+async function run(number: number, up: () => void): Promise<void> {
   const { store, cluster, folder } = fleet;
   const state = join(folder, `machine-${number}`);
   mkdirSync(join(state, 'member'), { recursive: true });
@@ -62,7 +74,11 @@ async function run(number: number, trust: TrustFolder): Promise<void> {
     report: () => undefined,
     log: () => undefined,
   });
-  const agent = new Agent(settings, { disk: memoryDisk(hasApplied), open, log: warn });
+  const disk = memoryDisk((release) => {
+    hasApplied(release);
+    up();
+  });
+  const agent = new Agent(settings, { disk, open, log: warn });
   await Promise.all([manager.run(stop.signal), agent.run(stop.signal)]);
 }
 

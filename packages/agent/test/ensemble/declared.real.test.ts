@@ -74,7 +74,7 @@ async function machines(ground: Ground): Promise<Machine[]> {
 }
 
 async function over(all: readonly Machine[]): Promise<void> {
-  await Promise.all(all.map((machine) => machine.end()));
+  await Promise.allSettled(all.map((machine) => machine.end())); // also when one has failed: what runs must end
   for (const machine of all) machine.kill();
 }
 

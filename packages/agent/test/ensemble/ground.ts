@@ -117,9 +117,11 @@ export class Ground implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#watches.map((watch) => watch.end()));
+    // all of it, also when a supervisor has failed: what runs must end
+    const ends = await Promise.allSettled(this.#watches.map((watch) => watch.end()));
     await Promise.all(this.#members.map((member) => member.stop('SIGKILL')));
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 }
 

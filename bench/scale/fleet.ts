@@ -52,7 +52,10 @@ interface Load {
 /** @returns the table as Markdown */
 export async function measureFleets(sizes: readonly number[]): Promise<string> {
   const measured: Measured[] = [];
-  for (const agents of sizes) measured.push(await measureFleet(agents));
+  for (const agents of sizes) {
+    measured.push(await measureFleet(agents));
+    console.error(`measured: ${row(measured.at(-1)!).join(', ')}`); // the whole takes long: what is there is shown
+  }
   const head = [
     'agents',
     'all up s',

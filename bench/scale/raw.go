@@ -26,7 +26,7 @@ func main() {
 	count, err := strconv.Atoi(os.Args[3])
 	check(err)
 	fmt.Println("started")
-	reads := make(chan string, 4096)
+	reads := make(chan string, count) // nobody takes from it until all are open
 	sessions := make([]*session, count)
 	inTurns(count, func(at int) { sessions[at] = open(servers[at%len(servers)], path, reads) })
 	fmt.Println("ready")

@@ -1,7 +1,7 @@
 import type { Story } from '../story.ts';
 
 export default {
-  tells: 'from one machine to nine, while releases are published',
+  tells: 'a cluster grows from one machine, by one and by many at once, while releases are published',
   full: { machines: 9 },
   short: { machines: 4 },
   async run(lab, { machines }) {

@@ -42,7 +42,7 @@ export async function recover(flags: RecoverFlags): Promise<number> {
   const plan = planRecovery({ own, answers, peers: await peersOf(settings) });
   const text = describe(plan, silent, own);
   if (plan.refusal) throw new CliError(EXIT.failed, plan.refusal, '`quorate ensemble status` shows each machine');
-  if (plan.best !== own.instance && !flags.here)
+  if (!hasMost(plan, own.instance) && !flags.here)
     throw new CliError(
       EXIT.failed,
       `${plan.best} has more than this machine: run this there\n\n${text}`,
@@ -63,6 +63,15 @@ export async function recover(flags: RecoverFlags): Promise<number> {
     ].join('\n'),
   );
   return EXIT.done;
+}
+
+/** Where two have the same, either will do. */
+function hasMost({ survivors }: RecoveryPlan, instance: string): boolean {
+  const [most] = survivors;
+  const own = survivors.find((survivor) => survivor.instance === instance);
+  return (
+    own !== undefined && own.generation === most!.generation && own.epoch === most!.epoch && own.zxid === most!.zxid
+  );
 }
 
 async function askOwn(settings: Settings): Promise<PeerAnswer> {

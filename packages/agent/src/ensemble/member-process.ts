@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 } from '@quorate/model';
 import { replaceQuick } from '../disk/durable.ts';
-import { AgentError } from '../errors.ts';
 import type { LogFile } from './log-file.ts';
 import { identify, lives, type ProcessIdentity, parseIdentity, runningIn, worksIn } from './process.ts';
 import type { Ending } from './trouble.ts';
@@ -43,10 +42,10 @@ export function launchMark({ classPath, heap, properties = {} }: Launch, lines: 
 
 const pidFile = (folder: string): string => join(folder, 'pid.json');
 
-/**
- * Starts a member as a process of its own, which goes on when we end, and notes it in its folder.
- * @throws AgentError MEMBER_FAILED when it ends at once
- */
+/** The start time of a process that ended before it could be read: no process that lives has it. */
+const ENDED = 'ended';
+
+/** Starts a member as a process of its own, which goes on when we end, and notes it in its folder. It may have ended at once. */
 export async function launchMember(
   folder: string,
   log: LogFile,
@@ -63,8 +62,8 @@ export async function launchMember(
     const ended = new Promise<Ending>((done) => child.once('exit', (code, signal) => done({ code, signal })));
     await new Promise((done, failed) => child.once('spawn', () => done(undefined)).once('error', failed));
     child.unref();
-    const identity = await identify(child.pid!);
-    if (!identity) throw new AgentError('MEMBER_FAILED', `the ZooKeeper member ended at once: see ${log.path}`);
+    // one that has ended already is told like any other that ended: by its log and its exit code
+    const identity = (await identify(child.pid!)) ?? { pid: child.pid!, started: ENDED };
     const running = { ...identity, settings };
     replaceQuick(pidFile(folder), JSON.stringify(running), 0o644);
     return { running, ended };

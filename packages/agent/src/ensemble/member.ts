@@ -109,7 +109,7 @@ export class Member {
 
   /**
    * Makes sure that the member's process runs; one that runs already, on this member's data, is taken over.
-   * @throws AgentError NO_JAVA, PORT_TAKEN, DISK_FULL, BAD_SETTINGS, MEMBER_FAILED, or what the file system says
+   * @throws AgentError NO_JAVA, PORT_TAKEN, DISK_FULL, BAD_SETTINGS, or what the file system says
    */
   async start(options: StartOptions = {}): Promise<Started> {
     const fits = await this.#fits();

@@ -62,8 +62,6 @@ export interface MachineMember {
   readonly state: string;
   /** `leader`, `follower` or `observer` while it serves */
   readonly mode?: string;
-  /** the last transaction as hexadecimal digits, when it was looked at */
-  readonly zxid?: string;
   readonly detail?: string;
 }
 
@@ -123,7 +121,6 @@ const MachineSchema = v.object({
       id: count,
       state: v.string(),
       mode: v.optional(v.string()),
-      zxid: v.optional(v.string()),
       detail: v.optional(v.string()),
     }),
   ),

@@ -281,7 +281,11 @@ class MachinesInMemory implements FollowedMachines {
   }
 
   async *changes({ signal }: { signal: AbortSignal }): AsyncGenerator<void> {
-    for await (const _ of this.#cache.changes(signal)) yield;
+    try {
+      for await (const _ of this.#cache.changes(signal)) yield;
+    } catch {
+      // the session has ended, and the lead with it: whoever leads next follows anew
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { CERTIFICATE_KINDS, type CertificateKind } from '@quorate/model';
 import * as v from 'valibot';
-import { syncFolder, writeDurable } from '../disk/durable.ts';
+import { replaceDurable, syncFolder } from '../disk/durable.ts';
 import { fileError, isMissing } from '../disk/file-errors.ts';
 import { AgentError } from '../errors.ts';
 import { type BootTime, bootTime } from './boot-clock.ts';
@@ -101,7 +101,8 @@ export class TokenBook {
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
       this.#forget();
-      writeDurable(this.#path(id, uses), [Buffer.from(`${JSON.stringify(kept)}\n`)], 0o600);
+      // whole or not there: another process that forgets old tokens at this moment must not take it for a broken one
+      replaceDurable(this.#path(id, uses), `${JSON.stringify(kept)}\n`, 0o600);
       syncFolder(this.#folder);
     } catch (error) {
       throw fileError(`the token cannot be kept in ${this.#folder}`, error);
@@ -159,7 +160,7 @@ export class TokenBook {
         : undefined;
     } catch (error) {
       if (isMissing(error)) return 'gone';
-      if (error instanceof SyntaxError) return undefined; // cut off by a crash while it was made: nobody has it
+      if (error instanceof SyntaxError) return undefined; // no token of ours: nobody has it
       throw fileError(`the token ${path} cannot be read`, error);
     }
   }

@@ -37,6 +37,17 @@ test('a token is good for as many uses as it was made for, whoever counts', () =
     assert.throws(() => book.redeem(id, secret), { code: 'TOKEN_REFUSED', message: /used up.*quorate token/ });
 });
 
+test('processes that issue at the same time do not take each other\'s tokens away', async () => {
+  using place = new Place();
+  const script = `import { TokenBook } from '@quorate/agent';
+    const book = new TokenBook(process.argv[1]);
+    const site = { addresses: ['10.0.0.1:2280'], fingerprint: 'f'.repeat(43) };
+    for (let each = 0; each < 30; each++) book.issue(site, { uses: 1 });`;
+  const issue = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, place.at('tokens')]);
+  await Promise.all([issue(), issue(), issue(), issue()]);
+  assert.equal(readdirSync(place.at('tokens')).length, 120);
+});
+
 test('processes that redeem at the same time share the uses, none of them twice', async () => {
   using place = new Place();
   const { id, secret } = new TokenBook(place.at('tokens')).issue(SITE, { uses: 20 });

@@ -37,7 +37,7 @@ test('a token is good for as many uses as it was made for, whoever counts', () =
     assert.throws(() => book.redeem(id, secret), { code: 'TOKEN_REFUSED', message: /used up.*quorate token/ });
 });
 
-test('processes that issue at the same time do not take each other\'s tokens away', async () => {
+test("processes that issue at the same time do not take each other's tokens away", async () => {
   using place = new Place();
   const script = `import { TokenBook } from '@quorate/agent';
     const book = new TokenBook(process.argv[1]);

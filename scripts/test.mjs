@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { environment, install, node, ROOT, run } from './workshop.mjs';
+import { environment, install, installApart, node, ROOT, run } from './workshop.mjs';
 
-const tiers = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['check', 'unit', 'real', 'fleet'];
+const tiers = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ['check', 'unit', 'cdk', 'real', 'fleet'];
 const tally = { passed: 0, failed: 0, skipped: 0 };
 /** why tests were left out → how many */
 const leftOut = new Map();
@@ -18,9 +18,11 @@ if (tiers.includes('real') || tiers.includes('fleet')) await step("ZooKeeper's j
 const TIERS = {
   check: checks,
   // pure decisions, codecs, files in temporary folders: under 20 s
-  unit: () => tests('unit', (file) => !slow(file) && !file.startsWith('testbed/'), 2),
+  unit: () => tests('unit', (file) => !slow(file) && !file.startsWith('testbed/') && !ofCdk(file), 2),
+  // the CDK construct, whose 190 MB of dependencies are installed for it alone
+  cdk,
   // real ZooKeeper servers, crashes at chosen system calls, long histories
-  real: () => tests('real', (file) => slow(file) && !file.startsWith('testbed/'), 2),
+  real: () => tests('real', (file) => slow(file) && !file.startsWith('testbed/') && !ofCdk(file), 2),
   // network and mount namespaces as machines, with real nginx and haproxy
   fleet: () => tests('fleet', (file) => file.startsWith('testbed/'), 1),
 };
@@ -51,6 +53,14 @@ async function checks() {
     await step(`package ${name}`, 'publint', ['--strict', `packages/${name}`]);
 }
 
+async function cdk() {
+  installApart('packages/cdk', 'the AWS CDK');
+  await step('types', 'tsc', ['-p', 'packages/cdk/tsconfig.check.json']);
+  await step('build', process.execPath, ['scripts/build.mjs', 'cdk']);
+  await step('package cdk', 'publint', ['--strict', 'packages/cdk']);
+  await tests('cdk', ofCdk, 2);
+}
+
 async function step(name, command, args) {
   console.log(`── ${name}`);
   const code = await run(command, args, environment());
@@ -63,6 +73,10 @@ async function step(name, command, args) {
 
 function slow(file) {
   return /\/(real|slow)\/|\.(real|slow)\.test\.ts$/.test(file);
+}
+
+function ofCdk(file) {
+  return file.startsWith('packages/cdk/');
 }
 
 function tests(name, wanted, concurrency) {

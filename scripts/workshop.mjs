@@ -19,13 +19,23 @@ export function environment(extra = {}) {
 
 /** Installs the dependencies where they are missing or older than the lock file. */
 export function install() {
-  const installed = join(ROOT, 'node_modules', '.package-lock.json');
+  installIn(ROOT, 'the dependencies');
+}
+
+/** Likewise of a folder with a lock file of its own: what is large and needed by few is not part of the workspace. */
+export function installApart(folder, what) {
+  installIn(join(ROOT, folder), what, ['--workspaces=false']);
+}
+
+function installIn(folder, what, args = []) {
+  const installed = join(folder, 'node_modules', '.package-lock.json');
   const fresh =
-    existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
+    existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(folder, 'package-lock.json')).mtimeMs;
   if (fresh) return;
-  console.log('Installing the dependencies (once) …');
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: ROOT, stdio: 'inherit' });
-  if (npm.status !== 0) fail('npm ci failed: see its message above');
+  console.log(`Installing ${what} (once) …`);
+  const npm = ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...args];
+  if (spawnSync('npm', npm, { cwd: folder, stdio: 'inherit' }).status !== 0)
+    fail(`npm ci in ${folder} failed: see its message above`);
 }
 
 /** The Node to run with: 24 from the dependencies, or this one where that package does not exist for the platform. */

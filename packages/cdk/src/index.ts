@@ -1,0 +1,3 @@
+export { QuorateFleet, type QuorateFleetProps } from './fleet.ts';
+export type { GroupProps } from './group.ts';
+export { Software } from './software.ts';

@@ -1,0 +1,40 @@
+import { App, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { InstanceType, MachineImage, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { asText } from '../src/explained.ts';
+import { type GroupProps, QuorateFleet, type QuorateFleetProps, Software } from '../src/index.ts';
+
+export const SHA256 = 'a'.repeat(64);
+export const software = (): Software => Software.fromBucket('packages-of-mine', 'quorate_0.1.0_arm64.deb', SHA256);
+
+/** A stack with a VPC over three zones, of an account that nobody has. */
+export function stack(name = 'Web'): { stack: Stack; vpc: Vpc } {
+  const made = new Stack(new App(), name, { env: { account: '111122223333', region: 'eu-west-1' } });
+  const vpc = new Vpc(made, 'Vpc', { availabilityZones: ['eu-west-1a', 'eu-west-1b', 'eu-west-1c'] });
+  return { stack: made, vpc };
+}
+
+export function groupProps(vpc: Vpc, more: Partial<GroupProps> = {}): GroupProps {
+  const machineImage = MachineImage.genericLinux({ 'eu-west-1': 'ami-0123456789abcdef0' });
+  return { vpc, instanceType: new InstanceType('t4g.small'), machineImage, ...more };
+}
+
+/** A new group's fleet, synthesised. */
+export function newFleet(
+  props: Partial<QuorateFleetProps> = {},
+  group: Partial<GroupProps> = {},
+): { fleet: QuorateFleet; template: Template } {
+  const { stack: scope, vpc } = stack();
+  const fleet = new QuorateFleet(scope, 'Fleet', {
+    autoScalingGroup: groupProps(vpc, group),
+    software: software(),
+    ...props,
+  });
+  return { fleet, template: Template.fromStack(scope) };
+}
+
+/** The user data of the one launch template, as far as it is known before deployment. */
+export function userDataOf(template: Template): string {
+  const [resource] = Object.values(template.findResources('AWS::EC2::LaunchTemplate'));
+  return asText(resource?.Properties.LaunchTemplateData.UserData['Fn::Base64']);
+}

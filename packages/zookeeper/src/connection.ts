@@ -1,5 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import { AUTH_FAILED, NO_NODE, protocolError, serverError, UNIMPLEMENTED, ZooKeeperError } from './errors.ts';
+import { Knock } from './knock.ts';
+import { doubtAfter, idleFor, knockFor, silenceOf } from './patience.ts';
 import { FrameSplitter } from './protocol/frames.ts';
 import { type AnyRequest, RequestQueue } from './protocol/operation.ts';
 import { Reader } from './protocol/reader.ts';
@@ -14,8 +16,6 @@ const OP = { ping: 11, auth: 100, close: -11 } as const;
 /** Bytes: xid, zxid, error. */
 const REPLY_HEADER = 16;
 const LARGEST_XID = 0x7fffffff;
-/** ms without sending after which a ping is due, however long the session's time-out is. */
-const LONGEST_IDLE = 10_000;
 
 export interface WireEvent {
   /** `Watcher.Event.EventType` */
@@ -27,6 +27,8 @@ export interface WireEvent {
 
 /** What a connection tells its owner, in the order in which it came over the wire. */
 export interface ConnectionOwner {
+  /** The session was asked of the server. */
+  asked(connection: Connection): void;
   opened(connection: Connection, grant: SessionGrant): void;
   event(event: WireEvent): void;
   /** A reply was seen with this transaction number: high and low half. */
@@ -41,8 +43,10 @@ export interface ConnectionSettings {
   readonly server: Server;
   readonly tls: ConnectionOptions | undefined;
   readonly request: SessionRequest;
-  /** ms until the session must be granted */
-  readonly openTimeout: number;
+  /** ms in which the server's machine must take the connection */
+  readonly contact: number;
+  /** ms from then in which the session must be granted */
+  readonly grant: number;
   /** bytes */
   readonly maxFrame: number;
   /** bytes */
@@ -72,9 +76,16 @@ export class Connection {
   #answered = false;
   #ended = false;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer fires. */
+  #due = 0;
   #sessionTimeout = 0;
   #lastSent: number;
   #lastHeard: number;
+  /** Since when something that was sent waits for an answer and not a byte has come. */
+  #unanswered: number | undefined;
+  #knock: Knock | undefined;
+  /** How often the machine could be reached in this silence. */
+  #knocks = 0;
 
   constructor(settings: ConnectionSettings, owner: ConnectionOwner) {
     this.#settings = settings;
@@ -83,7 +94,7 @@ export class Connection {
     this.#frames = new FrameSplitter(settings.maxFrame);
     this.#lastSent = this.#lastHeard = settings.now();
     this.#socket = settings.dial?.() ?? dial(settings.server, settings.tls, (chunk) => this.#receive(chunk));
-    this.#timer = setTimeout(() => this.#notOpened(), settings.openTimeout);
+    this.#timer = setTimeout(() => this.#late('was not made', settings.contact), settings.contact);
     this.#listen();
   }
 
@@ -102,8 +113,14 @@ export class Connection {
     return this.#lastHeard;
   }
 
+  /** The session that was asked for; 0 for a new one. */
+  get requested(): bigint {
+    return this.#settings.request.id;
+  }
+
   #listen(): void {
     const socket = this.#socket;
+    socket.once('connect', () => this.#contacted());
     socket.once(this.#settings.tls === undefined ? 'connect' : 'secureConnect', () => this.#greet());
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', (cause) => this.#lose(this.#broken('failed', cause)));
@@ -118,8 +135,14 @@ export class Connection {
     return new ZooKeeperError('CONNECTION_LOSS', message, cause === undefined ? {} : { cause });
   }
 
-  #notOpened(): void {
-    this.#lose(this.#broken(`got no session within ${Math.round(this.#settings.openTimeout)} ms`));
+  #late(what: string, within: number): void {
+    this.#lose(this.#broken(`${what} within ${Math.round(within)} ms`));
+  }
+
+  #contacted(): void {
+    clearTimeout(this.#timer);
+    const { grant } = this.#settings;
+    this.#timer = setTimeout(() => this.#late('got no session', grant), grant);
   }
 
   #greet(): void {
@@ -127,6 +150,7 @@ export class Connection {
     writeSessionRequest(this.#writer, this.#settings.request);
     this.#writer.end();
     this.#flush();
+    this.#owner.asked(this);
   }
 
   /** Sends a request with the rest of this tick, or fails it when it is too large. */
@@ -197,6 +221,9 @@ export class Connection {
     this.#socket.write(this.#writer.take());
     if (this.#socket.writableLength === 0) this.#writer.reuse();
     this.#lastSent = this.#settings.now();
+    if (!this.#open || this.#unanswered !== undefined) return;
+    this.#unanswered = this.#lastSent;
+    if (this.#doubtDue < this.#due) this.#arm();
   }
 
   #receive(chunk: Buffer): void {
@@ -208,6 +235,10 @@ export class Connection {
       // Whatever the bytes were, they end this connection and nothing else.
       this.#distrust(error);
     }
+    this.#unanswered = this.inFlight.length === 0 ? undefined : this.#lastHeard;
+    this.#knocks = 0;
+    this.#knock?.end();
+    this.#knock = undefined;
   }
 
   /** The request whose reply cannot be read is told so: sent again, it would meet the same bytes. */
@@ -295,43 +326,54 @@ export class Connection {
     this.#owner.opened(this, grant);
   }
 
-  /** Sets the timer for what is due first: a ping, or the verdict that the server is silent. */
+  /** Sets the timer for what is due first: a ping, doubt in the server, or the verdict that it is silent. */
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#ended || this.#sessionTimeout <= 0) return;
-    const now = this.#settings.now();
-    const due = Math.min(this.#lastSent + this.#idle, this.#lastHeard + this.#silence) - now;
-    this.#timer = setTimeout(() => this.#check(), Math.max(1, due));
+    const ping = this.#lastSent + idleFor(this.#sessionTimeout);
+    this.#due = Math.min(ping, this.#doubtDue, this.#lastHeard + silenceOf(this.#sessionTimeout));
+    this.#timer = setTimeout(() => this.#check(), Math.max(1, this.#due - this.#settings.now()));
   }
 
-  /** ms without sending after which a ping is due. */
-  get #idle(): number {
-    return Math.min(this.#sessionTimeout / 3, LONGEST_IDLE);
-  }
-
-  /** ms without hearing after which the server counts as dead: a third of the session is left to find another. */
-  get #silence(): number {
-    return (this.#sessionTimeout * 2) / 3;
+  get #doubtDue(): number {
+    if (this.#unanswered === undefined || this.#knock !== undefined) return Number.POSITIVE_INFINITY;
+    return this.#unanswered + doubtAfter(this.#sessionTimeout, this.#knocks);
   }
 
   #check(): void {
     const now = this.#settings.now();
-    if (now - this.#lastHeard >= this.#silence) {
+    if (now - this.#lastHeard >= silenceOf(this.#sessionTimeout)) {
       // This process may have been stopped meanwhile: what has come by now is read before the verdict.
       setImmediate(() => this.#judge());
       return;
     }
-    if (now - this.#lastSent >= this.#idle) {
+    if (now - this.#lastSent >= idleFor(this.#sessionTimeout)) {
       this.#sendSpecial(XID.ping, OP.ping);
       this.#lastSent = now;
     }
+    if (now >= this.#doubtDue) this.#doubt();
     this.#arm();
   }
 
+  /** The server may be slow, and leaving it would help nobody and make writes ambiguous; or its machine cannot be reached any more. */
+  #doubt(): void {
+    const { remoteAddress } = this.#socket;
+    if (remoteAddress === undefined) return void this.#knocks++; // closed by now: the socket is about to tell
+    this.#knock = new Knock(remoteAddress, this.server.port, knockFor(this.#sessionTimeout), (gone) => {
+      this.#knock = undefined;
+      this.#knocks++;
+      if (gone === undefined) this.#arm();
+      else this.#lose(this.#broken(this.#silent, gone));
+    });
+  }
+
   #judge(): void {
-    const silent = this.#settings.now() - this.#lastHeard;
-    if (silent >= this.#silence) this.#lose(this.#broken(`was silent for ${Math.round(silent)} ms`));
-    else this.#arm();
+    if (this.#settings.now() - this.#lastHeard < silenceOf(this.#sessionTimeout)) this.#arm();
+    else this.#lose(this.#broken(this.#silent));
+  }
+
+  get #silent(): string {
+    return `was silent for ${Math.round(this.#settings.now() - this.#lastHeard)} ms`;
   }
 
   #lose(error: ZooKeeperError): void {
@@ -351,6 +393,7 @@ export class Connection {
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
+    this.#knock?.end();
     this.#socket.destroy();
   }
 }

@@ -66,14 +66,7 @@ export function shuffle<T>(items: readonly T[], random: () => number): T[] {
   return shuffled;
 }
 
-const FIRST_DELAY = 50;
-const MAX_DELAY = 2_000;
-
-/**
- * Which server to try next and how long to wait before it: a shuffled list taken round and round. Within a round there
- * is no wait; between rounds in which no server was good the wait doubles from 50 ms to 2 s, of which a random half is
- * taken off so that clients do not come in step.
- */
+/** Which server to try next: a shuffled list taken round and round. */
 export class ServerList {
   readonly #random: () => number;
   /** Those that the caller named: the way back when a list that came later is of no use. */
@@ -92,16 +85,19 @@ export class ServerList {
     return this.#servers;
   }
 
-  /** The server to try now, the ms to wait before, and how often the whole list has failed since one was good. */
-  next(): { server: Server; delay: number; round: number } {
+  /** The server to try now, one that is not busy where there is one, and how often the whole list has failed since one was good. */
+  next(busy: (server: Server) => boolean = () => false): { server: Server; round: number } {
     if (this.#failures === this.#servers.length) this.#fallBack();
-    const server = this.#servers[this.#next % this.#servers.length]!;
-    this.#next = (this.#next + 1) % this.#servers.length;
     const round = Math.floor(this.#failures / this.#servers.length);
     this.#failures++;
-    if (round === 0) return { server, delay: 0, round };
-    const longest = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** Math.min(round - 1, 16));
-    return { server, delay: longest * (0.5 + this.#random() / 2), round };
+    for (let passed = 1; passed < this.#servers.length && busy(this.#servers[this.#next]!); passed++) this.#advance();
+    const server = this.#servers[this.#next]!;
+    this.#advance();
+    return { server, round };
+  }
+
+  #advance(): void {
+    this.#next = (this.#next + 1) % this.#servers.length;
   }
 
   #fallBack(): void {
@@ -109,7 +105,7 @@ export class ServerList {
     this.#servers.push(...this.#given.filter((server) => !names.has(serverName(server))));
   }
 
-  /** A server was good: after it is lost, a new round starts without a wait. */
+  /** A server was good: after it is lost, the rounds are counted anew. */
   succeeded(): void {
     this.#failures = 0;
   }

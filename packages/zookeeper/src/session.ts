@@ -5,9 +5,11 @@ import { ZooKeeperError } from './errors.ts';
 import { EventQueue } from './event-queue.ts';
 import type { SessionSettings } from './options.ts';
 import { lostError, unsentError } from './outcome.ts';
+import { contactWithin, grantWithin } from './patience.ts';
 import { type AnyRequest, Request, RequestQueue } from './protocol/operation.ts';
 import { CLOSE } from './protocol/operations.ts';
 import type { SessionGrant } from './protocol/records.ts';
+import { Race } from './race.ts';
 import { Search } from './search.ts';
 import { rebalance, type Server, ServerList, sameServers, serverName } from './servers.ts';
 import { WatchTable } from './watch-table.ts';
@@ -32,6 +34,7 @@ export class Session implements ConnectionOwner {
   onReconnect: ((zxid: bigint) => void) | undefined;
   readonly #settings: SessionSettings;
   readonly #servers: ServerList;
+  readonly #race: Race;
   readonly #search = new Search(() => this.#dialWritable());
   readonly #waiting = new RequestQueue();
   readonly #auths: Authentications;
@@ -48,17 +51,15 @@ export class Session implements ConnectionOwner {
   #closing = false;
   /** What is submitted waits for the next connection, which is under way or due. */
   #moving = false;
-  /** How often the whole list of servers has failed. */
-  #round = 0;
-  /** The connection under way asks for a session of its own. */
-  #stranger = false;
   #abandoned = 0;
-  #retry: NodeJS.Timeout | undefined;
   #outage: NodeJS.Timeout | undefined;
 
   constructor(settings: SessionSettings) {
     this.#settings = settings;
-    this.#servers = new ServerList(settings.servers, settings.random);
+    const { random, now } = settings;
+    this.#servers = new ServerList(settings.servers, random);
+    const servers = () => this.#servers.servers.length;
+    this.#race = new Race({ dial: (busy) => this.#dialNext(busy), servers, random, now });
     this.#auths = new Authentications(settings.auth, (error) => this.#end('auth-failed', error));
     this.#credentials = new Credentials(settings.session, settings.sessionTimeout);
     this.closed = new Promise((resolve) => {
@@ -119,7 +120,7 @@ export class Session implements ConnectionOwner {
   }
 
   start(): void {
-    this.#attempt();
+    this.#race.start();
   }
 
   states(signal?: AbortSignal): EventQueue<State> {
@@ -155,25 +156,23 @@ export class Session implements ConnectionOwner {
     return this.#auths.initial;
   }
 
-  #attempt(): void {
-    const { server, delay, round } = this.#servers.next();
-    this.#round = round;
+  #dialNext(busy: (server: Server) => boolean): Connection {
+    const { server, round } = this.#servers.next(busy);
     // A server without a quorum refuses sessions that one with a quorum gave, so every other round asks as a stranger.
     const stranger = this.#settings.readOnly && this.#credentials.writable && round % 2 === 1;
-    if (delay === 0) this.#dial(server, stranger);
-    else this.#retry = setTimeout(() => this.#dial(server, stranger), delay);
+    return this.#connect(server, round, this.#settings.readOnly, stranger);
   }
 
-  #dial(server: Server, stranger: boolean): void {
-    this.#stranger = stranger;
-    this.#connection = this.#connect(server, this.#settings.readOnly, stranger);
-  }
-
-  #connect(server: Server, readOnly: boolean, stranger: boolean): Connection {
+  #connect(server: Server, round: number, readOnly: boolean, stranger: boolean): Connection {
     const { tls, maxFrame, maxRequest, chroot, now, sessionTimeout } = this.#settings;
     const request = this.#credentials.request(this.zxid, sessionTimeout, readOnly, stranger);
-    const openTimeout = openTimeoutFor(this.timeout, this.#servers.servers.length, this.#round);
-    return new Connection({ server, tls: tls?.(), request, openTimeout, maxFrame, maxRequest, chroot, now }, this);
+    const contact = contactWithin(this.timeout, this.#servers.servers.length);
+    const grant = grantWithin(this.timeout, round);
+    return new Connection({ server, tls: tls?.(), request, contact, grant, maxFrame, maxRequest, chroot, now }, this);
+  }
+
+  asked(connection: Connection): void {
+    this.#race.asked(connection);
   }
 
   opened(connection: Connection, grant: SessionGrant): void {
@@ -183,12 +182,13 @@ export class Session implements ConnectionOwner {
       return;
     }
     if (connection === this.#search.candidate) this.#adoptCandidate(connection);
-    else if (this.#stranger && !grant.readOnly) {
+    else if (this.#credentials.writable && connection.requested === 0n && !grant.readOnly) {
       // It can write, so it takes the session that this client has; the one that it gave now is not wanted.
       connection.decline();
-      this.#dial(connection.server, false);
+      this.#race.replace(connection, this.#connect(connection.server, 0, this.#settings.readOnly, false));
       return;
-    }
+    } else this.#race.won(connection);
+    this.#connection = connection;
     const before = this.#granted ? this.zxid : undefined;
     this.#granted = true;
     this.#credentials.take(grant);
@@ -225,12 +225,19 @@ export class Session implements ConnectionOwner {
       this.#search.release();
       return;
     }
+    if (this.#race.has(connection)) {
+      this.#race.failed(connection);
+      return;
+    }
     const { lastHeard } = connection;
     const wasLive = this.#live;
     this.#moving = false;
     this.#connection = undefined;
     // One that grants the session and then cuts the connection is not tried over and over without a wait.
-    if (connection.answered) this.#servers.succeeded();
+    if (connection.answered) {
+      this.#servers.succeeded();
+      this.#race.succeeded();
+    }
     if (this.#closing) {
       this.#settle(connection, error);
       this.#end('closed', undefined);
@@ -238,7 +245,7 @@ export class Session implements ConnectionOwner {
     }
     if (wasLive) this.#suspend(lastHeard);
     this.#settle(connection, error);
-    if (!this.ended) this.#attempt();
+    if (!this.ended) this.#race.start();
   }
 
   /** The connection is gone, the session may live: from now on it is a question of time. */
@@ -281,7 +288,8 @@ export class Session implements ConnectionOwner {
   #end(state: 'expired' | 'closed' | 'auth-failed', error: ZooKeeperError | undefined): void {
     if (this.ended) return;
     this.#error = error;
-    for (const timer of [this.#retry, this.#outage]) clearTimeout(timer);
+    clearTimeout(this.#outage);
+    this.#race.stop();
     this.#search.stop();
     const connection = this.#connection;
     this.#connection = undefined;
@@ -331,9 +339,8 @@ export class Session implements ConnectionOwner {
   }
 
   #dialWritable(): Connection {
-    let { server } = this.#servers.next();
-    if (server === this.#connection?.server) server = this.#servers.next().server;
-    return this.#connect(server, false, false);
+    const { server, round } = this.#servers.next((each) => each === this.#connection?.server);
+    return this.#connect(server, round, false, false);
   }
 
   #adoptCandidate(connection: Connection): void {
@@ -367,15 +374,6 @@ export class Session implements ConnectionOwner {
       new ZooKeeperError('CONNECTION_LOSS', `left ${serverName(connection.server)} for another server`),
     );
   }
-}
-
-/**
- * ms: every server can be tried once in two thirds of the session. The first rounds are shorter still, so that one that
- * swallows packets does not hold up the start; later ones leave time to an ensemble that is slow to answer.
- */
-function openTimeoutFor(sessionTimeout: number, servers: number, round: number): number {
-  const share = (sessionTimeout * 2) / 3 / Math.max(1, Math.min(servers, 4));
-  return Math.max(500, Math.min(share, 2_000 * 2 ** Math.min(round, 10)));
 }
 
 function closedError(): ZooKeeperError {

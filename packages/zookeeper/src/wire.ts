@@ -3,7 +3,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { Server } from './servers.ts';
 
 /** What a connection needs of a socket. */
-export type Wire = Pick<Socket, 'once' | 'on' | 'write' | 'writableLength' | 'destroy'>;
+export type Wire = Pick<Socket, 'once' | 'on' | 'write' | 'writableLength' | 'destroy' | 'remoteAddress'>;
 
 /** Bytes that one read takes at most. */
 const READ = 64 * 1024;

@@ -94,6 +94,7 @@ class Round {
 
   constructor() {
     const owner: ConnectionOwner = {
+      asked: () => {},
       opened: () => this.opened++,
       event: ({ path }) => assert.equal(typeof path, 'string'),
       progressed: (high, low) => assert.ok(high >= 0 && low >= 0),
@@ -101,7 +102,7 @@ class Round {
       lost: (_, error) => this.lost.push(error),
     };
     const request = { zxid: 0n, timeout: 10_000, id: 0n, password: Buffer.alloc(16), readOnly: false };
-    const limits = { openTimeout: 60_000, maxFrame: MAX_FRAME, maxRequest: 0xfffff };
+    const limits = { contact: 60_000, grant: 60_000, maxFrame: MAX_FRAME, maxRequest: 0xfffff };
     const server = { host: '127.0.0.1', port: 1 };
     const settings = { ...limits, server, tls: undefined, request, chroot: '/root', now: () => 0 };
     this.connection = new Connection({ ...settings, dial: () => this.wire as unknown as Wire }, owner);

@@ -70,6 +70,11 @@ export class ScriptedServer implements AsyncDisposable {
     );
   }
 
+  /** Takes no connection from now on; those that there are stay. */
+  shut(): void {
+    this.#listener.close();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#listener.close(resolve));

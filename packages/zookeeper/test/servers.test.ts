@@ -45,27 +45,22 @@ test('shuffling keeps every item and gives each the same chance to be first', ()
   for (const times of first.values()) assert.ok(times > 2_800 && times < 3_200, String(times));
 });
 
-test('each round tries every server once, at first without a wait, then with a growing one that has a bound', () => {
+test('each round tries every server once, and is told', () => {
   const list = new ServerList(named(3), seeded(2));
-  const delays: number[] = [];
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 4; round++) {
     const tried = [list.next(), list.next(), list.next()];
     assert.equal(new Set(tried.map(({ server }) => serverName(server))).size, 3);
-    delays.push(Math.max(...tried.map(({ delay }) => delay)));
+    assert.deepEqual(new Set(tried.map((each) => each.round)), new Set([round]));
   }
-  assert.equal(delays[0], 0);
-  assert.ok(delays[1]! >= 25 && delays[1]! <= 50);
-  assert.ok(delays.at(-1)! >= 1_000 && delays.at(-1)! <= 2_000);
   list.succeeded();
-  assert.equal(list.next().delay, 0);
+  assert.equal(list.next().round, 0);
 });
 
-test('waits differ between clients, so that they do not come in step', () => {
-  const wait = (seed: number) => {
-    const list = new ServerList(named(1), seeded(seed));
-    return Array.from({ length: 8 }, () => list.next().delay).at(-1);
-  };
-  assert.equal(new Set([1, 2, 3, 4, 5, 6].map(wait)).size, 6);
+test('a server that is busy is passed over, unless all are', () => {
+  const list = new ServerList(named(3), seeded(4));
+  const slow = list.next().server;
+  for (let time = 0; time < 6; time++) assert.notEqual(list.next((server) => server === slow).server, slow);
+  assert.ok(list.next(() => true).server);
 });
 
 test('when every server of a list that came later has failed, those that were given are tried too', () => {

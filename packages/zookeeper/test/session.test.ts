@@ -202,6 +202,31 @@ describe('sessions, by a server that keeps to a script', () => {
     assert.equal(server.asked.filter(({ code }) => code === OP.create).length, 1);
   });
 
+  test('a silent server whose machine takes no connection any more is left for another one', async () => {
+    await using first = await ScriptedServer.start(() => undefined);
+    await using second = await ScriptedServer.start(() => undefined);
+    await using zk = await ZooKeeper.connect(`${first.address},${second.address}`);
+    const [silent, good] = zk.server === first.address ? [first, second] : [second, first];
+    good.script = (asked) => (asked.code === OP.close ? done(asked) : absent(asked));
+    silent.shut();
+    assert.equal(await within('the answer of the other', zk.exists('/a')), undefined);
+    assert.equal(zk.server, good.address);
+    assert.match(zk.lastError!.message, /was silent for \d+ ms: .*ECONNREFUSED/);
+  });
+
+  test('a slow server whose machine still takes connections is not left: writes would become ambiguous for nothing', async () => {
+    await using server = await ScriptedServer.start(() => undefined);
+    await using zk = await ZooKeeper.connect(server.address);
+    const asking = zk.exists('/a');
+    await until('its machine was looked for', () => server.connections === 2);
+    const [asked] = server.asked;
+    asked!.socket.write(absent(asked!));
+    server.script = done;
+    assert.equal(await within('the answer', asking), undefined);
+    assert.equal(server.asked.length, 1);
+    assert.equal(zk.lastError, undefined);
+  });
+
   test('ephemeral nodes beside the chroot, which servers tell for their names begin like it, are not shown', async () => {
     await using server = await ScriptedServer.start((asked) => {
       if (asked.code === OP.close) return done(asked);

@@ -77,11 +77,13 @@ export class Writer {
   }
 
   long(value: bigint): void {
-    this.#buffer.writeBigInt64BE(value, this.#reserve(8));
+    const at = this.#reserve(8); // first: it may put another buffer in place
+    this.#buffer.writeBigInt64BE(value, at);
   }
 
   boolean(value: boolean): void {
-    this.#buffer[this.#reserve(1)] = value ? 1 : 0;
+    const at = this.#reserve(1); // first: it may put another buffer in place
+    this.#buffer[at] = value ? 1 : 0;
   }
 
   buffer(value: Uint8Array): void {

@@ -2,12 +2,15 @@ import { Aws, Fn } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 
 /**
- * The cluster's id, a UUID that stays as long as the stack and the construct's place in it: that of the stack's own id, which CloudFormation makes anew for
- * each stack, with its last part taken from the construct's address. So one template deployed twice makes two clusters, and two fleets of a stack are two.
+ * The cluster's id: a UUID (version 8 of RFC 9562, of one's own making) that stays as long as the stack and the construct's place in it. It begins with the
+ * first part of the UUID that CloudFormation makes for each stack, so one template deployed twice makes two clusters; the rest is from the construct's
+ * address, so two fleets of a stack are two.
  */
 export function clusterId(fleet: IConstruct): string {
-  const stack = Fn.split('-', Fn.select(2, Fn.split('/', Aws.STACK_ID)), 5);
-  return Fn.join('-', [...stack.slice(0, 4), fleet.node.addr.slice(-12)]);
+  const stack = Fn.select(0, Fn.split('-', Fn.select(2, Fn.split('/', Aws.STACK_ID))));
+  const address = fleet.node.addr;
+  const own = [address.slice(2, 6), `8${address.slice(6, 9)}`, `a${address.slice(9, 12)}`, address.slice(12, 24)];
+  return [stack, ...own].join('-');
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { Token } from 'aws-cdk-lib';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
@@ -11,9 +11,10 @@ export interface PlacedSoftware {
   readonly key: string;
   /** of the file: an instance installs nothing else */
   readonly sha256: string;
-  /** `quorate_0.1.0_arm64.deb` */
-  readonly file: string;
+  readonly kind: PackageKind;
 }
+
+export type PackageKind = 'deb' | 'rpm';
 
 /** Where instances get Quorate from: a package of a bucket of yours, checked by its SHA-256. */
 export class Software {
@@ -28,23 +29,26 @@ export class Software {
    * @example Software.fromFile('quorate_0.1.0_arm64.deb')
    */
   static fromFile(path: string): Software {
-    checkName(path);
+    const kind = kindOf(path);
     const sha256 = createHash('sha256').update(read(path)).digest('hex');
     return new Software((scope) => {
       const asset = new Asset(scope, 'Software', { path });
       const { bucket, s3ObjectKey: key } = asset;
-      return placed(bucket, key, sha256, basename(path));
+      return { bucket, key, sha256, kind };
     });
   }
 
   /**
    * A package that lies in a bucket already.
    * @param sha256 64 hexadecimal digits, as `sha256sum` prints them
+   * @param kind by the key's end, unless that is known at deployment only
    */
-  static fromBucket(bucket: IBucket | string, key: string, sha256: string): Software {
+  static fromBucket(bucket: IBucket | string, key: string, sha256: string, kind?: PackageKind): Software {
+    if (!Token.isUnresolved(sha256) && !/^[0-9a-f]{64}$/.test(sha256))
+      throw new Error(`${JSON.stringify(sha256)} is no SHA-256: \`sha256sum FILE\` prints its 64 digits`);
     return new Software((scope) => {
       const there = typeof bucket === 'string' ? Bucket.fromBucketName(scope, 'SoftwareBucket', bucket) : bucket;
-      return placed(there, key, sha256, basename(key));
+      return { bucket: there, key, sha256, kind: kind ?? kindOf(key) };
     });
   }
 
@@ -52,10 +56,6 @@ export class Software {
   place(scope: Construct): PlacedSoftware {
     return this.#place(scope);
   }
-}
-
-function placed(bucket: IBucket, key: string, sha256: string, file: string): PlacedSoftware {
-  return { bucket, key, sha256, file };
 }
 
 function read(path: string): Buffer {
@@ -68,7 +68,8 @@ function read(path: string): Buffer {
   }
 }
 
-function checkName(path: string): void {
-  if (/\.(deb|rpm)$/.test(path)) return;
+function kindOf(path: string): PackageKind {
+  const [, kind] = path.match(/\.(deb|rpm)$/) ?? [];
+  if (kind) return kind as PackageKind;
   throw new Error(`${path} is no package: name a .deb or a .rpm`);
 }

@@ -1,14 +1,19 @@
 /** What an instance does when it boots for the first time. */
 export interface Boot {
   readonly region: string;
-  readonly software: { readonly bucket: string; readonly key: string; readonly sha256: string; readonly file: string };
+  readonly software: {
+    readonly bucket: string;
+    readonly key: string;
+    readonly sha256: string;
+    readonly kind: 'deb' | 'rpm';
+  };
   /** the text of /etc/quorate/quorate.yaml */
   readonly settings: string;
 }
 
 /** Commands for `/bin/sh`, to be run as root. They install the package that has the SHA-256 and no other, write the settings, and start the agent. */
 export function bootCommands({ region, software, settings }: Boot): string[] {
-  const { bucket, key, sha256, file } = software;
+  const { bucket, key, sha256, kind } = software;
   return [
     'set -eu',
     'install -d -m 0755 /etc/quorate',
@@ -20,14 +25,14 @@ export function bootCommands({ region, software, settings }: Boot): string[] {
     'role=$(metadata iam/security-credentials/)',
     'credentials=$(metadata "iam/security-credentials/$role")',
     `field() { printf %s "$credentials" | sed -n 's/.*"'"$1"'" *: *"\\([^"]*\\)".*/\\1/p'; }`,
-    `package=$(mktemp -d)/${file}`,
+    `package=$(mktemp -d)/quorate.${kind}`,
     [
       `curl -sSf --retry 10 --retry-all-errors -o "$package" --aws-sigv4 'aws:amz:${region}:s3'`,
       '--user "$(field AccessKeyId):$(field SecretAccessKey)" -H "x-amz-security-token: $(field Token)"',
       `"\${AWS_ENDPOINT_URL_S3:-https://s3.${region}.amazonaws.com}/${bucket}/${key}"`,
     ].join(' '),
     `echo '${sha256}  '"$package" | sha256sum -c --quiet -`,
-    file.endsWith('.rpm')
+    kind === 'rpm'
       ? 'dnf install -y -q "$package"'
       : 'apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "$package"',
     'systemctl enable --now quorate',

@@ -14,9 +14,9 @@ export function stack(name = 'Web'): { stack: Stack; vpc: Vpc } {
   return { stack: made, vpc };
 }
 
-export function groupProps(vpc: Vpc, more: Partial<GroupProps> = {}): GroupProps {
+export function groupProps(vpc: Vpc): Pick<GroupProps, 'vpc' | 'instanceType' | 'machineImage'> {
   const machineImage = MachineImage.genericLinux({ 'eu-west-1': 'ami-0123456789abcdef0' });
-  return { vpc, instanceType: new InstanceType('t4g.small'), machineImage, ...more };
+  return { vpc, instanceType: new InstanceType('t4g.small'), machineImage };
 }
 
 /** A new group's fleet, synthesised. */
@@ -26,15 +26,23 @@ export function newFleet(
 ): { fleet: QuorateFleet; template: Template } {
   const { stack: scope, vpc } = stack();
   const fleet = new QuorateFleet(scope, 'Fleet', {
-    autoScalingGroup: groupProps(vpc, group),
+    autoScalingGroup: { ...groupProps(vpc), ...group },
     software: software(),
     ...props,
   });
   return { fleet, template: Template.fromStack(scope) };
 }
 
-/** The user data of the one launch template, as far as it is known before deployment. */
+/** The user data of the one launch template or configuration, as far as it is known before deployment. */
 export function userDataOf(template: Template): string {
-  const [resource] = Object.values(template.findResources('AWS::EC2::LaunchTemplate'));
-  return asText(resource?.Properties.LaunchTemplateData.UserData['Fn::Base64']);
+  const [made] = Object.values(template.findResources('AWS::EC2::LaunchTemplate'));
+  const [older] = Object.values(template.findResources('AWS::AutoScaling::LaunchConfiguration'));
+  const { UserData } = made?.Properties.LaunchTemplateData ?? older!.Properties;
+  return asText(UserData['Fn::Base64']);
+}
+
+/** The ports that instances open to each other, ascending. */
+export function openPorts(template: Template): number[] {
+  const rules = Object.values(template.findResources('AWS::EC2::SecurityGroupIngress'));
+  return rules.map(({ Properties }) => Properties.FromPort as number).sort((a, b) => a - b);
 }

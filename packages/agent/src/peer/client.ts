@@ -152,10 +152,12 @@ async function ask<T>(
   }
 }
 
+const CLOSED = 'it closed the connection';
+
 function secured(socket: TLSSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('secureConnect', resolve).on('error', reject);
-    socket.once('close', () => reject(new Error('it closed the connection')));
+    socket.once('close', () => reject(new Error(CLOSED)));
   });
 }
 
@@ -196,6 +198,14 @@ function hostAndPort(address: string): { host: string; port: number; servername?
 }
 
 const TLS_FAULT = /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO|EPROTO)/;
+
+/** Whether nothing was heard of an instance that could be reached: it is very busy, or the answer was lost. */
+export function isSilence({ code, cause }: AgentError): boolean {
+  if (code !== 'UNREACHABLE' || !(cause instanceof Error)) return false;
+  return (
+    cause.name === 'TimeoutError' || cause.message === CLOSED || (cause as NodeJS.ErrnoException).code === 'ECONNRESET'
+  );
+}
 
 function explained(address: string, error: unknown, timeout: number): Error {
   if (error instanceof AgentError) return error;

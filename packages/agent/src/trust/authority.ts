@@ -170,12 +170,24 @@ type CryptoKeyPair = { privateKey: webcrypto.CryptoKey; publicKey: webcrypto.Cry
 
 async function orderedKey(lib: typeof x509, { request }: CertificateOrder): Promise<webcrypto.CryptoKey> {
   if ('key' in request) return pair(createPrivateKey(request.key)).publicKey;
+  return (await requestedKey(lib, request.csr)).toCryptoKey(KEY, true, ['verify']);
+}
+
+/** SHA-256 of the public key that a certificate is asked for with, base64url: who asks again with the same key is the same. @throws AgentError BAD_REQUEST */
+export async function keyOfRequest(csr: string): Promise<string> {
+  const key = await requestedKey(await library(), csr);
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('base64url');
+}
+
+async function requestedKey(lib: typeof x509, csr: string): Promise<KeyObject> {
   try {
-    const csr = new lib.Pkcs10CertificateRequest(request.csr);
-    if (!(await csr.verify())) throw new Error('it is not signed by its own key');
-    const key = createPublicKey({ key: Buffer.from(csr.publicKey.rawData), format: 'der', type: 'spki' });
+    const request = new lib.Pkcs10CertificateRequest(csr);
+    if (!(await request.verify())) throw new Error('it is not signed by its own key');
+    const key = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' });
     if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('its key is not of the curve P-256');
-    return key.toCryptoKey(KEY, true, ['verify']);
+    return key;
   } catch (cause) {
     throw new AgentError('BAD_REQUEST', `the certificate request cannot be used: ${(cause as Error).message}`, {
       cause,

@@ -35,6 +35,11 @@ export function trustPaths(folder: string): Readonly<Record<keyof typeof FILES, 
   };
 }
 
+/** Where a trust folder is made, beside its place. */
+export function arrivingFolder(path: string): string {
+  return join(dirname(path), `.${basename(path)}.arriving`);
+}
+
 /** A machine's keys and certificates: `<state>/trust`, readable by its owner alone. */
 export class TrustFolder {
   readonly path: string;
@@ -62,7 +67,7 @@ export class TrustFolder {
   static create(path: string, credentials: Credentials): TrustFolder {
     check(credentials, path);
     TrustFolder.mustBeNew(path);
-    const arriving = join(dirname(path), `.${basename(path)}.arriving`);
+    const arriving = arrivingFolder(path);
     try {
       rmSync(arriving, { recursive: true, force: true });
       mkdirSync(dirname(path), { recursive: true, mode: 0o755 });

@@ -1,9 +1,18 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { type Grant, type JoinRequest, PEER_FORMAT } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { type Application, type AskOptions, askToJoin, askToRenew, verifyFingerprint } from '../peer/client.ts';
+import {
+  type Application,
+  type AskOptions,
+  askToJoin,
+  askToRenew,
+  isSilence,
+  verifyFingerprint,
+} from '../peer/client.ts';
 import type { PeerHandlers } from '../peer/server.ts';
-import { type CertificateOrder, fingerprintOf, makeKey, makeRequest } from './authority.ts';
+import { ArrivingKey } from './arriving-key.ts';
+import { type CertificateOrder, fingerprintOf, keyOfRequest, makeKey, makeRequest } from './authority.ts';
 import { certificatesOf, TrustFolder } from './folder.ts';
 import { isSame, proofOf } from './secret.ts';
 import { type JoinToken, parseToken, type TokenBook } from './tokens.ts';
@@ -23,7 +32,16 @@ export interface Joiner extends AskOptions {
   readonly folder: string;
   /** the cluster that it must be, where that is known */
   readonly cluster?: string;
+  /** ms for which instances that are silent are asked again; none unless said */
+  readonly patience?: number;
+  /** told before they are asked again: why, and for how many ms more */
+  readonly waiting?: (why: string, left: number) => void;
 }
+
+/** ms for one exchange: less than an instance gives it */
+const EXCHANGE_MS = 14_000;
+/** ms between rounds in which nobody answered, each made longer or shorter by half at random */
+const AGAIN_MS = 1_000;
 
 /** What a machine knows after it has joined, beside what is in its trust folder. */
 export type Joined = Omit<Grant, 'certificate' | 'authority' | 'authorityKey' | 'proof' | 'format'> & {
@@ -32,41 +50,64 @@ export type Joined = Omit<Grant, 'certificate' | 'authority' | 'authorityKey' | 
 
 /**
  * Makes a key here, has it signed by an instance of the cluster, and writes the trust folder: whole, or not at all.
- * The addresses are tried in turn. A use of a token is spent when an instance signs, even where its answer is lost.
+ * The addresses are tried in turn. A use of a token is spent when an instance signs; who asks again, because the answer was lost, has the same use.
  * @throws AgentError TOKEN_REFUSED, NOT_TRUSTED (not that cluster, or a member of one already), UNREACHABLE when no address answers
  */
 export async function joinCluster(by: Entitlement, joiner: Joiner): Promise<Joined> {
   const way = wayIn(by);
   TrustFolder.mustBeNew(joiner.folder);
-  const key = makeKey();
-  const request = {
-    format: PEER_FORMAT,
-    instance: joiner.instance,
-    addresses: joiner.addresses,
-    csr: await makeRequest(key),
-  };
+  const key = new ArrivingKey(joiner.folder);
+  const { instance, addresses } = joiner;
+  const request = { format: PEER_FORMAT, instance, addresses, csr: await makeRequest(key.pem) };
+  const ends = performance.now() + (joiner.patience ?? 0);
+  for (;;) {
+    const failures = await askInTurn(way, joiner, request, key);
+    if (!Array.isArray(failures)) return settle(failures, joiner, key);
+    const left = ends - performance.now();
+    if (left > 0 && failures.length > 0 && failures.every(isSilence)) {
+      joiner.waiting?.(failures.map(({ message }) => message).join('; '), left);
+      await delay(AGAIN_MS * (0.5 + Math.random()), undefined, joiner.signal ? { signal: joiner.signal } : {});
+      continue;
+    }
+    // after a refusal, or none at all, nothing comes any more; a lost answer may have been a yes
+    if (!failures.some(({ code }) => code === 'UNREACHABLE')) key.forget();
+    throw summary('no instance let this machine join', failures);
+  }
+}
+
+/** What the first instance that lets it in grants, or why none did. */
+async function askInTurn(
+  way: Way,
+  joiner: Joiner,
+  request: Omit<JoinRequest, 'token' | 'proof'>,
+  key: ArrivingKey,
+): Promise<Grant | AgentError[]> {
   const failures: AgentError[] = [];
   for (const address of way.addresses) {
-    try {
-      const apply = (socket: TLSSocket): Application => {
-        const { entitlement, accept } = way.apply(socket, address);
-        const checked = (grant: Grant): void => {
-          accept(grant);
-          checkCluster(grant, joiner, address);
-        };
-        return { request: { ...request, ...entitlement }, accept: checked };
+    const apply = (socket: TLSSocket): Application => {
+      const { entitlement, accept } = way.apply(socket, address);
+      key.keep();
+      const checked = (grant: Grant): void => {
+        accept(grant);
+        checkCluster(grant, joiner, address);
       };
-      const grant = await askToJoin(address, apply, joiner);
-      const { certificate, authority, authorityKey, proof: _, format: __, ...rest } = grant;
-      const credentials = { certificate, authority, key, ...(authorityKey === undefined ? {} : { authorityKey }) };
-      return { ...rest, trust: TrustFolder.create(joiner.folder, credentials) };
+      return { request: { ...request, ...entitlement }, accept: checked };
+    };
+    try {
+      return await askToJoin(address, apply, { timeout: EXCHANGE_MS, ...joiner });
     } catch (error) {
       // the next address may be an instance that lives, or the one that issued the token
       if (!(error instanceof AgentError) || !ANOTHER.has(error.code)) throw error;
       failures.push(error);
     }
   }
-  throw summary('no instance let this machine join', failures);
+  return failures;
+}
+
+function settle(grant: Grant, { folder }: Joiner, { pem: key }: ArrivingKey): Joined {
+  const { certificate, authority, authorityKey, proof: _, format: __, ...rest } = grant;
+  const credentials = { certificate, authority, key, ...(authorityKey === undefined ? {} : { authorityKey }) };
+  return { ...rest, trust: TrustFolder.create(folder, credentials) };
 }
 
 function checkCluster({ cluster }: Grant, joiner: Joiner, address: string): void {
@@ -187,8 +228,10 @@ export interface GranterOptions {
 export function makeGranter(options: GranterOptions): Pick<PeerHandlers, 'join' | 'renew'> {
   return {
     join: async (request, socket) => {
-      const { kind, by, proof } = entitled(request, socket, options);
       const { instance: name, addresses, csr } = request;
+      // the same key for the same name: one machine, however often it has to ask
+      const machine = request.token ? `${await keyOfRequest(csr)} ${name} ${addresses.join()}` : '';
+      const { kind, by, proof } = entitled(request, machine, socket, options);
       if (kind === 'instance' && addresses.length === 0)
         throw new AgentError('BAD_REQUEST', 'an instance needs an address that others reach it by: set `address`');
       const grant = await sign({ kind, name, addresses, request: { csr } }, options);
@@ -216,10 +259,14 @@ async function sign(order: CertificateOrder, { trust, ports, instances }: Grante
 
 function entitled(
   { token, proof }: JoinRequest,
+  machine: string,
   socket: TLSSocket,
   { tokens, secret }: GranterOptions,
 ): { kind: Grant['kind']; by: string; proof?: string } {
-  if (token) return { kind: tokens.redeem(token.id, token.secret), by: `token ${token.id}` };
+  if (token) {
+    const { kind, again } = tokens.redeem(token.id, token.secret, machine);
+    return { kind, by: `token ${token.id}${again ? ', by the use that it has spent before' : ''}` };
+  }
   const shared = secret?.();
   if (proof !== undefined && shared !== undefined && isSame(proof, proofOf(shared, 'joiner', socket)))
     return { kind: 'instance', by: "the cluster's secret", proof: proofOf(shared, 'granter', socket) };

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CERTIFICATE_KINDS, type CertificateKind } from '@quorate/model';
 import * as v from 'valibot';
@@ -73,7 +73,7 @@ const NAME = /^([A-Za-z0-9_-]+)\.(\d+)\.json$/;
 
 /**
  * The tokens that this instance has issued: one file each, `<id>.<uses left>.json`. A use is one rename(2), which exactly one process wins,
- * whoever else issues or redeems at the moment. Time is this machine's own since its boot; a reboot ends all tokens.
+ * whoever else issues or redeems at the moment; `<id>.by-<machine>` notes who spent one. Time is this machine's own since its boot; a reboot ends all tokens.
  */
 export class TokenBook {
   readonly #folder: string;
@@ -111,11 +111,13 @@ export class TokenBook {
   }
 
   /**
-   * Spends one use. Which part was wrong is told only to who knows the secret.
-   * @returns what its holder may become
+   * Spends one use, unless the same machine spent it before: the answer may have been lost. Which part was wrong is told only to who knows the secret.
+   * @param machine names who asks: whoever asks again by the same name has the same use
+   * @returns what its holder may become, and whether it was told so before
    * @throws AgentError TOKEN_REFUSED: unknown, too old, used up
    */
-  redeem(id: string, secret: string): CertificateKind {
+  redeem(id: string, secret: string, machine: string): { readonly kind: CertificateKind; readonly again: boolean } {
+    const note = join(this.#folder, `${id}.by-${hash(machine).toString('base64url')}`);
     for (;;) {
       const left = this.#usesLeft().get(id);
       const kept = left === undefined ? undefined : this.#read(this.#path(id, left));
@@ -123,8 +125,21 @@ export class TokenBook {
       if (left === undefined || !kept || !timingSafeEqual(hash(secret), Buffer.from(kept.hash, 'base64url')))
         throw refused('is not known here: it was issued elsewhere, or before the last reboot, or long ago');
       if (this.#isOver(kept)) throw refused('is too old');
+      if (existsSync(note)) return { kind: kept.kind, again: true };
       if (left === 0) throw refused('is used up');
-      if (this.#spend(id, left)) return kept.kind;
+      if (!this.#spend(id, left)) continue;
+      this.#note(note);
+      return { kind: kept.kind, again: false };
+    }
+  }
+
+  /** After the use is spent: a crash in between costs a use and gives none away. */
+  #note(path: string): void {
+    try {
+      replaceDurable(path, '', 0o600);
+      syncFolder(this.#folder);
+    } catch (error) {
+      throw fileError(`the token's use cannot be noted in ${this.#folder}`, error);
     }
   }
 
@@ -174,7 +189,10 @@ export class TokenBook {
     for (const [id, left] of this.#usesLeft()) {
       const path = this.#path(id, left);
       const kept = this.#read(path);
-      if (!kept || (kept !== 'gone' && this.#isOver(kept))) rmSync(path, { force: true });
+      if (kept === 'gone' || (kept && !this.#isOver(kept))) continue;
+      const notes = namesIn(this.#folder).filter((name) => name.startsWith(`${id}.by-`));
+      for (const name of notes) rmSync(join(this.#folder, name), { force: true });
+      rmSync(path, { force: true });
     }
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectPlain, createServer } from 'node:net';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect as connectPlain, createServer, type Server, type Socket } from 'node:net';
 import test from 'node:test';
 import { connect, type SecureContextOptions } from 'node:tls';
 import {
@@ -127,6 +127,72 @@ test('a token that is used up, too old or unknown is refused, each with its reas
     message: /already/,
   });
   assert.deepEqual(readdirSync(place.path).toSorted(), ['first', 'second']);
+});
+
+/** Loses the first answer to a request on its way back, after the instance has let the machine in. */
+class Lossy implements AsyncDisposable {
+  readonly #server: Server;
+  connections = 0;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async before({ server: { port }, granted }: Founder): Promise<Lossy> {
+    const lossy = new Lossy(createServer((client) => lossy.#pass(client, connectPlain(port, '127.0.0.1'), granted)));
+    await new Promise<void>((resolve) => lossy.#server.listen(0, '127.0.0.1', resolve));
+    return lossy;
+  }
+
+  #pass(client: Socket, instance: Socket, granted: readonly object[]): void {
+    const first = ++this.connections === 1;
+    const drop = (): void => {
+      client.destroy();
+      instance.destroy();
+    };
+    for (const socket of [client, instance]) socket.on('error', drop).on('close', drop);
+    client.on('data', (bytes) => instance.write(bytes));
+    instance.on('data', (bytes) => (first && granted.length > 0 ? drop() : client.write(bytes)));
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+test('a machine whose answer was lost asks again and spends no other use, and says that it does', async () => {
+  using place = new Place();
+  await using founder = await Founder.start(place.at('first/trust'));
+  await using way = await Lossy.before(founder);
+  const token = printToken({ ...founder.tokens.issue(founder.site, { uses: 1 }), addresses: [way.address] });
+  const told: string[] = [];
+  const waiting = (why: string): void => void told.push(why);
+  const { trust } = await joinCluster({ token }, me(place, { patience: 60_000, waiting }));
+  assert.equal(trust.identity().name, 'second');
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /does not answer/);
+  const [first, again] = founder.granted as { by: string }[];
+  assert.match(`${first!.by} | ${again!.by}`, /^token \S+ \| token \S+, by the use that it has spent before$/);
+});
+
+test('also the command that was ended and is given again spends no other use; another machine has none', async () => {
+  using place = new Place();
+  await using founder = await Founder.start(place.at('first/trust'));
+  await using way = await Lossy.before(founder);
+  const token = printToken({ ...founder.tokens.issue(founder.site, { uses: 1 }), addresses: [way.address] });
+  await assert.rejects(joinCluster({ token }, me(place)), { code: 'UNREACHABLE' });
+  const kept = place.at('second/.trust.arriving/key.pem');
+  assert.equal(statSync(kept).mode & 0o777, 0o600);
+  const third = me(place, { instance: 'third', folder: place.at('third/trust') });
+  await assert.rejects(joinCluster({ token }, third), { message: /used up/ });
+  const key = readFileSync(kept, 'utf8');
+  const { trust } = await joinCluster({ token }, me(place));
+  assert.equal(trust.credentials().key, key);
+  assert.deepEqual(readdirSync(place.at('second')), ['trust']);
 });
 
 test('a machine whose clock is years off joins all the same', async () => {

@@ -32,9 +32,21 @@ test('a token is good for as many uses as it was made for, whoever counts', () =
   using place = new Place();
   const books = [new TokenBook(place.at('tokens')), new TokenBook(place.at('tokens'))];
   const { id, secret } = books[0]!.issue(SITE, { uses: 4, kind: 'reader' });
-  for (let use = 0; use < 4; use++) assert.equal(books[use % 2]!.redeem(id, secret), 'reader');
+  for (let use = 0; use < 4; use++) assert.equal(books[use % 2]!.redeem(id, secret, `m${use}`).kind, 'reader');
   for (const book of books)
-    assert.throws(() => book.redeem(id, secret), { code: 'TOKEN_REFUSED', message: /used up.*quorate token/ });
+    assert.throws(() => book.redeem(id, secret, 'm4'), { code: 'TOKEN_REFUSED', message: /used up.*quorate token/ });
+});
+
+test('a machine that asks again has the use that it spent before, also of a token that is used up; another machine has none', () => {
+  using place = new Place();
+  const books = [new TokenBook(place.at('tokens')), new TokenBook(place.at('tokens'))] as const;
+  const { id, secret } = books[0].issue(SITE, { uses: 2 });
+  assert.deepEqual(books[0].redeem(id, secret, 'one'), { kind: 'instance', again: false });
+  for (const book of books) assert.deepEqual(book.redeem(id, secret, 'one'), { kind: 'instance', again: true });
+  assert.deepEqual(books[1].redeem(id, secret, 'two'), { kind: 'instance', again: false });
+  assert.deepEqual(books[0].redeem(id, secret, 'one'), { kind: 'instance', again: true });
+  assert.throws(() => books[0].redeem(id, secret, 'three'), { message: /used up/ });
+  assert.throws(() => books[0].redeem(id, 'another-secret', 'one'), { message: /not known here/ });
 });
 
 test("processes that issue at the same time do not take each other's tokens away", async () => {
@@ -54,7 +66,7 @@ test('processes that redeem at the same time share the uses, none of them twice'
   const script = `import { TokenBook } from '@quorate/agent';
     const book = new TokenBook(process.argv[1]);
     let redeemed = 0;
-    try { for (;;) { book.redeem(process.argv[2], process.argv[3]); redeemed++; } } catch (error) { console.log(redeemed, error.message); }`;
+    try { for (;;) { book.redeem(process.argv[2], process.argv[3], \`\${process.pid} \${redeemed}\`); redeemed++; } } catch (error) { console.log(redeemed, error.message); }`;
   const redeem = async (): Promise<number> => {
     const words = ['--input-type=module', '-e', script, place.at('tokens'), id, secret];
     const { stdout } = await promisify(execFile)(process.execPath, words);
@@ -74,15 +86,15 @@ test('what is unknown, wrong, too old, or from before a reboot is refused, and s
   let now = { boot: 'first', seconds: 1_000 };
   const book = new TokenBook(place.at('tokens'), () => now);
   const { id, secret } = book.issue(SITE, { hours: 2 });
-  assert.throws(() => book.redeem('unknown-id', secret), { code: 'TOKEN_REFUSED', message: /not known here/ });
-  assert.throws(() => book.redeem(id, 'another-secret'), { code: 'TOKEN_REFUSED', message: /not known here/ });
-  assert.throws(() => book.redeem('../../key', secret), { code: 'TOKEN_REFUSED', message: /not known here/ });
+  assert.throws(() => book.redeem('unknown-id', secret, 'm'), { code: 'TOKEN_REFUSED', message: /not known here/ });
+  assert.throws(() => book.redeem(id, 'another-secret', 'm'), { code: 'TOKEN_REFUSED', message: /not known here/ });
+  assert.throws(() => book.redeem('../../key', secret, 'm'), { code: 'TOKEN_REFUSED', message: /not known here/ });
   now = { boot: 'first', seconds: 1_000 + 7_199 };
-  assert.equal(book.redeem(id, secret), 'instance');
+  assert.deepEqual(book.redeem(id, secret, 'm'), { kind: 'instance', again: false });
   now = { boot: 'first', seconds: 1_000 + 7_200 };
-  assert.throws(() => book.redeem(id, secret), { code: 'TOKEN_REFUSED', message: /too old/ });
+  assert.throws(() => book.redeem(id, secret, 'm'), { code: 'TOKEN_REFUSED', message: /too old/ });
   now = { boot: 'second', seconds: 10 };
-  assert.throws(() => book.redeem(id, secret), { code: 'TOKEN_REFUSED', message: /too old/ });
+  assert.throws(() => book.redeem(id, secret, 'm'), { code: 'TOKEN_REFUSED', message: /too old/ });
   book.issue(SITE);
   assert.equal(readdirSync(place.at('tokens')).length, 1, 'what is over is forgotten');
 });

@@ -32,7 +32,7 @@ export async function joinWith(
   const { by, kind } = await entitlement(word, flags);
   const machine = kind === 'instance' ? instanceSettings(flags, env) : clientSettings(flags, env);
   await SettingsFile.prepare(machine.settings(UNKNOWN), flags, env); // before a use of the token is spent
-  const { trust: _, ...joined } = await joinCluster(by, machine.joiner);
+  const { trust: _, ...joined } = await joinCluster(by, { ...machine.joiner, patience: PATIENCE_MS, waiting });
   const file = await SettingsFile.prepare(machine.settings(joined), { ...flags, yes: true }, env);
   await file.write();
   if (kind === 'instance') await orders.stay(machine.state);
@@ -40,6 +40,16 @@ export async function joinWith(
   if (flags.json) console.log(JSON.stringify({ cluster, kind, settings: file.path }, null, 2));
   else console.log(`${file.path} is written; this machine belongs to the cluster ${cluster}\n→ next: ${NEXT[kind]}`);
   return EXIT.done;
+}
+
+/** ms that a very busy cluster may take to let a machine in */
+const PATIENCE_MS = 120_000;
+
+function waiting(why: string, left: number): void {
+  const seconds = Math.ceil(left / 1000);
+  console.error(
+    `${why}; asking again for ${seconds} s more (Ctrl-C ends it; the same use of a token serves the next try)`,
+  );
 }
 
 const NEXT: Readonly<Record<CertificateKind, string>> = {

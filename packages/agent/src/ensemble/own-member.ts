@@ -49,6 +49,8 @@ export class OwnMember {
   #promised: FoundingPromise | undefined;
   #server: { readonly id: number; readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   #report: MemberReport = { state: 'absent', detail: 'it has not been looked at yet' };
+  /** ms of the monotonic clock */
+  #lookedAt = performance.now();
   #why = '';
   /** the founding is under way: an empty data folder is as it should be */
   #begins = false;
@@ -90,6 +92,7 @@ export class OwnMember {
       id,
       running: this.#server !== undefined,
       serving: this.#report.state === 'serving',
+      looked: Math.round(performance.now() - this.#lookedAt),
       epoch: data?.epoch ?? 0,
       zxid: BigInt(data?.zxid ?? 0)
         .toString(16)
@@ -270,6 +273,7 @@ export class OwnMember {
   }
 
   #tell(report: MemberReport): void {
+    this.#lookedAt = performance.now();
     const { state, detail } = report;
     const isWaiting = state !== 'serving' && state !== 'absent';
     if (isWaiting && this.#why) this.#report = { ...report, detail: [detail, this.#why].filter(Boolean).join('; ') };

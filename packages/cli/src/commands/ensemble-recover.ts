@@ -24,6 +24,8 @@ export interface RecoverFlags extends GlobalFlags {
 
 /** ms for another machine's answer */
 const ANSWER_MS = 5000;
+/** s in which a member notices that its majority is gone, and its agent that it does */
+const SETTLES_WITHIN = 20;
 /** s in which the member starts anew and serves */
 const SERVES_WITHIN = 60;
 
@@ -37,9 +39,9 @@ export async function recover(flags: RecoverFlags): Promise<number> {
       'this machine is in no ensemble that looks after itself',
       'run this on a machine that has data of the ensemble',
     );
-  const own = await askOwn(settings);
-  const { answers, silent } = await askOthers(settings, own);
-  const plan = planRecovery({ own, answers, peers: await peersOf(settings) });
+  const { own, silent, plan } = await look(settings, (why) =>
+    context.say(`${why}; looking again for ${SETTLES_WITHIN} s`),
+  );
   const text = describe(plan, silent, own);
   if (plan.refusal) throw new CliError(EXIT.failed, plan.refusal, '`quorate ensemble status` shows each machine');
   if (!hasMost(plan, own.instance) && !flags.here)
@@ -63,6 +65,25 @@ export async function recover(flags: RecoverFlags): Promise<number> {
     ].join('\n'),
   );
   return EXIT.done;
+}
+
+interface Look {
+  readonly own: PeerAnswer;
+  readonly silent: readonly { readonly address: string; readonly why: string }[];
+  readonly plan: RecoveryPlan;
+}
+
+/** What every machine says, once what they say can be relied on. @param unsettled told once, when it cannot yet */
+async function look(settings: Settings, unsettled: (why: string) => void): Promise<Look> {
+  const until = performance.now() + SETTLES_WITHIN * 1000;
+  for (let told = false; ; told = true) {
+    const own = await askOwn(settings);
+    const { answers, silent } = await askOthers(settings, own);
+    const plan = planRecovery({ own, answers, peers: await peersOf(settings) });
+    if (!plan.unsettled || performance.now() >= until) return { own, silent, plan };
+    if (!told) unsettled(plan.refusal!);
+    await delay(1000);
+  }
 }
 
 /** Where two have the same, either will do. */

@@ -41,8 +41,10 @@ export interface PeerState {
     readonly id: number;
     /** whether its process runs */
     readonly running: boolean;
-    /** whether it is part of a quorum */
+    /** whether it was part of a quorum when its agent looked last */
     readonly serving: boolean;
+    /** ms since then, by the machine's own monotonic clock */
+    readonly looked?: number;
     /** of the last leader that it accepted */
     readonly epoch: number;
     /** its last transaction: 16 hexadecimal digits, so that text compares as the numbers do */
@@ -125,6 +127,7 @@ const StateSchema = v.object({
       id,
       running: v.boolean(),
       serving: v.boolean(),
+      looked: v.optional(v.pipe(v.number(), v.minValue(0))),
       epoch: count,
       zxid: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits')),
       configVersion: hexadecimal,

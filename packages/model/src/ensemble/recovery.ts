@@ -26,6 +26,8 @@ export interface RecoveryPlan {
   readonly silent: readonly { readonly id: number; readonly address: string }[];
   /** why nothing is to be recovered */
   readonly refusal?: string;
+  /** the refusal rests on what may have changed since it was seen: it is worth another look soon */
+  readonly unsettled?: boolean;
   /** what is lost or may be, in words */
   readonly loss: string;
   /** what happens if the silent ones are not dead, in words; undefined where they could do nothing by themselves */
@@ -71,14 +73,22 @@ export function planRecovery(view: RecoveryView): RecoveryPlan {
       : {}),
   };
   const serving = holders.find(({ member }) => member!.serving);
-  if (serving)
+  if (serving && votes >= majority)
     return { ...plan, refusal: `${serving.instance} is part of an ensemble that serves: there is nothing to recover` };
+  if (serving) return { ...plan, refusal: doubtful(serving, votes, voters), unsettled: true };
   if (votes >= majority)
     return {
       ...plan,
       refusal: `${votes} of ${voters} voters are there, a majority: start their agents, and they find each other`,
     };
   return plan;
+}
+
+/** A server takes some seconds to notice that its majority is gone; and servers serve without their agents. */
+function doubtful({ instance, member }: PeerAnswer, votes: number, voters: number): string {
+  const since =
+    member!.looked === undefined ? 'when its agent looked last' : `${(member!.looked / 1000).toFixed(1)} s ago`;
+  return `${instance} was part of an ensemble that serves ${since}, though the agents of only ${votes} of ${voters} voters answer: if the others are gone, it notices within seconds; if not, their servers live without their agents, and there is nothing to recover`;
 }
 
 function survivorOf(

@@ -220,11 +220,21 @@ test('an operator is shown what each survivor has, who is best, what may be lost
   assert.equal(shown.refusal, undefined);
 });
 
+test('what a machine said before it could notice that the majority is gone is told with its age, and looked at again', () => {
+  const alone = (change: object) => planRecovery({ own: holder('web-1', change), answers: [], peers: [] });
+  const said = alone({ serving: true, looked: 1_900 });
+  assert.match(said.refusal!, /serves 1\.9 s ago, though the agents of only 1 of 3 voters answer/);
+  assert.equal(said.unsettled, true);
+  assert.match(alone({ serving: true }).refusal!, /when its agent looked last/);
+  assert.equal(alone({ serving: false, looked: 100 }).refusal, undefined);
+});
+
 test('an operator is told when nothing is to be recovered, and when nothing can be', () => {
   const there = planRecovery({ own: holder('web-1'), answers: [holder('web-2')], peers: [] });
   assert.match(there.refusal!, /2 of 3 voters are there, a majority: start their agents/);
-  const serving = planRecovery({ own: holder('web-1', { serving: true }), answers: [], peers: [] });
-  assert.match(serving.refusal!, /part of an ensemble that serves/);
+  const serving = planRecovery({ own: holder('web-1', { serving: true }), answers: [holder('web-2')], peers: [] });
+  assert.match(serving.refusal!, /part of an ensemble that serves: there is nothing/);
+  assert.ok(!serving.unsettled);
   const nothing = planRecovery({ own: machine('web-1'), answers: [], peers: [] });
   assert.match(nothing.refusal!, /restore a backup/);
   const half = planRecovery({ own: holder('web-1', { servers: voters(1, 2) }), answers: [], peers: [] });

@@ -68,7 +68,7 @@ async function run(number: number, up: () => void): Promise<void> {
     identity: { cluster, generation: 1, incarnation: randomUUID() },
     connected: connected.promise,
     arbiter: arbiterOf({}, state),
-    discovery: discoveryOf(ensemble),
+    discovery: discoveryOf({ ...settings, ensemble }),
     trust,
     lines: [],
     report: () => undefined,

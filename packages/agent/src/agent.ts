@@ -77,6 +77,8 @@ export class Agent {
     await using _lock = await this.#disk.lock();
     this.#self = await identify(process.pid);
     await this.#recover();
+    const own = this.#settings.aws?.own;
+    if (own) await (await import('./aws/facts.ts')).noteFacts(this.#settings.state, own);
     const connected = Promise.withResolvers<Store>();
     const tasks = [this.#measureClock(signal)];
     const { ensemble, member, backup } = this.#settings;

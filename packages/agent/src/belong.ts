@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Store } from '@quorate/store';
 import { arbiterOf } from './arbiter/index.ts';
+import { isInstanceId } from './aws/index.ts';
 import { discoveryOf } from './discovery/index.ts';
 import { obtainTrust } from './ensemble/arrival.ts';
 import type { MemberReport } from './ensemble/judge.ts';
@@ -38,9 +39,10 @@ export async function belong(
   const { address } = given.settings;
   if (!address)
     throw new AgentError('BAD_SETTINGS', "the ensemble's machines need an address: write `address:` into the settings");
+  checkName(given.settings);
   const settings = { ...given.settings, address };
   const { state, ensemble } = settings;
-  const [arbiter, discovery] = [arbiterOf(ensemble, state), discoveryOf(ensemble)];
+  const [arbiter, discovery] = [arbiterOf(ensemble, state), discoveryOf(settings)];
   const identity = await ownIdentity(state, ensemble.cluster);
   const trust = await obtainTrust({ settings, identity, arbiter, discovery, log }, signal);
   trusted();
@@ -72,6 +74,15 @@ export async function belong(
     signal,
   });
   await Promise.all([manager.run(signal), keeper]);
+}
+
+/** EC2 says of an instance by its id that it is terminated: under another name nobody would ever count as that. */
+function checkName({ instance, ensemble }: Belonging['settings']): void {
+  if (!('autoScaling' in ensemble.discovery) || isInstanceId(instance)) return;
+  throw new AgentError(
+    'BAD_SETTINGS',
+    `with ensemble.discovery.autoScaling an instance is called by its EC2 id, and this one is called ${instance}: take \`instance:\` out of the settings and write \`aws: {}\` into them`,
+  );
 }
 
 function granterOf(

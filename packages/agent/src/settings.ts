@@ -10,6 +10,7 @@ import {
   type MemberPorts,
 } from '@quorate/model';
 import * as v from 'valibot';
+import type { InstanceFacts } from './aws/facts.ts';
 import { AgentError } from './errors.ts';
 import { trustPaths } from './trust/folder.ts';
 
@@ -29,7 +30,17 @@ export interface MemberSettings {
 export type DiscoverySettings =
   | { readonly addresses: readonly string[] }
   | { readonly dns: string }
-  | { readonly file: string };
+  | { readonly file: string }
+  /** the instance's own group where no groups are named */
+  | { readonly autoScaling: { readonly groups?: readonly string[] } };
+
+/** This machine is an EC2 instance: who it is comes from its metadata where it is not said. */
+export interface AwsSettings {
+  /** that of the instance where absent */
+  readonly region?: string;
+  /** what the instance metadata service says; undefined where instance, address and zone are said otherwise */
+  readonly own?: InstanceFacts;
+}
 
 /** An ensemble that looks after itself: nobody declares who is a member. */
 export interface EnsembleSection {
@@ -80,6 +91,7 @@ export interface Settings {
   readonly member?: MemberSettings;
   readonly ensemble?: EnsembleSection;
   readonly backup?: BackupSettings;
+  readonly aws?: AwsSettings;
   /** what is told of clocks */
   readonly clock?: { /** seconds off from which on it is a warning */ readonly warn: number };
   /** false: reload and health commands are not run, as while an image is built */
@@ -129,6 +141,7 @@ const FileSchema = v.strictObject({
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
   clock: v.optional(v.strictObject({ warn: v.optional(v.pipe(v.number(), v.minValue(0)), CLOCK_WARN_SECONDS) })),
   hooks: v.optional(v.boolean()),
+  aws: v.nullish(v.strictObject({ region: v.optional(text) })),
   backup: v.optional(
     v.strictObject({
       to: absolute,
@@ -144,8 +157,11 @@ const FileSchema = v.strictObject({
           v.strictObject({ addresses: v.array(text) }),
           v.strictObject({ dns: text }),
           v.strictObject({ file: absolute }),
+          v.strictObject({
+            autoScaling: v.nullish(v.strictObject({ groups: v.optional(v.pipe(v.array(text), v.minLength(1))) }), {}),
+          }),
         ],
-        'one of `addresses: [10.0.0.1, …]`, `dns: NAME` and `file: PATH`',
+        'one of `addresses: [10.0.0.1, …]`, `dns: NAME`, `file: PATH` and `autoScaling: {groups: [NAME, …]}`',
       ),
       arbiter: v.optional(v.strictObject({ file: absolute })),
       founding: v.optional(
@@ -196,14 +212,16 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     flags[name] || env[`QUORATE_${name.toUpperCase()}`] || (file?.[name] as string | undefined);
   const root = resolve(given('root') ?? '/');
   const state = resolve(given('state') ?? join(root, STATE_FOLDER));
+  const aws = file && 'aws' in file ? await awsSettings(file.aws ?? {}, state, given) : undefined;
   const bundles = flags.bundles || env.QUORATE_BUNDLES || undefined;
+  const address = given('address') ?? aws?.own?.address;
   const settings: Settings = {
-    store: given('store') ?? (file?.ensemble ? ensembleUrl(file.ensemble, given('address')) : undefined),
+    store: given('store') ?? (file?.ensemble ? ensembleUrl(file.ensemble, address) : undefined),
     root,
     state,
-    instance: given('instance') ?? hostname(),
-    address: given('address'),
-    zone: given('zone'),
+    instance: given('instance') ?? aws?.own?.instance ?? hostname(),
+    address,
+    zone: given('zone') ?? aws?.own?.zone,
     bundles: bundles === undefined ? file?.bundles : bundles.split(',').filter((name) => name !== ''),
     roots: file?.roots,
     links: file?.links,
@@ -211,6 +229,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     ensemble: file?.ensemble,
     member: file?.member,
     backup: file?.backup,
+    aws,
     clock: file?.clock,
     hooks: file?.hooks,
     file: file ? path : undefined,
@@ -223,6 +242,17 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     );
   }
   return settings;
+}
+
+/** Asks the instance metadata service for what is not said, and for nothing where all is. */
+async function awsSettings(
+  section: NonNullable<FileSettings['aws']>,
+  state: string,
+  given: (name: 'instance' | 'address' | 'zone') => string | undefined,
+): Promise<AwsSettings> {
+  if (given('instance') && given('address') && given('zone')) return section;
+  const { instanceFacts } = await import('./aws/facts.ts');
+  return { ...section, own: await instanceFacts(state) };
 }
 
 /** The store in the fleet's own ensemble: this machine and those that are named; who else serves is found out on the way. */

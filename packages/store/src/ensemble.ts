@@ -1,4 +1,11 @@
-import type { ClusterRecord, ClusterSettings, MachineRecord, MemberRecord, PlanRecord } from '@quorate/model';
+import type {
+  ClusterRecord,
+  ClusterSettings,
+  FleetRecord,
+  MachineRecord,
+  MemberRecord,
+  PlanRecord,
+} from '@quorate/model';
 import type { CallOptions } from './store.ts';
 
 /** One server of the ensemble's own configuration. */
@@ -90,6 +97,10 @@ export interface Ensemble {
   /** What the controller does now, and why. */
   plan(options?: CallOptions): Promise<PlanRecord | undefined>;
   tellPlan(plan: PlanRecord, options?: CallOptions): Promise<void>;
+
+  /** Which machines the leader's discovery saw; undefined where it costs nothing to ask. */
+  fleet(options?: CallOptions): Promise<FleetRecord | undefined>;
+  tellFleet(fleet: FleetRecord, options?: CallOptions): Promise<void>;
 
   /**
    * Reasons to look again at the cluster, the members or the leavers; begins with one. Doubled or late, never lost. Ends with the signal.

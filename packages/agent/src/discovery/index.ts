@@ -1,16 +1,43 @@
-import type { DiscoverySettings } from '../settings.ts';
+import { AwsCloud, regionOf } from '../aws/index.ts';
+import { AgentError } from '../errors.ts';
+import type { EnsembleSection, Settings } from '../settings.ts';
 import { AddressDiscovery } from './addresses.ts';
+import { AutoScalingDiscovery } from './auto-scaling.ts';
 import type { Discovery } from './discovery.ts';
 import { DnsDiscovery } from './dns.ts';
 import { FileDiscovery } from './file.ts';
 
 export { AddressDiscovery } from './addresses.ts';
-export type { Discovery, Peer } from './discovery.ts';
+export { AutoScalingDiscovery } from './auto-scaling.ts';
+export type { Discovery, Peer, SharedSight } from './discovery.ts';
 export { DnsDiscovery, type NameResolver } from './dns.ts';
 export { FileDiscovery } from './file.ts';
 
-/** The discovery that the settings name. */
-export function discoveryOf({ discovery }: { readonly discovery: DiscoverySettings }): Discovery {
+/** One for all who ask in this process: what it knows is costly. */
+const scaling = new WeakMap<EnsembleSection, Discovery>();
+
+/** The discovery that the settings name. @throws AgentError BAD_SETTINGS where they name none */
+export function discoveryOf(settings: Pick<Settings, 'ensemble' | 'aws' | 'instance'>): Discovery {
+  const { ensemble, instance } = settings;
+  if (!ensemble) throw new AgentError('BAD_SETTINGS', 'the settings have no `ensemble:`, and so no discovery');
+  const { discovery } = ensemble;
   if ('addresses' in discovery) return new AddressDiscovery(discovery.addresses);
-  return 'dns' in discovery ? new DnsDiscovery(discovery.dns) : new FileDiscovery(discovery.file);
+  if ('dns' in discovery) return new DnsDiscovery(discovery.dns);
+  if ('file' in discovery) return new FileDiscovery(discovery.file);
+  let known = scaling.get(ensemble);
+  if (!known) {
+    const { groups } = discovery.autoScaling;
+    known = new AutoScalingDiscovery({ groups, own: instance, cloud: () => cloudOf(settings) });
+    scaling.set(ensemble, known);
+  }
+  return known;
+}
+
+const clouds = new Map<string, AwsCloud>();
+
+async function cloudOf(settings: Pick<Settings, 'aws'>): Promise<AwsCloud> {
+  const region = await regionOf(settings);
+  const known = clouds.get(region) ?? new AwsCloud(region);
+  clouds.set(region, known);
+  return known;
 }

@@ -5,6 +5,7 @@ import {
   type EnsembleObservation,
   type EnsemblePlan,
   type EnsembleStep,
+  type FleetSight,
   invitedOf,
   type MachineRecord,
   type MemberPorts,
@@ -28,7 +29,11 @@ export interface ControllerOptions {
   /** who this is, for people */
   readonly instance: string;
   /** instances that whoever made them says are no more; undefined where nobody can tell */
-  readonly terminated?: () => Promise<ReadonlySet<string>>;
+  readonly terminated?: (about: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** whether those are all that are dead: silence is no death then */
+  readonly knowsDeath?: boolean;
+  /** what the discovery saw, where the others are spared to ask */
+  readonly sight?: () => FleetSight | undefined;
   /** Enters a machine at the arbiter, before it can get data. @returns why it may not be taken in now */
   readonly admit?: (
     instance: string,
@@ -52,6 +57,8 @@ interface Seen extends EnsembleObservation {
 /** Keeps the ensemble's membership as `planEnsemble` says, while this machine leads. Two at once do no harm: each change is conditional on what was seen. */
 export class Controller {
   readonly #options: ControllerOptions;
+  /** why it could not be told who is terminated, at the last look */
+  #unknown = '';
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -89,6 +96,7 @@ export class Controller {
       const trouble = plan.step && (await this.#take(plan.step, plan, seen, signal));
       await this.#tidy(seen, signal);
       await told.tell(plan, trouble, signal);
+      await told.share(signal);
       if (plan.settled && performance.now() >= collectAt) {
         collectAt = performance.now() + COLLECT_MS;
         await this.#collect(seen.cluster.settings.keep, signal);
@@ -98,14 +106,20 @@ export class Controller {
   }
 
   async #observe(watch: Watch, machines: readonly MachineRecord[], signal: AbortSignal): Promise<Seen> {
-    const { ensemble, terminated } = this.#options;
+    const { ensemble, terminated, knowsDeath } = this.#options;
     const config = await ensemble.configuration({ signal }); // first: an id in it has its record by then
-    const [records, leaving, cluster, dead] = await Promise.all([
+    const [records, leaving, cluster] = await Promise.all([
       ensemble.members({ signal }),
       ensemble.leaving({ signal }),
       ensemble.cluster({ signal }),
-      terminated?.().catch(() => undefined), // whoever cannot be asked has said nothing
     ]);
+    const dead = await terminated?.(records.map(({ instance }) => instance)).catch((error: Error) => {
+      // whoever cannot be asked has said nothing
+      if (error.message !== this.#unknown) this.#options.log(`warn  ensemble: ${error.message}`);
+      this.#unknown = error.message;
+      return undefined;
+    });
+    if (dead) this.#unknown = '';
     if (!cluster) throw new StoreError('CORRUPT', 'the ensemble has no record of its cluster');
     const observed = {
       config,
@@ -118,7 +132,7 @@ export class Controller {
       terminated: dead ?? new Set<string>(),
       settings: cluster.settings,
     };
-    const silence = await watch.silence(records, machines);
+    const silence = knowsDeath ? new Map<string, number>() : await watch.silence(records, machines);
     const { synced } = viewOf({ ...observed, silence, behind: new Map() });
     const behind = watch.behind(synced, [...config.members, ...invitedOf({ ...observed, silence, behind: new Map() })]);
     return { ...observed, silence, behind };
@@ -263,6 +277,7 @@ async function answersAt(host: string, ...ports: number[]): Promise<boolean> {
 class Told {
   readonly #options: ControllerOptions;
   #last = '';
+  #shared: string | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -278,5 +293,20 @@ class Told {
     if (!plan.step || trouble)
       log(`info  ensemble: ${settled ? 'settled: ' : ''}${reason}${trouble ? `; not yet: ${trouble}` : ''}`);
     this.#last = text;
+  }
+
+  async share(signal: AbortSignal): Promise<void> {
+    const { ensemble, instance, sight } = this.#options;
+    const seen = sight?.();
+    const text = seen && JSON.stringify(seen);
+    if (!seen || text === this.#shared) return;
+    this.#shared = text;
+    try {
+      await ensemble.tellFleet({ format: 1, by: instance, ...seen }, { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      // each machine that has to know asks itself: no reason to give the lead back
+      this.#options.log(`warn  the fleet as it was seen cannot be shared: ${(error as Error).message}`);
+    }
   }
 }

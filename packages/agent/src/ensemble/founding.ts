@@ -13,12 +13,13 @@ import { knownAddresses } from './servers.ts';
 /** ms for another machine's answer: those that are dead are asked each time */
 const ANSWER_MS = 3000;
 
-/** Instances that the discovery knows to be no more. @throws AgentError DISCOVERY_UNKNOWN */
-export async function terminatedOf(discovery: Discovery): Promise<ReadonlySet<string>> {
-  return terminatedAmong(await discovery.peers());
-}
-
-function terminatedAmong(peers: readonly Peer[]): ReadonlySet<string> {
+/**
+ * Instances that the discovery knows to be no more.
+ * @param about those that are asked for by name
+ * @throws AgentError DISCOVERY_UNKNOWN
+ */
+export async function terminatedOf(discovery: Discovery, about: readonly string[]): Promise<ReadonlySet<string>> {
+  const peers = await discovery.peers(undefined, about);
   const dead = peers.filter(({ state, instance }) => state === 'terminated' && instance !== undefined);
   return new Set(dead.map(({ instance }) => instance!));
 }
@@ -60,7 +61,9 @@ export async function lookAtFounding(
     }
   };
   const ruling = await orTrouble(arbiter.read(signal));
-  const peers = await orTrouble(discovery.peers(signal));
+  const witnesses = Object.keys(ruling?.record?.members ?? {});
+  const founder = ruling?.record ? [ruling.record.founder.instance] : [];
+  const peers = await orTrouble(discovery.peers(signal, [...witnesses, ...founder]));
   const answers = trust ? await askAll(await addresses(settings, peers, ruling?.record), own, trust, settings) : [];
   const decide = (hindered?: string): FoundingStep =>
     planFounding({

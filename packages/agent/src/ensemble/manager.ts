@@ -174,6 +174,7 @@ export class EnsembleManager {
     if (!heard) return;
     const { settings } = this.#options;
     await noteServers(settings.state, heard.configuration);
+    await this.#learn(heard.ensemble);
     const leaving = await orders.leaving(settings.state);
     this.#leaving = leaving;
     if (heard.leaving.has(settings.instance) && !leaving) await orders.leave(settings.state);
@@ -279,6 +280,15 @@ export class EnsembleManager {
     return true;
   }
 
+  /** What the leader's discovery saw, so that this machine need not ask. */
+  async #learn(ensemble: Ensemble): Promise<void> {
+    const { shared } = this.#options.discovery;
+    if (!shared || this.#controlling) return; // it may be the one who asks
+    const options = { signal: AbortSignal.timeout(ASK_MS) };
+    const record = await ensemble.fleet(options).catch(() => undefined); // only a help: without it this machine asks itself
+    if (record) shared.learn(record);
+  }
+
   async #carryOut({ ensemble, cluster, configuration, decision, holds }: Heard, leaving: boolean): Promise<void> {
     const member = this.#member;
     const generation = cluster?.generation ?? member.identity.generation;
@@ -339,7 +349,9 @@ export class EnsembleManager {
         ensemble,
         instance: settings.instance,
         log,
-        terminated: () => terminatedOf(discovery),
+        terminated: (about) => terminatedOf(discovery, about),
+        ...(discovery.knowsDeath ? { knowsDeath: true } : {}),
+        sight: () => discovery.shared?.last,
         collect: (keep, signal) => this.#store!.collect({ keep }, { signal }),
         admit: (machine, { cluster, records, terminated }, signal) => {
           const known = records.map(({ instance }) => instance);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EnsembleConfiguration } from '@quorate/store';
-import { discoveryOf } from '../discovery/index.ts';
+import { type Discovery, discoveryOf, type SharedSight } from '../discovery/index.ts';
 import { replaceDurable } from '../disk/durable.ts';
 import { type Settings, withPort } from '../settings.ts';
 
@@ -14,14 +14,24 @@ export async function noteServers(state: string, { members }: EnsembleConfigurat
 }
 
 /** Addresses of the fleet's own ensemble that this machine knows of: where it served last, and where the discovery says that machines are. */
-export async function knownAddresses({ state, ensemble }: Settings): Promise<readonly string[]> {
-  if (!ensemble) return [];
-  const noted = await readNote(state);
-  const peers = await discoveryOf(ensemble)
-    .peers()
-    .catch(() => []); // nothing can be told now: what was noted has to do
-  const listed = peers.filter(({ state }) => state !== 'terminated').map(({ address }) => address);
-  return [...new Set([...(noted ? (JSON.parse(noted) as string[]) : []), ...listed])];
+export async function knownAddresses(settings: Settings): Promise<readonly string[]> {
+  if (!settings.ensemble) return [];
+  const note = await readNote(settings.state);
+  const noted = note ? (JSON.parse(note) as string[]) : [];
+  const discovery = discoveryOf(settings);
+  const listed = await (discovery.shared && noted.length > 0 ? seenBefore(discovery.shared) : seenNow(discovery));
+  return [...new Set([...noted, ...listed])];
+}
+
+async function seenNow(discovery: Discovery): Promise<string[]> {
+  const peers = await discovery.peers().catch(() => []); // nothing can be told now: what was noted has to do
+  return peers.filter(({ state }) => state !== 'terminated').map(({ address }) => address);
+}
+
+/** Asking costs, and most servers that were noted will be there. Where none is, the look at founding asks, and it is known here then. */
+function seenBefore({ last }: SharedSight): string[] {
+  const live = last?.instances.filter(({ state }) => state !== 'terminated') ?? [];
+  return live.flatMap(({ address }) => address ?? []);
 }
 
 /** `host:port` of each of them, for a client. */

@@ -57,7 +57,7 @@ test('a machine that is a client of its ensemble asks it when there is news, and
     identity: await ownIdentity(state, CLUSTER),
     connected: Promise.resolve({ ensemble: serving.ensemble } as Store),
     arbiter: arbiterOf({}, state),
-    discovery: discoveryOf(ensemble),
+    discovery: discoveryOf({ ensemble, instance: 'web-1' }),
     trust: await begin(place, { cluster: CLUSTER }, join(state, 'trust')),
     lines: [],
     report: () => undefined,

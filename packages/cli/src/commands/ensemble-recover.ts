@@ -137,10 +137,10 @@ async function askOthers(
 }
 
 /** What the discovery says of them, where it can be asked. */
-function peersOf({
-  ensemble,
-}: Settings): Promise<Awaited<ReturnType<ReturnType<typeof discoveryOf>['peers']>> | undefined> {
-  return discoveryOf(ensemble!)
+function peersOf(
+  settings: Settings,
+): Promise<Awaited<ReturnType<ReturnType<typeof discoveryOf>['peers']>> | undefined> {
+  return discoveryOf(settings)
     .peers()
     .catch(() => undefined); // the operator's word counts here, not the discovery's
 }

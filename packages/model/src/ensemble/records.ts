@@ -87,6 +87,33 @@ export interface PlanRecord {
   readonly trouble?: string;
 }
 
+/** A machine as whoever made it knows it. */
+export interface FleetInstance {
+  readonly instance: string;
+  readonly address?: string;
+  readonly zone?: string;
+  /** `terminated`: it is gone and never comes back. Absent: nobody knows */
+  readonly state?: 'live' | 'terminated';
+  /** Auto Scaling's word: `InService`, `Terminating:Wait`, … */
+  readonly lifeCycle?: string;
+}
+
+/** What is known of a fleet that a cloud keeps. */
+export interface FleetSight {
+  readonly groups: readonly {
+    readonly name: string /** how many instances it is to have */;
+    readonly desired: number;
+  }[];
+  readonly instances: readonly FleetInstance[];
+}
+
+/** `ensemble/fleet`: what the leader's discovery saw, so that the others need not ask. */
+export interface FleetRecord extends FleetSight {
+  readonly format: number;
+  /** who asked */
+  readonly by: string;
+}
+
 const format = v.number();
 const text = v.pipe(v.string(), v.nonEmpty());
 const id = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(254));
@@ -132,6 +159,20 @@ const PlanSchema = v.object({
   reason: v.string(),
   trouble: v.optional(v.string()),
 });
+const FleetSchema = v.object({
+  format,
+  by: text,
+  groups: v.array(v.object({ name: text, desired: count })),
+  instances: v.array(
+    v.object({
+      instance: text,
+      address: v.optional(text),
+      zone: v.optional(text),
+      state: v.optional(v.picklist(['live', 'terminated'])),
+      lifeCycle: v.optional(text),
+    }),
+  ),
+});
 
 /** Bytes of a record in the ensemble's tree. */
 export const encodeEnsembleRecord = (record: object): Buffer => encodeRecord({ format: ENSEMBLE_FORMAT, ...record });
@@ -145,3 +186,5 @@ export const decodeMachine = (bytes: Uint8Array | string): MachineRecord =>
   decodeRecord("a machine's record", ENSEMBLE_FORMAT, MachineSchema, bytes);
 export const decodePlan = (bytes: Uint8Array | string): PlanRecord =>
   decodeRecord("the controller's record", ENSEMBLE_FORMAT, PlanSchema, bytes);
+export const decodeFleet = (bytes: Uint8Array | string): FleetRecord =>
+  decodeRecord("the fleet's record", ENSEMBLE_FORMAT, FleetSchema, bytes);

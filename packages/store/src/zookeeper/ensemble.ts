@@ -2,10 +2,12 @@ import {
   type ClusterRecord,
   type ClusterSettings,
   decodeCluster,
+  decodeFleet,
   decodeMachine,
   decodeMember,
   decodePlan,
   encodeEnsembleRecord,
+  type FleetRecord,
   type MachineRecord,
   type MemberRecord,
   type PlanRecord,
@@ -34,6 +36,7 @@ const MEMBERS = `${ENSEMBLE}/members`;
 const MACHINES = `${ENSEMBLE}/machines`;
 const LEAVING = `${ENSEMBLE}/leaving`;
 const PLAN = `${ENSEMBLE}/plan`;
+const FLEET = `${ENSEMBLE}/fleet`;
 const LEAD = `${ENSEMBLE}/lead`;
 
 const named = (folder: string, name: string | number): string =>
@@ -204,6 +207,14 @@ export class ZooKeeperEnsemble implements Ensemble {
 
   tellPlan(plan: PlanRecord, options: CallOptions = {}): Promise<void> {
     return this.#call(options, (zk) => this.#put(zk, PLAN, plan));
+  }
+
+  fleet(options: CallOptions = {}): Promise<FleetRecord | undefined> {
+    return this.#call(options, (zk) => read(zk, FLEET, decodeFleet));
+  }
+
+  tellFleet(fleet: FleetRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, (zk) => this.#put(zk, FLEET, fleet));
   }
 
   async *changes({ signal, asker }: { signal: AbortSignal; asker?: Asker }): AsyncGenerator<void> {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Instance } from './instance.ts';
+import { Instance, type Named } from './instance.ts';
 import { Network } from './network.ts';
 import { isGone, OWNER, ownerName } from './owner.ts';
 import { signal } from './processes.ts';
@@ -27,6 +27,10 @@ export class Fleet implements AsyncDisposable {
   readonly instances: Instance[] = [];
   readonly #network: Network;
   readonly #zones: readonly string[];
+  /** numbers are never given twice */
+  #numbers = 0;
+  /** addresses of services on the switch */
+  readonly #services: string[] = [];
   #ending: Promise<void> | undefined;
 
   private constructor(folder: string, network: Network, zones: readonly string[]) {
@@ -69,15 +73,31 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** One more machine, running. Without words it is the next in turn. */
-  async add(named: { readonly id?: string; readonly zone?: string } = {}): Promise<Instance> {
-    const number = this.instances.length + 1;
-    const { id = `web-${number}`, zone = this.#zones[(number - 1) % this.#zones.length]! } = named;
-    const instance = new Instance(this.#network, number, id, zone, join(this.folder, id), this.share);
+  async add(named: Partial<Named> & { readonly local?: readonly string[] } = {}): Promise<Instance> {
+    const number = ++this.#numbers;
+    const { id = `web-${number}`, zone = this.#zones[(number - 1) % this.#zones.length]!, address, local = [] } = named;
+    const instance = new Instance(this.#network, number, { id, zone, address }, join(this.folder, id), this.share);
     this.instances.push(instance);
-    await this.#network.plug(number);
+    await this.#network.plug(number, instance.address);
+    for (const one of local) await this.#network.addLocal(number, one);
     await instance.install();
     await instance.start();
     return instance;
+  }
+
+  /** A machine ends at once, and nothing of it is left: its disk, its logs, its place on the wire. */
+  async remove(instance: Instance): Promise<void> {
+    await instance.destroy();
+    const at = this.instances.indexOf(instance);
+    if (at >= 0) this.instances.splice(at, 1);
+    await this.#network.unplug(instance.number);
+  }
+
+  /** Where a service must listen that all machines reach: in this network namespace, once it has this address. */
+  async serveAt(address: string): Promise<string> {
+    await this.#network.serveAt(address);
+    this.#services.push(address);
+    return this.#network.switch;
   }
 
   /** Groups that reach only themselves. */
@@ -105,7 +125,7 @@ export class Fleet implements AsyncDisposable {
   /** One machine that reaches nobody; `hears` or `reaches` keeps one direction. */
   async isolate(instance: Instance, keep: { hears?: boolean; reaches?: boolean } = {}): Promise<void> {
     const others = this.instances.filter((other) => other !== instance).map(({ address }) => address);
-    await this.#network.block(instance.number, others, keep);
+    await this.#network.block(instance.number, [...others, ...this.#services], keep);
   }
 
   /** All cuts end. */
@@ -122,7 +142,7 @@ export class Fleet implements AsyncDisposable {
   /** All of it is tried; what failed is told at the end. */
   async #destroy(): Promise<void> {
     const steps = [
-      ...this.instances.map((instance) => () => instance.destroy()),
+      ...[...this.instances].map((instance) => () => instance.destroy()),
       () => this.#network.destroy(),
       () => rm(this.folder, { recursive: true, force: true }),
     ];

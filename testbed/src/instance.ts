@@ -74,6 +74,14 @@ function fakeClock(): string[] {
   ];
 }
 
+/** What a machine is called. */
+export interface Named {
+  readonly id: string;
+  readonly zone: string;
+  /** of 10.0.0.0/8; one after the other unless said */
+  readonly address?: string | undefined;
+}
+
 /** A machine: a network namespace, a mount namespace with its own /etc, /var and /run, and a disk that outlives its power. */
 export class Instance {
   readonly number: number;
@@ -89,14 +97,19 @@ export class Instance {
   /** process 1 of the machine, by its number on the host */
   #init: { readonly pid: number; readonly namespace: string; readonly exited: Promise<void> } | undefined;
 
-  constructor(network: Network, number: number, id: string, zone: string, disk: string, share: string) {
+  constructor(network: Network, number: number, named: Named, disk: string, share: string) {
     this.#network = network;
     this.number = number;
-    this.id = id;
-    this.zone = zone;
+    this.id = named.id;
+    this.zone = named.zone;
+    this.address = named.address ?? Network.address(number);
     this.disk = disk;
     this.#share = share;
-    this.address = Network.address(number);
+  }
+
+  /** of its network, as `ip netns` names it */
+  get namespace(): string {
+    return this.#network.namespace(this.number);
   }
 
   /** A new disk: /etc as on the host. */
@@ -127,7 +140,7 @@ export class Instance {
   async start(): Promise<void> {
     if (this.#init) return;
     const command = [
-      `--net=/run/netns/${this.#network.namespace(this.number)}`,
+      `--net=/run/netns/${this.namespace}`,
       'unshare',
       '--mount',
       '--uts',

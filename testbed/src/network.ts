@@ -4,6 +4,9 @@ import { run } from './shell.ts';
 /** Names of a fleet's namespaces tell who owns them, so that a later run can clear away what a killed one left. */
 const NAME = new RegExp(`^qr-${OWNER}-`);
 
+/** All addresses of 10.0.0.0/8 are on one wire: those of a fleet, and those of an emulated cloud's subnets. */
+const PREFIX = 8;
+
 /** A switch in a namespace of its own, with a cable to each instance's namespace: the host's own network is not touched. */
 export class Network {
   readonly #prefix: string;
@@ -20,20 +23,27 @@ export class Network {
   }
 
   async create(): Promise<void> {
-    await this.#make(this.#switch);
-    await this.#ip(this.#switch, 'link', 'add', 'br0', 'type', 'bridge');
-    await this.#ip(this.#switch, 'link', 'set', 'br0', 'up');
+    await this.#make(this.switch);
+    await this.#ip(this.switch, 'link', 'add', 'br0', 'type', 'bridge');
+    await this.#ip(this.switch, 'link', 'set', 'br0', 'up');
   }
 
-  get #switch(): string {
+  /** The switch's namespace. Nothing runs there but for services that all instances reach. */
+  get switch(): string {
     return `${this.#prefix}-switch`;
+  }
+
+  /** Gives the switch an address, so that a service can listen there. */
+  async serveAt(address: string): Promise<void> {
+    await this.#ip(this.switch, 'addr', 'add', `${address}/${PREFIX}`, 'dev', 'br0');
+    await this.#ip(this.switch, 'link', 'set', 'lo', 'up');
   }
 
   namespace(number: number): string {
     return `${this.#prefix}-${number}`;
   }
 
-  async plug(number: number): Promise<void> {
+  async plug(number: number, address = Network.address(number)): Promise<void> {
     const name = this.namespace(number);
     await this.#make(name);
     await run([
@@ -49,12 +59,26 @@ export class Network {
       'name',
       `port${number}`,
       'netns',
-      this.#switch,
+      this.switch,
     ]);
-    await this.#ip(this.#switch, 'link', 'set', `port${number}`, 'master', 'br0', 'up');
-    await this.#ip(name, 'addr', 'add', `${Network.address(number)}/16`, 'dev', 'eth0');
+    await this.#ip(this.switch, 'link', 'set', `port${number}`, 'master', 'br0', 'up');
+    await this.#ip(name, 'addr', 'add', `${address}/${PREFIX}`, 'dev', 'eth0');
     await this.#ip(name, 'link', 'set', 'lo', 'up');
     await this.#ip(name, 'link', 'set', 'eth0', 'up');
+  }
+
+  /** One more address of an instance, that only itself reaches. */
+  async addLocal(number: number, address: string): Promise<void> {
+    await this.#ip(this.namespace(number), 'addr', 'add', `${address}/32`, 'dev', 'lo');
+  }
+
+  /** An instance is no more. */
+  async unplug(number: number): Promise<void> {
+    const name = this.namespace(number);
+    const at = this.#made.indexOf(name);
+    if (at < 0) return;
+    this.#made.splice(at, 1);
+    await run(['ip', 'netns', 'del', name]);
   }
 
   /** From now on the instance neither hears nor reaches these addresses; `hears` or `reaches` keeps one direction. */

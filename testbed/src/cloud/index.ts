@@ -1,0 +1,3 @@
+export { Group } from './group.ts';
+export { Region } from './region.ts';
+export { deploy, type Template } from './stack.ts';

@@ -1,0 +1,299 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Fleet } from '../fleet.ts';
+import type { Instance } from '../instance.ts';
+import { boot } from './boot.ts';
+import { findMoto } from './moto.ts';
+
+const EMULATOR = fileURLToPath(new URL('emulator', import.meta.url));
+/** of the switch: where machines reach the region's services */
+const ADDRESS = '10.77.0.1';
+const PORT = 5000;
+/** where EC2 answers an instance about itself */
+const METADATA = '169.254.169.254';
+/** ms between two looks when the emulator did not answer one */
+const AGAIN = 200;
+
+export interface RegionOptions {
+  readonly name?: string;
+  /** what the instances' roles are given; the S3 server must know it */
+  readonly credentials?: Credentials;
+  /** further variables of all that runs on an instance: what an image has in its /etc/environment */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** what an image has beside the system; done before the user data is run */
+  readonly image?: (instance: Instance) => Promise<void>;
+  /** the last moment of an instance: its processes have ended, its disk is still there */
+  readonly ending?: (instance: Instance) => Promise<void>;
+}
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** A machine as EC2 has it. */
+export interface Ec2Instance {
+  readonly id: string;
+  readonly address: string;
+  readonly zone: string;
+  readonly state: 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+  readonly role: string | null;
+  /** base64 */
+  readonly userData: string | null;
+}
+
+/** Calls of instances that go wrong. */
+export interface ApiFault {
+  readonly kind: 'throttle' | 'down' | 'denied' | 'hang';
+  /** as it signs: `autoscaling`, `ec2`, `ssm`, `secretsmanager` …; all unless said */
+  readonly service?: string;
+  readonly action?: string;
+  /** address of the instance */
+  readonly from?: string;
+  /** of the calls, 0 to 1; all unless said */
+  readonly share?: number;
+}
+
+/** How often instances called. */
+export interface ApiCalls {
+  readonly service: string;
+  readonly action: string;
+  readonly from: string;
+  readonly count: number;
+}
+
+/**
+ * An AWS region on this machine: moto answers the APIs, and each EC2 instance that there is by them is a machine of a fleet. Whoever operates
+ * it calls the APIs at `console`, and is never refused; instances reach them at `endpoint`.
+ */
+export class Region implements AsyncDisposable {
+  readonly name: string;
+  readonly fleet: Fleet;
+  readonly endpoint = `http://${ADDRESS}:${PORT}`;
+  /** instances whose machine runs, or ran until its power failed; by id */
+  readonly machines = new Map<string, Instance>();
+  readonly #options: RegionOptions;
+  readonly #emulator: ChildProcess;
+  readonly #ports: { readonly apis: number; readonly control: number };
+  readonly #ended = new AbortController();
+  readonly #following: Promise<void>;
+  /** by id: what is being done for an instance */
+  readonly #works = new Map<string, Promise<void>>();
+  readonly #seen = new Map<string, Ec2Instance['state']>();
+  readonly #failures: unknown[] = [];
+  #ending: Promise<void> | undefined;
+
+  private constructor(
+    fleet: Fleet,
+    emulator: ChildProcess,
+    ports: { apis: number; control: number },
+    name: string,
+    options: RegionOptions,
+  ) {
+    this.fleet = fleet;
+    this.name = name;
+    this.#emulator = emulator;
+    this.#ports = ports;
+    this.#options = options;
+    this.#following = this.#follow();
+  }
+
+  /** Why there can be no region here, or undefined. */
+  static async unavailable(): Promise<string | undefined> {
+    return Fleet.unavailable() ?? ((await findMoto()) ? undefined : 'moto is missing: scripts/moto.ts installs it');
+  }
+
+  static async open(options: RegionOptions = {}): Promise<Region> {
+    const python = await findMoto();
+    if (!python) throw new Error('moto is missing: scripts/moto.ts installs it');
+    const name = options.name ?? 'eu-central-1';
+    const fleet = await Fleet.create({ instances: 0 });
+    try {
+      const namespace = await fleet.serveAt(ADDRESS);
+      const { accessKeyId, secretAccessKey } = options.credentials ?? EMULATED;
+      const emulator = spawn(
+        python,
+        [
+          ...[EMULATOR, '--region', name, '--namespace', namespace, '--address', ADDRESS, '--port', String(PORT)],
+          ...['--access-key', accessKeyId, '--secret-key', secretAccessKey],
+        ],
+        { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } },
+      );
+      return new Region(fleet, emulator, await portsOf(emulator), name, options);
+    } catch (error) {
+      await fleet[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** For a client of AWS's SDK in this process. */
+  get console(): { region: string; endpoint: string; credentials: Credentials } {
+    const endpoint = `http://127.0.0.1:${this.#ports.apis}`;
+    return { region: this.name, endpoint, credentials: this.#options.credentials ?? EMULATED };
+  }
+
+  /** Variables of everything on an instance: where the region is. Credentials are not among them: those come from its role. */
+  get environment(): Record<string, string> {
+    return { AWS_ENDPOINT_URL: this.endpoint, ...this.#options.environment };
+  }
+
+  /** All that EC2 knows, the terminated among them. */
+  async instances(): Promise<Ec2Instance[]> {
+    return (await this.#control<Seen>('GET', '/machines')).machines;
+  }
+
+  /** The power of an instance fails, and its disk with it. EC2 sees it fail its status check; its group will replace it. */
+  async failHardware(id: string): Promise<void> {
+    await this.#machine(id).kill();
+    await this.#tell(id, { impaired: true });
+  }
+
+  /** EC2 wants an instance back: it says so to the instance, and, `after` ms later, ends it whatever it says. */
+  async interruptSpot(id: string, after = 120_000): Promise<void> {
+    const time = new Date(Date.now() + after).toISOString().replace(/\.\d+Z$/, 'Z');
+    await this.#tell(id, { spotAction: { action: 'terminate', time } });
+    const timer = setTimeout(() => void this.terminate(id).catch((error) => this.#failures.push(error)), after);
+    this.#ended.signal.addEventListener('abort', () => clearTimeout(timer));
+  }
+
+  /** EC2 tells an instance that it may soon want it back. */
+  recommendRebalance(id: string): Promise<void> {
+    return this.#tell(id, { rebalance: true });
+  }
+
+  /** Terminated through EC2, past its group. */
+  async terminate(id: string): Promise<void> {
+    const answer = await fetch(this.console.endpoint, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/x-www-form-urlencoded',
+        Authorization: `AWS4-HMAC-SHA256 Credential=console/20260101/${this.name}/ec2/aws4_request`,
+      },
+      body: new URLSearchParams({ Action: 'TerminateInstances', Version: '2016-11-15', 'InstanceId.1': id }),
+    });
+    if (!answer.ok) throw new Error(`EC2 does not terminate ${id}: ${await answer.text()}`);
+  }
+
+  /** What instances meet when they call, from now on; nothing: all is well. */
+  async breakApis(...faults: readonly ApiFault[]): Promise<void> {
+    await this.#control('PUT', '/faults', faults);
+  }
+
+  /** Zones in which nothing can be launched; those that run there go on. */
+  async impairZones(...zones: readonly string[]): Promise<void> {
+    await this.#control('PUT', '/settings', { impairedZones: zones });
+  }
+
+  calls(): Promise<ApiCalls[]> {
+    return this.#control('GET', '/calls');
+  }
+
+  async forgetCalls(): Promise<void> {
+    await this.#control('DELETE', '/calls');
+  }
+
+  #machine(id: string): Instance {
+    const found = this.machines.get(id);
+    if (!found) throw new Error(`no machine runs for ${id}: ${[...this.machines.keys()].join(', ')} do`);
+    return found;
+  }
+
+  async #tell(id: string, fact: object): Promise<void> {
+    await this.#control('POST', `/machines/${id}`, fact);
+  }
+
+  async #control<T>(method: string, path: string, told?: unknown): Promise<T> {
+    const signal = this.#ended.signal;
+    const url = `http://127.0.0.1:${this.#ports.control}${path}`;
+    const answer = await fetch(url, { method, signal, ...(told === undefined ? {} : { body: JSON.stringify(told) }) });
+    if (!answer.ok) throw new Error(`the region does not know ${method} ${path}: ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+
+  /** Makes of what EC2 says what is: a machine of each instance that is pending, and an end of each that shuts down. */
+  async #follow(): Promise<void> {
+    let version = -1;
+    while (!this.#ended.signal.aborted) {
+      try {
+        const seen = await this.#control<Seen>('GET', `/machines?after=${version}`);
+        version = seen.version;
+        for (const instance of seen.machines) this.#see(instance);
+      } catch (error) {
+        if (this.#ended.signal.aborted) return;
+        this.#failures.push(error); // told at the end
+        await new Promise((resolve) => setTimeout(resolve, AGAIN));
+      }
+    }
+  }
+
+  #see(instance: Ec2Instance): void {
+    const { id, state } = instance;
+    if (this.#seen.get(id) === state) return;
+    this.#seen.set(id, state);
+    if (state !== 'pending' && state !== 'shutting-down') return;
+    const work = state === 'pending' ? () => this.#raise(instance) : () => this.#end(id);
+    const done = (this.#works.get(id) ?? Promise.resolve()).then(work).catch((error: unknown) => {
+      if (!this.#ended.signal.aborted) this.#failures.push(error);
+    });
+    this.#works.set(id, done);
+  }
+
+  async #raise({ id, zone, address, userData }: Ec2Instance): Promise<void> {
+    const machine = await this.fleet.add({ id, zone, address, local: [METADATA] });
+    this.machines.set(id, machine);
+    await this.#options.image?.(machine);
+    await this.#tell(id, { state: 'running', namespace: machine.namespace });
+    if (!userData) return;
+    const booted = boot(machine, Buffer.from(userData, 'base64').toString(), this.environment);
+    await booted.catch((error: unknown) => {
+      if (machine.running) throw error; // else its power failed meanwhile
+    });
+  }
+
+  async #end(id: string): Promise<void> {
+    const machine = this.machines.get(id);
+    if (machine) {
+      await machine.stop();
+      await this.#options.ending?.(machine);
+      await this.fleet.remove(machine);
+    }
+    this.machines.delete(id);
+    await this.#tell(id, { state: 'terminated' });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#destroy();
+    return this.#ending;
+  }
+
+  async #destroy(): Promise<void> {
+    this.#ended.abort();
+    await this.#following;
+    await Promise.all(this.#works.values());
+    const exited = this.#emulator.exitCode === null ? once(this.#emulator, 'exit') : undefined;
+    this.#emulator.stdin!.end();
+    await exited;
+    await this.fleet[Symbol.asyncDispose]();
+    if (this.#failures.length > 0)
+      throw new AggregateError(this.#failures, `region ${this.name} was not what it should be`);
+  }
+}
+
+const EMULATED: Credentials = { accessKeyId: 'emulated', secretAccessKey: 'emulated' };
+
+interface Seen {
+  readonly version: number;
+  readonly machines: Ec2Instance[];
+}
+
+/** What the emulator says when it serves. */
+function portsOf(emulator: ChildProcess): Promise<{ apis: number; control: number }> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: emulator.stdout! });
+    lines.once('line', (line) => resolve(JSON.parse(line) as { apis: number; control: number }));
+    emulator.once('error', reject);
+    emulator.once('exit', (code) => reject(new Error(`the emulator of AWS ended with ${code}: see what it printed`)));
+  });
+}

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { deploy, Group, Region } from '../../src/cloud/index.ts';
+import { type Instance, until } from '../../src/index.ts';
+import { HOOK, smallTemplate } from './template.ts';
+
+const skip = (await Region.unavailable()) ?? false;
+const METADATA = 'http://169.254.169.254/latest';
+const PATIENCE = 120_000;
+
+let region: Region;
+let group: Group;
+before(async () => {
+  if (skip) return;
+  region = await Region.open();
+  const userData = '#!/bin/sh\necho "booted with $AWS_ENDPOINT_URL"\n';
+  const { resources } = await deploy(region, 'web', smallTemplate({ userData }));
+  group = new Group(region, resources.get('Group')!.id);
+});
+after(async () => {
+  group?.[Symbol.dispose]();
+  await region?.[Symbol.asyncDispose]();
+});
+
+const only = (id: string): Instance => region.machines.get(id)!;
+
+async function token(machine: Instance): Promise<string> {
+  const ask = ['-X', 'PUT', '-H', 'X-aws-ec2-metadata-token-ttl-seconds: 60', `${METADATA}/api/token`];
+  return (await machine.run(['curl', '-sSf', '--max-time', '5', ...ask])).stdout;
+}
+
+/** What an instance hears of itself; undefined: there is no such thing now. */
+async function metadata(machine: Instance, path: string): Promise<string | undefined> {
+  const header = `X-aws-ec2-metadata-token: ${await token(machine)}`;
+  const ask = ['-H', header, '-w', '\n%{http_code}', `${METADATA}/${path}`];
+  const { stdout } = await machine.run(['curl', '-sS', '--max-time', '5', ...ask]);
+  const at = stdout.lastIndexOf('\n');
+  const status = Number(stdout.slice(at + 1));
+  assert.ok(status === 200 || status === 404, `${path}: ${status}`);
+  return status === 200 ? stdout.slice(0, at) : undefined;
+}
+
+test('a group that CloudFormation made has three machines in three zones; each knows itself by IMDSv2 and booted from its user data', {
+  skip,
+}, async () => {
+  const ids = await group.comesTo(3, PATIENCE);
+  const zones = await Promise.all(ids.map((id) => metadata(only(id), 'meta-data/placement/availability-zone')));
+  assert.deepEqual(zones.toSorted(), ['eu-central-1a', 'eu-central-1b', 'eu-central-1c']);
+  const [id] = ids as [string];
+  const machine = only(id);
+  assert.equal(await metadata(machine, 'meta-data/instance-id'), id);
+  assert.equal(await metadata(machine, 'meta-data/local-ipv4'), machine.address);
+  assert.equal(await metadata(machine, 'meta-data/tags/instance/aws:autoscaling:groupName'), group.name);
+  assert.equal(await metadata(machine, 'meta-data/autoscaling/target-lifecycle-state'), 'InService');
+  assert.equal(await metadata(machine, 'meta-data/spot/instance-action'), undefined);
+  const role = await metadata(machine, 'meta-data/iam/security-credentials/');
+  assert.match((await metadata(machine, `meta-data/iam/security-credentials/${role}`))!, /"Code": "Success"/);
+  const document = JSON.parse((await metadata(machine, 'dynamic/instance-identity/document'))!) as { region: string };
+  assert.equal(document.region, 'eu-central-1');
+  await until('the user data has run', async () =>
+    (await machine.log('cloud-init-output.log')).includes(`booted with ${region.endpoint}`),
+  );
+  const { stdout } = await machine.run([
+    'curl',
+    '-sS',
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_code}',
+    `${METADATA}/meta-data/`,
+  ]);
+  assert.equal(stdout, '401', 'IMDSv1 is not answered');
+});
+
+test('scaled in, an instance waits for its hook, and is gone only when that is completed', { skip }, async () => {
+  await group.comesTo(3, PATIENCE);
+  await group.setDesired(1);
+  const waiting = await until('two wait', async () => {
+    const members = await group.members();
+    const there = members.filter(({ LifecycleState }) => LifecycleState === 'Terminating:Wait');
+    return there.length === 2 && there.map(({ InstanceId }) => InstanceId!);
+  });
+  for (const id of waiting) {
+    assert.ok(only(id).running);
+    assert.equal(await metadata(only(id), 'meta-data/autoscaling/target-lifecycle-state'), 'Terminated');
+  }
+  await assert.rejects(group.complete('another', waiting[0]!), /No active Lifecycle Action/);
+  for (const id of waiting) await group.complete(HOOK, id);
+  await group.comesTo(1, PATIENCE);
+  assert.deepEqual([...region.machines.keys()], await group.inService());
+  const states = (await region.instances()).filter(({ id }) => waiting.includes(id)).map(({ state }) => state);
+  assert.deepEqual(states, ['terminated', 'terminated']);
+});
+
+test('what fails or is terminated past the group is replaced', { skip }, async () => {
+  const [first] = (await group.comesTo(1, PATIENCE)) as [string];
+  await region.terminate(first);
+  const second = await until(
+    'another serves',
+    async () => (await group.inService()).find((id) => id !== first),
+    PATIENCE,
+  );
+  await region.failHardware(second);
+  await until('it waits for a hook that nobody completes', async () =>
+    (await group.members()).some(
+      ({ InstanceId, LifecycleState }) => InstanceId === second && LifecycleState === 'Terminating:Wait',
+    ),
+  );
+  await group.complete(HOOK, second);
+  await until('a third serves', async () => (await group.comesTo(1, PATIENCE)).every((id) => id !== second), PATIENCE);
+});
+
+test('a refresh replaces all, and never more at once than it may', { skip }, async () => {
+  await group.setDesired(3);
+  const before = await group.comesTo(3, PATIENCE);
+  const refresh = await group.refresh({ MinHealthyPercentage: 66 });
+  const done = group.refreshed(refresh, PATIENCE).then(() => true);
+  let least = 3;
+  while (!(await Promise.race([done, new Promise<false>((resolve) => setImmediate(resolve, false))]))) {
+    for (const { InstanceId, LifecycleState } of await group.members())
+      if (LifecycleState === 'Terminating:Wait') await group.complete(HOOK, InstanceId!).catch(ignoreCompleted);
+    least = Math.min(least, (await group.inService()).length);
+  }
+  const after = await group.comesTo(3, PATIENCE);
+  assert.equal(least, 2);
+  assert.deepEqual(
+    after.filter((id) => before.includes(id)),
+    [],
+  );
+});
+
+/** It may have been completed between the look and the call. */
+function ignoreCompleted(error: Error): void {
+  if (!/No active Lifecycle Action/.test(error.message)) throw error;
+}
+
+test('instances meet faults of the APIs, whoever operates them does not', { skip }, async () => {
+  const [id] = (await group.comesTo(3, PATIENCE)) as [string];
+  const call = async (): Promise<string> => {
+    const signed = `Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/${region.name}/autoscaling/aws4_request`;
+    const ask = ['-d', 'Action=DescribeAutoScalingGroups&Version=2011-01-01', '-H', signed, region.endpoint];
+    return (await only(id).run(['curl', '-sS', '--max-time', '10', ...ask])).stdout;
+  };
+  assert.match(await call(), /AutoScalingGroups/);
+  await region.breakApis({ kind: 'throttle', service: 'autoscaling' });
+  assert.match(await call(), /<Code>Throttling<\/Code>/);
+  assert.equal((await group.members()).length, 3);
+  await region.breakApis({ kind: 'down', service: 'ec2' });
+  assert.match(await call(), /AutoScalingGroups/);
+  const calls = (await region.calls()).filter(({ action }) => action === 'DescribeAutoScalingGroups');
+  assert.deepEqual(
+    calls.map(({ from, count }) => [from, count]),
+    [[only(id).address, 3]],
+  );
+  await region.breakApis();
+});

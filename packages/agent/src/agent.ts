@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import { type OpenOptions, openStore, type Store } from '@quorate/store';
+import type { ArchiveState } from './archive/index.ts';
 import type { BackupReport } from './backup-timer.ts';
 import { belong } from './belong.ts';
 import { BundleWorker } from './bundle-worker.ts';
@@ -51,6 +52,7 @@ export class Agent {
   #unreachableDetail: string | undefined;
   #member: MemberReport | undefined;
   #backup: BackupReport | undefined;
+  #archive: ArchiveState | undefined;
   #self: ProcessIdentity | undefined;
   #telling: Promise<void> = Promise.resolve();
   #reporting: Promise<void> | undefined;
@@ -229,6 +231,7 @@ export class Agent {
         connected: connected.promise,
         trusted: trusted.resolve,
         report: (report) => this.#hearOfMember(report),
+        archived: (state) => this.#hearOfArchive(state),
         log: this.#log,
       },
       signal,
@@ -252,6 +255,12 @@ export class Agent {
     const { state, mode, detail } = report;
     const level = ['serving', 'starting', 'seeking', 'absent'].includes(state) ? 'info ' : 'warn ';
     this.#log(`${level} member: ${mode ?? state}${detail ? `: ${detail}` : ''}`);
+    void this.#tell();
+  }
+
+  #hearOfArchive(state: ArchiveState | undefined): void {
+    if (JSON.stringify(state) === JSON.stringify(this.#archive)) return;
+    this.#archive = state;
     void this.#tell();
   }
 
@@ -304,11 +313,13 @@ export class Agent {
       : {};
     try {
       const backup = this.#backup ? { backup: this.#backup } : {};
+      const archive = this.#archive ? { archive: this.#archive } : {};
       await this.#disk.tell({
         instance: this.#status,
         store,
         ...member,
         ...backup,
+        ...archive,
         agent: this.#self!,
       });
     } catch (error) {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Store } from '@quorate/store';
 import { arbiterOf } from './arbiter/index.ts';
+import type { ArchiveState } from './archive/index.ts';
 import { isInstanceId } from './aws/index.ts';
 import { discoveryOf } from './discovery/index.ts';
 import { obtainTrust } from './ensemble/arrival.ts';
@@ -28,12 +29,14 @@ export interface Belonging {
   /** called when this machine has what lets it in: before that nothing can be reached */
   readonly trusted: () => void;
   readonly report: (report: MemberReport) => void;
+  /** told of the archive while this machine leads */
+  readonly archived?: (state: ArchiveState | undefined) => void;
   readonly log: (line: string) => void;
 }
 
 /** Part of an ensemble that nobody declares: what this machine runs is found out as it goes. Until the signal. */
 export async function belong(
-  { connected, trusted, report, log, ...given }: Belonging,
+  { connected, trusted, report, archived, log, ...given }: Belonging,
   signal: AbortSignal,
 ): Promise<void> {
   const { address } = given.settings;
@@ -47,7 +50,18 @@ export async function belong(
   const trust = await obtainTrust({ settings, identity, arbiter, discovery, log }, signal);
   trusted();
   const lines = zooKeeperTls(trust, { address, client: ensemble.ports.client });
-  const manager = new EnsembleManager({ settings, identity, connected, arbiter, discovery, trust, lines, report, log });
+  const manager = new EnsembleManager({
+    settings,
+    identity,
+    connected,
+    arbiter,
+    discovery,
+    trust,
+    lines,
+    report,
+    archived,
+    log,
+  });
   const granter = granterOf(settings, trust, log);
   await manager.keepPromise();
   await using peers = await PeerServer.listen({

@@ -1,6 +1,7 @@
 export { Agent, type AgentOptions, type Log } from './agent.ts';
 export { type AppliedOnce, applyOnce } from './apply-once.ts';
 export * from './arbiter/index.ts';
+export * from './archive/index.ts';
 export type { BackupReport, LastBackup } from './backup-timer.ts';
 export * from './discovery/index.ts';
 export * from './disk/index.ts';
@@ -12,6 +13,7 @@ export * from './peer/index.ts';
 export {
   type BackupSettings,
   clusterUrl,
+  isArchiveUrl,
   type MemberSettings,
   parseSettings,
   readSettings,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
+  type ArchiveSettings,
   CLOCK_WARN_SECONDS,
   type ClusterSettings,
   DEFAULT_CLUSTER,
@@ -92,6 +93,8 @@ export interface Settings {
   readonly ensemble?: EnsembleSection;
   readonly backup?: BackupSettings;
   readonly aws?: AwsSettings;
+  /** the store that gets every release, as this machine knows it; in an ensemble that is founded its own record counts */
+  readonly archive?: ArchiveSettings;
   /** what is told of clocks */
   readonly clock?: { /** seconds off from which on it is a warning */ readonly warn: number };
   /** false: reload and health commands are not run, as while an image is built */
@@ -126,6 +129,8 @@ const absolute = v.pipe(
   v.check((path) => path.startsWith('/'), 'an absolute path'),
 );
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
+/** The same for every machine, wherever its agent stands: so a folder by its whole path. */
+const archiveUrl = v.pipe(text, v.check(isArchiveUrl, 'a store such as s3://BUCKET/PREFIX or dir:/mnt/share/archive'));
 const FileSchema = v.strictObject({
   store: v.optional(text),
   root: v.optional(absolute),
@@ -147,6 +152,12 @@ const FileSchema = v.strictObject({
       to: absolute,
       every: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(8760)), 24),
       keep: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 7),
+    }),
+  ),
+  archive: v.optional(
+    v.strictObject({
+      to: archiveUrl,
+      durability: v.optional(v.picklist(['quorum', 'archive'], '`quorum` or `archive`'), 'quorum'),
     }),
   ),
   ensemble: v.optional(
@@ -226,10 +237,11 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     roots: file?.roots,
     links: file?.links,
     tls: file?.tls ?? (file?.ensemble ? trustFiles(state) : undefined),
-    ensemble: file?.ensemble,
+    ensemble: file?.ensemble && beginning(file.ensemble, file.archive),
     member: file?.member,
     backup: file?.backup,
     aws,
+    archive: file?.archive,
     clock: file?.clock,
     hooks: file?.hooks,
     file: file ? path : undefined,
@@ -253,6 +265,16 @@ async function awsSettings(
   if (given('instance') && given('address') && given('zone')) return section;
   const { instanceFacts } = await import('./aws/facts.ts');
   return { ...section, own: await instanceFacts(state) };
+}
+
+/** Whether a URL names a store that every machine of a cluster can mean by it. */
+export function isArchiveUrl(url: string): boolean {
+  return /^(dir:\/|s3:\/\/[^/]|zk(\+tls)?:\/\/[^/])/.test(url);
+}
+
+/** What a cluster begins with has its archive in it. */
+function beginning(ensemble: EnsembleSection, archive: ArchiveSettings | undefined): EnsembleSection {
+  return archive ? { ...ensemble, founding: { ...ensemble.founding, archive } } : ensemble;
 }
 
 /** The store in the fleet's own ensemble: this machine and those that are named; who else serves is found out on the way. */
@@ -306,6 +328,11 @@ export async function parseSettings(source: string, path: string): Promise<FileS
   if (typeof value !== 'object' || Array.isArray(value))
     throw new AgentError('BAD_SETTINGS', `the settings file ${path} is no mapping: write lines like \`store: URL\``);
   const result = v.safeParse(FileSchema, value);
+  if (result.success && result.output.archive && !result.output.ensemble)
+    throw new AgentError(
+      'BAD_SETTINGS',
+      `the settings file ${path}: archive: it belongs to an ensemble that looks after itself (\`ensemble:\`); for any other store take backups (\`backup:\`)`,
+    );
   if (result.success) return result.output;
   throw new AgentError('BAD_SETTINGS', `the settings file ${path}: ${describeFaults(result.issues)}`);
 }

@@ -3,6 +3,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
+import type { ArchiveState } from './archive/index.ts';
 import type { BackupReport } from './backup-timer.ts';
 import type { MemberState } from './ensemble/judge.ts';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
@@ -15,6 +16,8 @@ export interface LocalStatus {
   readonly store: { readonly url: string; readonly reachable: boolean; readonly detail?: string };
   readonly member?: { readonly state: MemberState; readonly detail?: string };
   readonly backup?: BackupReport;
+  /** on the machine that leads its ensemble */
+  readonly archive?: ArchiveState;
   /** the agent that wrote this */
   readonly agent: ProcessIdentity;
 }

@@ -30,6 +30,14 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
   NOT_TRUSTED: { exit: EXIT.failed },
   TOKEN_REFUSED: { exit: EXIT.refused },
   BAD_REQUEST: { exit: EXIT.usage },
+  NOT_OPEN: {
+    exit: EXIT.unreachable,
+    hint: '`quorate ensemble status` tells how the archive stands; where it is lost for good: quorate ensemble set --archive none',
+  },
+  NOT_ARCHIVED: {
+    exit: EXIT.unreachable,
+    hint: '`quorate ensemble status` tells how the archive stands; to publish without waiting for it: quorate ensemble set --durability quorum',
+  },
   UNKNOWN_OUTCOME: {
     exit: EXIT.unreachable,
     hint: 'look at `quorate history` when the store is back: it may have been published',

@@ -76,6 +76,8 @@ export function makeProgram(version: string, finish: Finish): Command {
       .option('--members <count>', 'the most machines that run a member, observers included')
       .option('--dead-after <seconds>', 'of silence until a machine counts as dead')
       .option('--keep <releases>', 'the newest of each bundle that stay; all to keep all')
+      .option('--archive <store>', 'gets every release: s3://BUCKET/PREFIX or dir:/mnt/share/archive; none for none')
+      .option('--durability <when>', 'a publish is acknowledged: quorum, or archive: not before the archive has it')
       .action((_, command: Command) =>
         finish(import('./commands/ensemble-set.ts').then(({ setCluster }) => setCluster(globals(command)))),
       );
@@ -134,6 +136,8 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--dead-after <seconds>', 'of silence until a machine counts as dead; 300 unless said')
     .option('--discovery <how>', 'dns:NAME or file:PATH; by their addresses unless said')
     .option('--arbiter <folder>', 'on a share: settles who founds again when the majority is lost; you do unless said')
+    .option('--archive <store>', 'gets every release: s3://BUCKET/PREFIX or dir:/mnt/share/archive')
+    .option('--durability <when>', 'a publish is acknowledged: quorum, or archive: not before the archive has it')
     .option('--token-uses <count>', 'how many machines may join with the token')
     .option('--token-hours <hours>', 'how long they may')
     .option('--members <addresses>', 'declare a ZooKeeper ensemble by hand instead: the same list on each machine')
@@ -149,6 +153,8 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--at <addresses>', 'machines of the cluster, for --secret; HOST or HOST:PORT, with commas between')
     .option('--discovery <how>', 'dns:NAME or file:PATH, as on the other machines; by their addresses unless said')
     .option('--arbiter <folder>', 'on a share, as on the other machines')
+    .option('--archive <store>', 'as on the other machines')
+    .option('--durability <when>', 'as on the other machines')
     .action((token: string | undefined, _, command: Command) =>
       finish(import('./commands/join.ts').then(({ joinWith }) => joinWith(token, globals(command)))),
     );

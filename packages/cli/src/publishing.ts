@@ -55,7 +55,7 @@ export async function publishWorking(
   const { bundle } = base;
   const head = await mustLatest(store, bundle);
   const moved = head.release.number !== base.number;
-  if (moved && (await isUnchanged(store, base, working))) return nothingToPublish(context, base);
+  if (moved && (await isUnchanged(store, base, working))) return nothingToPublish(context, store, base);
   const ready = moved ? await rebased(store, base, head, working, flags.rebase ?? false) : working;
   const before = await releaseSide(store, head.release);
   const after = {
@@ -65,7 +65,7 @@ export async function publishWorking(
     read: (file: FileEntry) => ready.read(file.sha256),
   };
   const diff = await renderDiff(before, after);
-  if (diff === '') return nothingToPublish(context, head.release);
+  if (diff === '') return nothingToPublish(context, store, head.release);
   if (!context.json) process.stdout.write(`${diff}\n`);
   const what = summarize(before.manifest, after.manifest) || 'definition';
   if (!(await confirm(`Publish this as the next release of ${bundle} (${what})?`, context.yes))) {
@@ -84,8 +84,13 @@ async function isUnchanged(store: Store, base: Release, { manifest, definition }
   );
 }
 
-/** @returns the exit code: it is as it was wanted */
-export function nothingToPublish(context: Context, { bundle, number }: Release): number {
+/**
+ * @returns the exit code: it is as it was wanted
+ * @throws StoreError NOT_ARCHIVED when it was never acknowledged: whoever publishes again must not take it for safe
+ */
+export async function nothingToPublish(context: Context, store: Store, release: Release): Promise<number> {
+  await store.ensemble?.archived(release);
+  const { bundle, number } = release;
   context.print(
     { bundle, release: number, published: false },
     () => `nothing to publish: this is what release ${number} of ${bundle} holds already`,

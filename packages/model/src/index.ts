@@ -25,8 +25,20 @@ export {
 } from './definition.ts';
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
-
 export { type Admission, admit } from './ensemble/admission.ts';
+export {
+  type Archived,
+  type ArchiveRecord,
+  type ArchiveSettings,
+  type ArchiveStep,
+  adjusted,
+  archiveLag,
+  decodeArchive,
+  isArchived,
+  isOpen,
+  type LineSeen,
+  planArchive,
+} from './ensemble/archive.ts';
 export {
   CERTIFICATE_KINDS,
   type CertificateKind,
@@ -34,6 +46,7 @@ export {
   distinguishedName,
   parseSubject,
 } from './ensemble/certificate.ts';
+export { ENSEMBLE_FORMAT } from './ensemble/format.ts';
 export { planFounding } from './ensemble/founding.ts';
 export {
   decodeFounding,
@@ -74,7 +87,6 @@ export {
   decodeMachine,
   decodeMember,
   decodePlan,
-  ENSEMBLE_FORMAT,
   encodeEnsembleRecord,
   type FleetInstance,
   type FleetRecord,

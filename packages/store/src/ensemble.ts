@@ -1,10 +1,12 @@
 import type {
+  ArchiveRecord,
   ClusterRecord,
   ClusterSettings,
   FleetRecord,
   MachineRecord,
   MemberRecord,
   PlanRecord,
+  Release,
 } from '@quorate/model';
 import type { CallOptions } from './store.ts';
 
@@ -64,7 +66,19 @@ export interface Ensemble {
   /** Changes what holds for the whole cluster; what is undefined is taken out. @throws StoreError NOT_FOUND before it is founded */
   adjust(change: Partial<ClusterSettings>, options?: CallOptions): Promise<ClusterRecord>;
 
-  /** The configuration as the ensemble's leader has it now. */
+  /** Lets publishers in: of this generation the archive was read to its end. Repeatable, and without effect when it is another one by now. */
+  archiveRead(generation: number, options?: CallOptions): Promise<ClusterRecord>;
+
+  /** How the archive stands, as whoever leads has seen it last. */
+  archive(options?: CallOptions): Promise<ArchiveRecord | undefined>;
+  tellArchive(record: ArchiveRecord, options?: CallOptions): Promise<void>;
+  /**
+   * Waits until the archive has a release that stands, where that is the cluster's durability: until then it is not acknowledged.
+   * @throws StoreError NOT_ARCHIVED after half a minute
+   */
+  archived(release: Release, options?: CallOptions): Promise<void>;
+
+  /** The configuration as the ensemble's leader has it now, and whatever is read after it is no older. */
   configuration(options?: CallOptions): Promise<EnsembleConfiguration>;
   /**
    * One conditional change. @returns the configuration after it

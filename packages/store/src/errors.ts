@@ -4,6 +4,8 @@ import type { Release } from '@quorate/model';
 export type StoreErrorCode =
   | 'CONFLICT' // somebody else moved the head first
   | 'NOT_IN_SYNC' // too few of the ensemble's voters would be in sync: ask again
+  | 'NOT_OPEN' // an ensemble that was founded anew does not let publishers in yet
+  | 'NOT_ARCHIVED' // the archive, which is to have each release first, does not have it
   | 'UNREACHABLE' // the store cannot be reached, or has no majority now
   | 'NOT_ALLOWED' // reached, but it refuses us
   | 'NOT_FOUND' // no such bundle, release or blob

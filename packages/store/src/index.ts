@@ -1,3 +1,4 @@
+export { Copying, type CopyOptions, oldestOf } from './archive/copy.ts';
 export { NumberedFiles } from './directory/numbered.ts';
 export type {
   Asker,
@@ -21,6 +22,7 @@ export type {
   Collected,
   Latest,
   Publication,
+  PublicationOptions,
   Retention,
   Store,
   StoreChange,

@@ -6,6 +6,8 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
   /** ms until a ZooKeeper store that does not answer is given up; 15,000 unless said */
   readonly connectTimeout?: number;
+  /** ms in which the archive is to have what was published, where that is the cluster's durability; 30,000 unless said */
+  readonly archiveWait?: number;
   /** more `host:port` of a ZooKeeper store whose servers come and go, asked for before each session; the ensemble's own list is followed then */
   readonly servers?: () => Promise<readonly string[]>;
   /** files for `zk+tls:` */

@@ -44,6 +44,13 @@ export interface Backfill {
   readonly held: readonly BlobSource[];
 }
 
+/** How a publication is made. */
+export interface PublicationOptions extends CallOptions {
+  readonly progress?: UploadProgress;
+  /** it comes from the archive of the store's ensemble: taken in while publishers are not let in yet, and not waited for */
+  readonly archived?: boolean;
+}
+
 /** Told while a publication uploads. */
 export type UploadProgress = (done: { blobs: number; bytes: number }, all: { blobs: number; bytes: number }) => void;
 
@@ -105,8 +112,9 @@ export interface Store extends AsyncDisposable {
    * @returns the head as this publication set it; when others have built on it already, with a version that no publish accepts
    * @throws StoreError CONFLICT when the head is not `expected` any more: nothing was changed
    * @throws StoreError UNKNOWN_OUTCOME
+   * @throws StoreError NOT_OPEN, NOT_ARCHIVED where the store's ensemble has an archive: the message says whether anything was published
    */
-  publish(publication: Publication, options?: CallOptions & { readonly progress?: UploadProgress }): Promise<Latest>;
+  publish(publication: Publication, options?: PublicationOptions): Promise<Latest>;
 
   /**
    * Adds older releases to a bundle's line, so that its history reaches further back; the head stays as it is. Those that are kept already

@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { decodeFounding, encodeFounding, type FoundingRecord } from '@quorate/model';
 import { NumberedFiles } from '@quorate/store';
 import { AgentError } from '../errors.ts';
+import { unsharedBecause } from '../share.ts';
 import type { Arbiter, Ruling } from './arbiter.ts';
 
 /** The version before the first record. */
@@ -40,29 +39,13 @@ export class FolderArbiter implements Arbiter {
   async #call<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     try {
-      await this.#checkShare();
+      const fault = await unsharedBecause(this.place);
+      if (fault) throw new AgentError('ARBITER_UNREACHABLE', `the arbiter ${this.place}: ${fault}`);
       return await work();
     } catch (cause) {
       if (cause instanceof AgentError) throw cause;
       const why = (cause as Error).message;
       throw new AgentError('ARBITER_UNREACHABLE', `the arbiter ${this.place}: ${why}`, { cause });
     }
-  }
-
-  /** An empty mount point looks like an arbiter without a record: so the folder has to be one inside of what is mounted. */
-  async #checkShare(): Promise<void> {
-    const here = await stat(this.place).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'ENOENT' && cause.code !== 'ENOTDIR') throw cause;
-      throw this.#unsuitable('there is no such folder: mount the share, or make the folder on it once', cause);
-    });
-    if (!here.isDirectory()) throw this.#unsuitable('it is no folder: give the arbiter a folder on the share');
-    if (here.dev !== (await stat(dirname(this.place))).dev)
-      throw this.#unsuitable(
-        'it is a mount point, which is an empty folder while nothing is mounted: make a folder inside of the share, and name that',
-      );
-  }
-
-  #unsuitable(why: string, cause?: unknown): AgentError {
-    return new AgentError('ARBITER_UNREACHABLE', `the arbiter ${this.place}: ${why}`, { cause });
   }
 }

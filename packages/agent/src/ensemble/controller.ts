@@ -46,6 +46,8 @@ export interface ControllerOptions {
   ) => Promise<string | undefined>;
   /** Takes releases beyond the newest so many out of the store, where the cluster is set to. */
   readonly collect?: (keep: number, signal: AbortSignal) => Promise<Collected>;
+  /** What else is to be done while this machine leads. It never fails, and ends with the signal in its own time. */
+  readonly leading?: (signal: AbortSignal) => Promise<void>;
   readonly log: (line: string) => void;
 }
 
@@ -81,7 +83,9 @@ export class Controller {
   }
 
   async #reign(lead: Lead, until: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([lead.signal, until]);
+    using reign = new Reign([lead.signal, until]);
+    const { signal } = reign;
+    void this.#options.leading?.(signal);
     const watch = new Watch();
     let collectAt = performance.now() + COLLECT_MS;
     const told = new Told(this.#options);
@@ -200,6 +204,20 @@ export class Controller {
       if (!there && !seen.records.some((record) => record.instance === instance))
         await ensemble.hasLeft(instance, { signal });
     }
+  }
+}
+
+/** The time in which this machine leads, and what it does meanwhile lasts. */
+class Reign implements Disposable {
+  readonly #over = new AbortController();
+  readonly signal: AbortSignal;
+
+  constructor(ends: readonly AbortSignal[]) {
+    this.signal = AbortSignal.any([...ends, this.#over.signal]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#over.abort();
   }
 }
 

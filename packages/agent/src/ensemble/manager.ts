@@ -6,8 +6,10 @@ import {
   type PeerState,
   planMembership,
 } from '@quorate/model';
-import type { Asker, Ensemble, EnsembleConfiguration, Store } from '@quorate/store';
+import type { Asker, Collected, Ensemble, EnsembleConfiguration, Store } from '@quorate/store';
 import { type Arbiter, enterMember, type Ruling } from '../arbiter/index.ts';
+import { type ArchiveState, archiveState } from '../archive/index.ts';
+import { keepArchive } from '../archive/keeper.ts';
 import type { Discovery } from '../discovery/index.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import type { TrustFolder } from '../trust/index.ts';
@@ -39,6 +41,8 @@ export interface ManagerOptions {
   readonly lines: readonly string[];
   /** told of each look at the member */
   readonly report: (report: MemberReport) => void;
+  /** told of the archive while this machine leads */
+  readonly archived?: (state: ArchiveState | undefined) => void;
   readonly log: (line: string) => void;
 }
 
@@ -352,7 +356,12 @@ export class EnsembleManager {
         terminated: (about) => terminatedOf(discovery, about),
         ...(discovery.knowsDeath ? { knowsDeath: true } : {}),
         sight: () => discovery.shared?.last,
-        collect: (keep, signal) => this.#store!.collect({ keep }, { signal }),
+        collect: (keep, signal) => this.#collect(keep, signal),
+        leading: (signal) => {
+          const store = this.#store!;
+          const report = this.#options.archived;
+          return keepArchive({ store, ensemble, instance: settings.instance, log, report }, signal);
+        },
         admit: (machine, { cluster, records, terminated }, signal) => {
           const known = records.map(({ instance }) => instance);
           const { incarnation } = this.#member.identity;
@@ -362,6 +371,13 @@ export class EnsembleManager {
       });
       void controller.run(this.#controlling.signal);
     }
+  }
+
+  /** Old releases go when the archive has them. */
+  async #collect(keep: number, signal: AbortSignal): Promise<Collected> {
+    const archive = await archiveState(this.#store!, { signal });
+    if (archive && archive.behind > 0) return { releases: 0, blobs: 0, bytes: 0 };
+    return this.#store!.collect({ keep }, { signal });
   }
 
   /** A line for the log, once as long as nothing else was said. */

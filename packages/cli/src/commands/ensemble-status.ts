@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  type ArchiveState,
+  archiveState,
   askMember,
   askState,
   knownAddresses,
@@ -10,9 +12,10 @@ import {
   withPort,
 } from '@quorate/agent';
 import type { MachineRecord, MemberRecord, PeerState, PlanRecord } from '@quorate/model';
-import { type Ensemble, type EnsembleConfiguration, StoreError } from '@quorate/store';
+import { type Ensemble, type EnsembleConfiguration, type Store, StoreError } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { describeArchive } from '../output/archive.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
 
@@ -48,6 +51,7 @@ interface EnsembleStatus {
   /** the configuration's version, hexadecimal */
   readonly version?: string;
   readonly plan?: PlanRecord;
+  readonly archive?: ArchiveState;
   readonly leaving: readonly string[];
   readonly members: readonly MemberLine[];
   /** why the ensemble could not be asked */
@@ -71,22 +75,23 @@ export async function ensembleStatus(flags: GlobalFlags): Promise<number> {
 
 async function look(context: Context, settings: Settings): Promise<EnsembleStatus> {
   try {
-    const { ensemble } = await context.store();
-    return await fromEnsemble(ensemble!, settings);
+    const store = await context.store();
+    return await fromEnsemble(store, store.ensemble!, settings);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'UNREACHABLE') throw error;
     return fromMachines(settings, error.message);
   }
 }
 
-async function fromEnsemble(ensemble: Ensemble, settings: Settings): Promise<EnsembleStatus> {
-  const [configuration, cluster, records, machines, leaving, plan] = await Promise.all([
+async function fromEnsemble(store: Store, ensemble: Ensemble, settings: Settings): Promise<EnsembleStatus> {
+  const [configuration, cluster, records, machines, leaving, plan, archive] = await Promise.all([
     ensemble.configuration(),
     ensemble.cluster(),
     ensemble.members(),
     ensemble.machines(),
     ensemble.leaving(),
     ensemble.plan(),
+    archiveState(store),
   ]);
   const lines = await Promise.all(
     places(configuration, records, machines).map((place) => describeMember(place, settings)),
@@ -96,6 +101,7 @@ async function fromEnsemble(ensemble: Ensemble, settings: Settings): Promise<Ens
     reachable: true,
     version: BigInt(configuration.version).toString(16),
     ...(plan ? { plan } : {}),
+    ...(archive ? { archive } : {}),
     leaving,
     members: withLag(lines),
   };
@@ -198,7 +204,7 @@ function fromState(address: string, { instance, said, member }: PeerState): Memb
 }
 
 function describe(status: EnsembleStatus): string {
-  const { cluster = 'not founded yet', generation, version, plan, leaving, members, trouble } = status;
+  const { cluster = 'not founded yet', generation, version, plan, archive, leaving, members, trouble } = status;
   const lines = [
     `cluster        ${cluster}${generation ? `, generation ${generation}` : ''}`,
     ...(version ? [`configuration  ${version}`] : []),
@@ -209,6 +215,10 @@ function describe(status: EnsembleStatus): string {
     lines.push(`controller     ${plan.controller}: ${mark}: ${plan.reason}`);
     if (plan.trouble) lines.push(`               ${paint('yellow', `not yet: ${plan.trouble}`)}`);
   }
+  if (archive)
+    lines.push(
+      ...describeArchive(archive).map((line, at) => `${at === 0 ? 'archive        ' : '               '}${line}`),
+    );
   if (leaving.length > 0) lines.push(`leaving        ${leaving.join(', ')}`);
   const rows = members.map((member) => [
     member.id === undefined ? '' : String(member.id),

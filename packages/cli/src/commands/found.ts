@@ -4,6 +4,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
   begin,
+  isArchiveUrl,
   ownIdentity,
   printToken,
   STATE_FOLDER,
@@ -12,7 +13,7 @@ import {
   TrustFolder,
   withPort,
 } from '@quorate/agent';
-import { DEFAULT_PORTS, FOUNDING_FORMAT } from '@quorate/model';
+import { type ArchiveSettings, DEFAULT_PORTS, FOUNDING_FORMAT } from '@quorate/model';
 import { type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { SettingsFile, said } from '../settings-file.ts';
@@ -22,6 +23,9 @@ export interface WaysFlags {
   readonly discovery?: string;
   /** folder on a share */
   readonly arbiter?: string;
+  /** a store's URL */
+  readonly archive?: string;
+  readonly durability?: string;
 }
 
 export interface FoundingFlags extends WaysFlags {
@@ -45,7 +49,9 @@ export async function foundCluster(flags: FoundingFlags & GlobalFlags, env: Node
     ...waysOf(flags, [address]),
     ...(Object.keys(founding).length > 0 ? { founding } : {}),
   };
-  const file = await SettingsFile.prepare({ instance, address, ...(zone ? { zone } : {}), ensemble }, flags, env);
+  const archive = archiveOf(flags);
+  const settings = { instance, address, ...(zone ? { zone } : {}), ensemble, ...(archive ? { archive } : {}) };
+  const file = await SettingsFile.prepare(settings, flags, env);
   if (flags.print) {
     process.stdout.write(file.text);
     return EXIT.done;
@@ -81,6 +87,25 @@ export async function foundCluster(flags: FoundingFlags & GlobalFlags, env: Node
 export function waysOf({ discovery, arbiter }: WaysFlags, addresses: readonly string[]): object {
   const settled = arbiter ? { arbiter: { file: resolve(arbiter) } } : {};
   return { discovery: discovery === undefined ? { addresses } : otherDiscovery(discovery), ...settled };
+}
+
+/** The store that gets every release, where one is named. */
+export function archiveOf({ archive, durability = 'quorum' }: WaysFlags): ArchiveSettings | undefined {
+  if (archive === undefined) return undefined;
+  const to = archive.startsWith('dir:') ? `dir:${resolve(archive.slice('dir:'.length))}` : archive;
+  if (!isArchiveUrl(to))
+    throw new CliError(
+      EXIT.usage,
+      `--archive ${JSON.stringify(archive)} is no store that every machine can mean by it`,
+      'write s3://BUCKET/PREFIX, or dir:/mnt/share/archive for a folder on a share',
+    );
+  if (durability !== 'quorum' && durability !== 'archive')
+    throw new CliError(
+      EXIT.usage,
+      `--durability is quorum or archive, not ${durability}`,
+      'quorum: a publish waits for a majority of the voters; archive: also until the archive has it',
+    );
+  return { to, durability };
 }
 
 function otherDiscovery(discovery: string): object {

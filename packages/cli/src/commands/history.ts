@@ -219,7 +219,7 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
   const old = await mustRelease(store, bundle, to);
   const [before, after] = [await releaseSide(store, base.release), await releaseSide(store, old)];
   const text = await renderDiff(before, after);
-  if (text === '') return nothingToPublish(context, base.release);
+  if (text === '') return nothingToPublish(context, store, base.release);
   if (!context.json) process.stdout.write(`${text}\n`);
   if (!(await confirm(`Bring back release ${to} of ${bundle} as release ${base.release.number + 1}?`, context.yes))) {
     context.say('nothing was published');

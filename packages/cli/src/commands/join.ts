@@ -16,7 +16,7 @@ import { type CertificateKind, DEFAULT_PORTS } from '@quorate/model';
 import type { GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { SettingsFile } from '../settings-file.ts';
-import { machineOf, nameOf, type WaysFlags, waysOf } from './found.ts';
+import { archiveOf, machineOf, nameOf, type WaysFlags, waysOf } from './found.ts';
 
 export interface JoinFlags extends GlobalFlags, WaysFlags {
   readonly secret?: string;
@@ -75,6 +75,7 @@ interface Machine {
 
 function instanceSettings(flags: JoinFlags, env: NodeJS.ProcessEnv): Machine {
   const { instance, address, zone, state } = machineOf(flags, env);
+  const archive = archiveOf(flags);
   const secret = flags.secret === undefined ? {} : { secret: absolute(flags.secret) };
   return {
     state,
@@ -89,6 +90,7 @@ function instanceSettings(flags: JoinFlags, env: NodeJS.ProcessEnv): Machine {
         ...(isDeepStrictEqual(ports, DEFAULT_PORTS) ? {} : { ports }),
         ...secret,
       },
+      ...(archive ? { archive } : {}),
     }),
   };
 }

@@ -4,6 +4,7 @@ import { type BundleStatus, CLOCK_WARN_SECONDS, type InstanceStatus } from '@quo
 import type { Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { describeArchive } from '../output/archive.ts';
 import { CLOCK_ADVICE, clockIs, clockWarnings, comparableClocks, showOffset } from '../output/clock.ts';
 import { bytesText } from '../output/progress.ts';
 import { paint, terminalSize } from '../output/style.ts';
@@ -19,7 +20,7 @@ export async function status(flags: GlobalFlags): Promise<number> {
       `no agent has ever run here (${context.settings.state})`,
       'start one with `quorate agent`, or name its state folder with --state',
     );
-  const { instance, store, member, backup, agent, running } = local;
+  const { instance, store, member, backup, archive, agent, running } = local;
   // one that ended says nothing of the clock as it is now
   const clock = running ? instance.clock : undefined;
   const warnings = clock ? clockWarnings([instance], warnAt(context)) : [];
@@ -34,6 +35,7 @@ export async function status(flags: GlobalFlags): Promise<number> {
         `member  ${member.state === 'serving' ? paint('green', instance.member ?? 'serving') : paint(PASSING.has(member.state) ? 'yellow' : 'red', member.state)}${member.detail ? `: ${member.detail}` : ''}`,
       );
     if (backup) lines.push(`backup  ${describeBackup(backup, running)}`);
+    if (archive && running) lines.push(`archive ${describeArchive(archive).join('\n        ')}`);
     if (clock) lines.push(`clock   ${warnings.length > 0 ? paint('yellow', clockIs(clock)) : showOffset(clock)}`);
     if (warnings.length > 0) lines.push(`        → ${CLOCK_ADVICE}`);
     return `${lines.join('\n')}\n\n${bundleTable(instance)}`;

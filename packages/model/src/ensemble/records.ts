@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { count, decodeRecord, encodeRecord, positive } from '../codec.ts';
+import { ArchiveSchema, type ArchiveSettings } from './archive.ts';
+import { ENSEMBLE_FORMAT } from './format.ts';
 import { DEFAULT_ENSEMBLE, type EnsembleSettings } from './view.ts';
 
-/** Of every record below `ensemble/`. */
-export const ENSEMBLE_FORMAT = 1;
 /** Seconds of silence after which the leader counts a machine as dead, where no cloud tells: longer than a usual server's reboot. */
 export const DEFAULT_DEAD_AFTER = 300;
 
@@ -13,6 +13,8 @@ export interface ClusterSettings extends EnsembleSettings {
   readonly deadAfter: number;
   /** the newest releases of each bundle that stay; all where absent */
   readonly keep?: number;
+  /** gets every release; there is none where absent */
+  readonly archive?: ArchiveSettings;
 }
 
 export const DEFAULT_CLUSTER: ClusterSettings = { ...DEFAULT_ENSEMBLE, deadAfter: DEFAULT_DEAD_AFTER };
@@ -25,6 +27,8 @@ export interface ClusterRecord {
   /** 1 for the first founding; each re-founding adds one, and members of an older generation stay down */
   readonly generation: number;
   readonly settings: ClusterSettings;
+  /** the last generation in which whoever leads has read the archive to its end; before it has, nothing is published */
+  readonly archiveRead?: number;
 }
 
 /** Where a machine listens: on its address, but `local` on the loopback address only. */
@@ -134,7 +138,9 @@ const ClusterSchema = v.object({
     members: v.pipe(positive, v.maxValue(254)),
     deadAfter: positive,
     keep: v.optional(positive),
+    archive: v.optional(ArchiveSchema),
   }),
+  archiveRead: v.optional(positive),
 });
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 export const PortsSchema = v.object({ client: port, local: port, quorum: port, election: port, peer: port });

@@ -1,4 +1,6 @@
 import {
+  type ArchiveRecord,
+  adjusted,
   type ClusterRecord,
   type ClusterSettings,
   decodeCluster,
@@ -11,6 +13,7 @@ import {
   type MachineRecord,
   type MemberRecord,
   type PlanRecord,
+  type Release,
 } from '@quorate/model';
 import {
   type CachedNode,
@@ -25,13 +28,13 @@ import { StoreError } from '../errors.ts';
 import { recordError } from '../format.ts';
 import type { CallOptions } from '../store.ts';
 import { isCode } from './errors.ts';
+import { type Gate, readArchive } from './gate.ts';
 import type { Link } from './link.ts';
 import { childrenOf, createFixed, ignoreMissing, orUndefined } from './missing.ts';
+import { ARCHIVE, CLUSTER, ENSEMBLE } from './paths.ts';
 import type { Tree } from './tree.ts';
 import { Wakes } from './wakes.ts';
 
-const ENSEMBLE = '/ensemble';
-const CLUSTER = `${ENSEMBLE}/cluster`;
 const MEMBERS = `${ENSEMBLE}/members`;
 const MACHINES = `${ENSEMBLE}/machines`;
 const LEAVING = `${ENSEMBLE}/leaving`;
@@ -49,16 +52,18 @@ export class ZooKeeperEnsemble implements Ensemble {
   readonly #call: InSession;
   readonly #link: Link;
   readonly #tree: Tree;
-  readonly #closeRoot: () => Promise<void>;
+  readonly #gate: Gate;
+  readonly #closeRoot: (() => Promise<void>) | undefined;
   /** what this machine shows, over all sessions */
   #shown: MachineRecord | undefined;
 
   /** @param closeRoot closes what lies above the store, where the store is closed */
-  constructor(call: InSession, link: Link, tree: Tree, closeRoot: () => Promise<void>) {
+  constructor(call: InSession, link: Link, parts: { tree: Tree; gate: Gate }, closeRoot?: () => Promise<void>) {
     this.#call = call;
     this.#closeRoot = closeRoot;
     this.#link = link;
-    this.#tree = tree;
+    this.#tree = parts.tree;
+    this.#gate = parts.gate;
   }
 
   cluster(options: CallOptions = {}): Promise<ClusterRecord | undefined> {
@@ -67,7 +72,7 @@ export class ZooKeeperEnsemble implements Ensemble {
 
   found(cluster: ClusterRecord, first: MemberRecord, options: CallOptions = {}): Promise<void> {
     return this.#call(options, async (zk) => {
-      await this.#closeRoot();
+      await this.#closeRoot?.();
       await this.#tree.found(zk);
       for (const folder of [MEMBERS, MACHINES, LEAVING]) await zk.ensure(folder, this.#tree.fleetAcl);
       await this.#put(zk, named(MEMBERS, first.id), first);
@@ -78,21 +83,26 @@ export class ZooKeeperEnsemble implements Ensemble {
   }
 
   adjust(change: Partial<ClusterSettings>, options: CallOptions = {}): Promise<ClusterRecord> {
-    return this.#call(options, async (zk) => {
-      for (;;) {
-        const found = await orUndefined(zk.get(CLUSTER));
-        if (!found) throw new StoreError('NOT_FOUND', 'the ensemble is not founded yet');
-        const before = decodeCluster(found.data);
-        const after = { ...before, settings: { ...before.settings, ...change } };
-        try {
-          await zk.set(CLUSTER, encodeEnsembleRecord(after), { version: found.stat.version });
-          return after;
-        } catch (error) {
-          // somebody else adjusts too, or the answer was lost: the same again does no harm
-          if (!isCode(error, 'BAD_VERSION', 'CONNECTION_LOSS')) throw error;
-        }
-      }
-    });
+    return this.#call(options, (zk) => changeCluster(zk, (before) => adjusted(before, change)));
+  }
+
+  archiveRead(generation: number, options: CallOptions = {}): Promise<ClusterRecord> {
+    const open = (before: ClusterRecord): ClusterRecord =>
+      before.generation === generation ? { ...before, archiveRead: generation } : before;
+    return this.#call(options, (zk) => changeCluster(zk, open));
+  }
+
+  archive(options: CallOptions = {}): Promise<ArchiveRecord | undefined> {
+    return this.#call(options, readArchive);
+  }
+
+  tellArchive(record: ArchiveRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, (zk) => this.#put(zk, ARCHIVE, record));
+  }
+
+  archived(release: Release, options: CallOptions = {}): Promise<void> {
+    this.#gate.forget(); // who asks later wants to know how it is by now
+    return this.#call(options, () => this.#gate.archived(this.#link, release, options.signal));
   }
 
   configuration(options: CallOptions = {}): Promise<EnsembleConfiguration> {
@@ -301,6 +311,21 @@ class MachinesInMemory implements FollowedMachines {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#cache[Symbol.asyncDispose]();
+  }
+}
+
+/** Once more where somebody else changes it too, or where the answer was lost: the same again does no harm. */
+async function changeCluster(zk: ZooKeeper, change: (before: ClusterRecord) => ClusterRecord): Promise<ClusterRecord> {
+  for (;;) {
+    const found = await orUndefined(zk.get(CLUSTER));
+    if (!found) throw new StoreError('NOT_FOUND', 'the ensemble is not founded yet');
+    const after = change(decodeCluster(found.data));
+    try {
+      await zk.set(CLUSTER, encodeEnsembleRecord(after), { version: found.stat.version });
+      return after;
+    } catch (error) {
+      if (!isCode(error, 'BAD_VERSION', 'CONNECTION_LOSS')) throw error;
+    }
   }
 }
 

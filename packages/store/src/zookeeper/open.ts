@@ -37,10 +37,16 @@ export async function openZooKeeperStore(url: string, options: OpenOptions): Pro
   const servers = async (): Promise<string> => [...new Set([...named, ...(await known())])].join(',');
   const link = new Link(async () => `${await servers()}${folder}`, connect);
   const closed = secure ? aclsOfFiles(files) : undefined;
-  const store = new ZooKeeperStore(url, link, closed ?? (options.auth ? OWN : undefined), async () => {
-    if (!closed) return; // somebody's own ensemble: its root is theirs
-    await using zk = await ZooKeeper.connect(await servers(), connect);
-    await closeRoot(zk, closed);
+  // the root of somebody's own ensemble is theirs
+  const close =
+    closed &&
+    (async () => {
+      await using zk = await ZooKeeper.connect(await servers(), connect);
+      await closeRoot(zk, closed);
+    });
+  const store = new ZooKeeperStore(url, link, closed ?? (options.auth ? OWN : undefined), {
+    closeRoot: close,
+    archiveWait: options.archiveWait,
   });
   try {
     await store.connect(options.signal);

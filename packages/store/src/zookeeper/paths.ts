@@ -7,6 +7,10 @@ export const GENERATION = '/gc';
 export const BUNDLES = '/bundles';
 export const BLOBS = '/blobs';
 export const INSTANCES = '/instances';
+/** the records of the ensemble itself */
+export const ENSEMBLE = '/ensemble';
+export const CLUSTER = `${ENSEMBLE}/cluster`;
+export const ARCHIVE = `${ENSEMBLE}/archive`;
 
 export const headPath = (bundle: string): string => `${BUNDLES}/${bundle}/head`;
 export const releasesPath = (bundle: string): string => `${BUNDLES}/${bundle}/releases`;

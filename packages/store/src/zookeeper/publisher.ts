@@ -2,10 +2,11 @@ import { encodeHead, encodeRelease, HEAD_FORMAT, type Release } from '@quorate/m
 import { type OpResult, op, type Stat, type WriteOp, type ZooKeeper, ZooKeeperError } from '@quorate/zookeeper';
 import { readSource } from '../content.ts';
 import { conflict, StoreError } from '../errors.ts';
-import type { BlobSource, CallOptions, Latest, Publication, UploadProgress } from '../store.ts';
+import type { BlobSource, Latest, Publication, PublicationOptions } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import type { BlobCache } from './cache.ts';
 import { isCode } from './errors.ts';
+import type { Gate } from './gate.ts';
 import { dataVersion, type Lines, OVERTAKEN, versionOf } from './lines.ts';
 import type { Link } from './link.ts';
 import { ignoreMissing } from './missing.ts';
@@ -20,7 +21,13 @@ const ROUNDS = 100;
 /** ms in which a publisher finds out what became of a step whose answer was lost; an attempt to connect that has begun is waited for */
 const FIND_OUT_MS = 30_000;
 
-type Options = CallOptions & { readonly progress?: UploadProgress };
+/** What the atomic step relies on, and checks. */
+interface Base {
+  /** of collections, from before the blobs were verified */
+  readonly generation: number;
+  /** on which the publication was let in */
+  readonly terms: readonly WriteOp[];
+}
 
 interface Standing {
   readonly latest: Latest | undefined;
@@ -38,16 +45,18 @@ export class Publisher {
   readonly #blobs: Blobs;
   readonly #lines: Lines;
   readonly #cache: BlobCache;
+  readonly #gate: Gate;
 
-  constructor(link: Link, parts: { tree: Tree; blobs: Blobs; lines: Lines; cache: BlobCache }) {
+  constructor(link: Link, parts: { tree: Tree; blobs: Blobs; lines: Lines; cache: BlobCache; gate: Gate }) {
     this.#link = link;
     this.#tree = parts.tree;
     this.#blobs = parts.blobs;
     this.#lines = parts.lines;
     this.#cache = parts.cache;
+    this.#gate = parts.gate;
   }
 
-  async publish(publication: Publication, options: Options): Promise<Latest> {
+  async publish(publication: Publication, options: PublicationOptions): Promise<Latest> {
     for (let round = 0; round < ROUNDS; round++) {
       options.signal?.throwIfAborted();
       const latest = await this.#attempt(await this.#link.session(options.signal), publication, options);
@@ -60,12 +69,14 @@ export class Publisher {
   }
 
   /** @returns undefined when the blobs have to be verified again: a collection came in between, or the step was lost and did not take */
-  async #attempt(zk: ZooKeeper, publication: Publication, options: Options): Promise<Latest | undefined> {
-    const generation = await this.#tree.prepare(zk, publication.release.bundle, this.#blobs);
-    if (isQuick(publication)) return this.#quickly(zk, publication, generation, options);
+  async #attempt(zk: ZooKeeper, publication: Publication, options: PublicationOptions): Promise<Latest | undefined> {
+    const { release, added } = publication;
+    const terms = await this.#gate.pass(zk, release, options.archived ?? false);
+    const generation = await this.#tree.prepare(zk, release.bundle, this.#blobs);
+    if (isQuick(publication)) return this.#quickly(zk, publication, { generation, terms }, options);
     try {
-      await this.#blobs.upload(zk, publication.added, options.signal, options.progress);
-      return await this.#commit(zk, publication, generation, []);
+      await this.#blobs.upload(zk, added, options.signal, options.progress);
+      return await this.#commit(zk, publication, { generation, terms }, []);
     } catch (error) {
       return this.#settle(publication, error);
     }
@@ -75,15 +86,15 @@ export class Publisher {
   async #quickly(
     zk: ZooKeeper,
     publication: Publication,
-    generation: number,
-    { signal, progress }: Options,
+    base: Base,
+    { signal, progress }: PublicationOptions,
   ): Promise<Latest | undefined> {
     const { added } = publication;
     const contents = await Promise.all(added.map(async (ref) => ({ ref, bytes: await readSource(ref) })));
     signal?.throwIfAborted();
     const sent = Promise.allSettled(this.#blobs.send(zk, contents));
     try {
-      const latest = await this.#commit(zk, publication, generation, added);
+      const latest = await this.#commit(zk, publication, base, added);
       await sent;
       for (const { ref, bytes } of contents) this.#cache.put(ref, Buffer.from(bytes));
       const all = { blobs: added.length, bytes: added.reduce((sum, { size }) => sum + size, 0) };
@@ -95,19 +106,14 @@ export class Publisher {
     }
   }
 
-  async #commit(
-    zk: ZooKeeper,
-    publication: Publication,
-    generation: number,
-    checked: readonly BlobSource[],
-  ): Promise<Latest> {
+  async #commit(zk: ZooKeeper, publication: Publication, base: Base, checked: readonly BlobSource[]): Promise<Latest> {
     const { release, expected } = publication;
-    const committing = zk.multi(steps(this.#tree, publication, generation, checked));
+    const committing = zk.multi(steps(this.#tree, publication, base, checked));
     // the transaction does not tell the identity of a head that it creates
     const created = expected ? undefined : zk.exists(headPath(release.bundle));
     created?.catch(() => undefined); // told below, when the transaction took
     const results = await committing;
-    if (!expected) this.#tree.raised(generation);
+    if (!expected) this.#tree.raised(base.generation);
     const stat = expected ? headStat(results) : { czxid: (await created)!.czxid, version: 0 };
     this.#lines.remember(release);
     return { head: headOf(release, versionOf(stat)), release };
@@ -124,6 +130,7 @@ export class Publisher {
     const raced = isCode(error, 'BAD_VERSION', 'NODE_EXISTS', 'NO_NODE', 'SESSION_MOVED');
     if (!lost && !raced) throw error;
     this.#tree.forget();
+    this.#gate.forget();
     const { release, expected } = publication;
     const { latest, there } = await this.#findOut(release, lost ? error : undefined);
     if (latest?.release.id === release.id) return latest;
@@ -177,7 +184,7 @@ function isQuick({ added, release }: Publication): boolean {
 function steps(
   { acl }: Tree,
   { release, expected }: Publication,
-  generation: number,
+  { generation, terms }: Base,
   checked: readonly BlobSource[],
 ): WriteOp[] {
   const { bundle, number } = release;
@@ -185,6 +192,7 @@ function steps(
   return [
     // a new bundle raises the generation: a collection that has not seen it starts over
     expected ? op.check(GENERATION, generation) : op.set(GENERATION, '', generation),
+    ...terms,
     ...checked.map((ref) => op.check(blobPath(ref.sha256))),
     op.create(releasePath(bundle, number), encodeRelease(release), acl),
     expected ? op.set(headPath(bundle), head, dataVersion(expected.version)) : op.create(headPath(bundle), head, acl),

@@ -15,6 +15,7 @@ import type {
   Collected,
   Latest,
   Publication,
+  PublicationOptions,
   Retention,
   Store,
   StoreChange,
@@ -28,6 +29,7 @@ import { zooKeeperChanges } from './changes.ts';
 import { collect } from './collect.ts';
 import { ZooKeeperEnsemble } from './ensemble.ts';
 import { isCode, storeError } from './errors.ts';
+import { Gate } from './gate.ts';
 import { Lines } from './lines.ts';
 import type { Link } from './link.ts';
 import { childrenOf } from './missing.ts';
@@ -35,6 +37,13 @@ import { BUNDLES, headPath } from './paths.ts';
 import { Publisher } from './publisher.ts';
 import { Statuses } from './statuses.ts';
 import { Tree } from './tree.ts';
+
+export interface Terms {
+  /** of a cluster's own ensemble: closes what lies above the store, when it is founded */
+  readonly closeRoot?: (() => Promise<void>) | undefined;
+  /** ms, as `openStore` has it */
+  readonly archiveWait?: number | undefined;
+}
 
 /** A store in a ZooKeeper ensemble, Quorate's own or a user's. */
 export class ZooKeeperStore implements Store {
@@ -46,23 +55,30 @@ export class ZooKeeperStore implements Store {
   readonly #blobs: Blobs;
   readonly #lines: Lines;
   readonly #publisher: Publisher;
+  readonly #gate: Gate;
   readonly #statuses: Statuses;
   readonly #cache = new BlobCache();
 
   /**
    * @param acls of the nodes that are made; open to all that reach the ensemble unless given
-   * @param closeRoot closes what lies above the store, when its ensemble is founded
    */
-  constructor(url: string, link: Link, acls: Acls | undefined, closeRoot: () => Promise<void>) {
+  constructor(url: string, link: Link, acls: Acls | undefined, more: Terms = {}) {
     this.url = url;
     this.#link = link;
     this.#tree = new Tree(url, acls);
     this.#blobs = new Blobs(this.#tree.acl);
     this.#lines = new Lines(url);
     this.#statuses = new Statuses(this.#tree);
-    const parts = { tree: this.#tree, blobs: this.#blobs, lines: this.#lines, cache: this.#cache };
+    this.#gate = new Gate(url, more.closeRoot !== undefined, more.archiveWait);
+    const parts = {
+      tree: this.#tree,
+      blobs: this.#blobs,
+      lines: this.#lines,
+      cache: this.#cache,
+      gate: this.#gate,
+    };
     this.#publisher = new Publisher(link, parts);
-    this.ensemble = new ZooKeeperEnsemble((options, work) => this.#call(options, work), link, this.#tree, closeRoot);
+    this.ensemble = new ZooKeeperEnsemble((options, work) => this.#call(options, work), link, parts, more.closeRoot);
     link.onSession = async (zk) => {
       await this.#statuses.showAgain(zk);
       await this.ensemble.showAgain(zk);
@@ -102,8 +118,12 @@ export class ZooKeeperStore implements Store {
     return bytes;
   }
 
-  publish(publication: Publication, options: CallOptions & { progress?: UploadProgress } = {}): Promise<Latest> {
-    return this.#call(options, () => this.#publisher.publish(publication, options));
+  publish(publication: Publication, options: PublicationOptions = {}): Promise<Latest> {
+    return this.#call(options, async () => {
+      const latest = await this.#publisher.publish(publication, options);
+      if (!options.archived) await this.#gate.archived(this.#link, latest.release, options.signal);
+      return latest;
+    });
   }
 
   backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {

@@ -1,0 +1,1 @@
+export { type ArchiveState, archiveState } from './state.ts';

@@ -1,0 +1,355 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Archived,
+  type ArchiveRecord,
+  type ArchiveSettings,
+  type ArchiveStep,
+  type ClusterRecord,
+  ENSEMBLE_FORMAT,
+  isOpen,
+  type LineSeen,
+  planArchive,
+} from '@quorate/model';
+import { Copying, type Ensemble, type Latest, oldestOf, openStore, type Store, StoreError } from '@quorate/store';
+import { News } from '../ensemble/news.ts';
+import { unsharedBecause } from '../share.ts';
+import { type ArchiveState, archiveState } from './state.ts';
+
+/** ms without news between looks at the ensemble: what is told may be lost. The archive is asked only about what differs */
+const REST_MS = 60_000;
+/** ms between looks at all that the archive has */
+const WHOLE_MS = 3_600_000;
+/** ms after an attempt that failed, then after each last one; news waits meanwhile, so that an archive in trouble is left in peace */
+const RETRY_MS = [1000, 2000, 5000, 15_000, 30_000];
+/** Faults of one bundle: the others go on. */
+const OF_A_BUNDLE = new Set(['CONFLICT', 'CORRUPT', 'NOT_FOUND', 'NEWER_FORMAT']);
+
+export interface KeeperOptions {
+  /** of the fleet's own ensemble */
+  readonly store: Store;
+  readonly ensemble: Ensemble;
+  readonly instance: string;
+  readonly log: (line: string) => void;
+  /** told after each look, and of nothing when this machine leads no more */
+  readonly report?: (state: ArchiveState | undefined) => void;
+  /** opens the archive: by its URL unless given */
+  readonly open?: (url: string, signal: AbortSignal) => Promise<Store>;
+  /** ms, for tests */
+  readonly retryMs?: readonly number[];
+}
+
+/**
+ * Keeps the archive behind the ensemble, while this machine leads: what only the archive has is published again before publishers are let in,
+ * and from then on it gets every release. Level-triggered: heads are compared, and what is missing is copied. Two at once do no harm.
+ * Never throws; what is wrong is told in the ensemble's record.
+ */
+export async function keepArchive(options: KeeperOptions, signal: AbortSignal): Promise<void> {
+  const { store, ensemble } = options;
+  const keeper = new Keeper(options);
+  const retryMs = options.retryMs ?? RETRY_MS;
+  const news = new News();
+  news.follow(headChanges(store, signal));
+  news.follow(ensemble.changes({ signal }));
+  let failures = 0;
+  while (!signal.aborted) {
+    const trouble = await keeper.look(signal);
+    failures = trouble ? failures + 1 : 0;
+    if (trouble)
+      await delay(retryMs[Math.min(failures, retryMs.length) - 1], undefined, { signal }).catch(() => undefined); // ended by the signal: so is the loop
+    else await news.wait(REST_MS, signal);
+  }
+  options.report?.(undefined);
+  await keeper.close();
+}
+
+async function* headChanges(store: Store, signal: AbortSignal): AsyncGenerator<void> {
+  for await (const { kind } of store.changes({ signal })) if (kind !== 'unreachable') yield;
+}
+
+class Keeper {
+  readonly #options: KeeperOptions;
+  #to = '';
+  #archive: Store | undefined;
+  /** what the archive is known to have, by bundle */
+  readonly #heads = new Map<string, Latest>();
+  /** bundles that cannot be archived, and why */
+  readonly #faults = new Map<string, string>();
+  #wholeAt = 0;
+  #told = '';
+  #said = '';
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  /** One look, and what follows from it. @returns why it is to be tried again soon */
+  async look(signal: AbortSignal): Promise<string | undefined> {
+    const { store, ensemble, report } = this.#options;
+    try {
+      await ensemble.configuration({ signal }); // whatever is read from here on is no older
+      const cluster = await ensemble.cluster({ signal });
+      const settings = cluster?.settings.archive;
+      if (!cluster || !settings) {
+        await this.close();
+        report?.(undefined);
+        return undefined;
+      }
+      const trouble = await this.#keep(cluster, settings, signal);
+      report?.(await archiveState(store, { signal }));
+      return trouble;
+    } catch (error) {
+      // the ensemble itself: the store's own state tells
+      return signal.aborted ? undefined : (error as Error).message;
+    }
+  }
+
+  async #keep(cluster: ClusterRecord, settings: ArchiveSettings, signal: AbortSignal): Promise<string | undefined> {
+    let trouble: string | undefined;
+    try {
+      const archive = await this.#open(settings.to, signal);
+      const isWhole = performance.now() >= this.#wholeAt;
+      if (isWhole) this.#heads.clear();
+      if (isOpen(cluster) || (await this.#refill(archive, cluster, signal))) {
+        await this.#follow(archive, cluster, isWhole, signal);
+        if (isWhole) this.#wholeAt = performance.now() + WHOLE_MS;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      trouble = (error as Error).message;
+      await this.close(); // an adapter may hold on to what is broken: it is opened anew
+    }
+    await this.#tell(cluster, settings, trouble, signal);
+    this.#say(settings, trouble);
+    return trouble;
+  }
+
+  async #open(to: string, signal: AbortSignal): Promise<Store> {
+    if (this.#to !== to) {
+      await this.close();
+      this.#faults.clear();
+    }
+    this.#to = to;
+    const { open = (url, ends) => openStore(url, { signal: ends }) } = this.#options;
+    const [, folder] = /^dir:(.*)$/.exec(to) ?? [];
+    const fault = folder === undefined ? undefined : await unsharedBecause(folder);
+    if (fault) throw new StoreError('UNSUITABLE', `the archive ${to}: ${fault}`);
+    this.#archive ??= await open(to, signal);
+    return this.#archive;
+  }
+
+  /** What only the archive has comes back, each bundle's newest release before any history. @returns whether publishers are let in now */
+  async #refill(archive: Store, cluster: ClusterRecord, signal: AbortSignal): Promise<boolean> {
+    const { store, ensemble, log } = this.#options;
+    const copying = new Copying(archive, store, { signal, archived: true });
+    const refilled: string[] = [];
+    for (const bundle of await archive.bundles({ signal })) {
+      await this.#guarded(bundle, signal, async () => {
+        const { step, here, there } = await this.#compare(archive, bundle, false, signal);
+        if (step.kind === 'forked') return step.reason;
+        if (step.kind !== 'refill') return undefined;
+        refilled.push(bundle);
+        if (there!.release.number <= (here?.release.number ?? 0)) return undefined;
+        await copying.newest(there!.release, here);
+        log(`info  archive: release ${there!.release.number} of ${bundle} is published again`);
+        return undefined;
+      });
+    }
+    for (const bundle of refilled) await this.#refillHistory(copying, bundle, cluster.settings.keep, signal);
+    if (this.#faults.size > 0) return false;
+    const { generation } = await ensemble.archiveRead(cluster.generation, { signal });
+    log(`info  archive: it was read to its end, and publishers are let in: generation ${generation}`);
+    return true;
+  }
+
+  /** Of old releases that are damaged there, the rest is done without. */
+  async #refillHistory(copying: Copying, bundle: string, keep: number | undefined, signal: AbortSignal): Promise<void> {
+    try {
+      await copying.history(bundle, keep);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof StoreError && (error.code === 'CORRUPT' || error.code === 'NOT_FOUND'))) throw error;
+      this.#options.log(`warn  archive: not all older releases of ${bundle} can be brought back: ${error.message}`);
+    }
+  }
+
+  /** Copies what the archive lacks. @param isWhole also what it has and the ensemble does not is looked at */
+  async #follow(archive: Store, cluster: ClusterRecord, isWhole: boolean, signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    const copying = new Copying(store, archive, { signal });
+    const bundles = await store.bundles({ signal });
+    const all = isWhole ? new Set([...bundles, ...(await archive.bundles({ signal }))]) : bundles;
+    for (const bundle of all) {
+      await this.#guarded(bundle, signal, async () => {
+        const latest = await store.latest(bundle, { signal });
+        const known = this.#heads.get(bundle);
+        if (known && known.release.id === latest?.release.id) return undefined;
+        if (!known || !latest || !(await this.#goesOn(known, latest, signal)))
+          return this.#takeStep(archive, copying, cluster, bundle, signal);
+        await this.#copy(copying, cluster, known, latest.release.number, signal);
+        return undefined;
+      });
+    }
+  }
+
+  /** Whether the line goes on from what the archive is known to have: the usual case, in which the archive need not be asked. */
+  async #goesOn({ release }: Latest, latest: Latest, signal: AbortSignal): Promise<boolean> {
+    if (latest.release.number <= release.number) return false;
+    return (await this.#options.store.release(release.bundle, release.number, { signal }))?.id === release.id;
+  }
+
+  /** @returns why the bundle cannot be archived */
+  async #takeStep(
+    archive: Store,
+    copying: Copying,
+    cluster: ClusterRecord,
+    bundle: string,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { step, here, there } = await this.#compare(archive, bundle, true, signal);
+    switch (step.kind) {
+      case 'begin':
+        await copying.newest(here!.release, undefined);
+        await copying.history(bundle);
+        await this.#holds(cluster, (await archive.latest(bundle, { signal }))!, signal);
+        return undefined;
+      case 'copy':
+        await this.#copy(copying, cluster, there!, step.to, signal);
+        return undefined;
+      case 'deepen':
+        await copying.history(bundle);
+        await this.#holds(cluster, there!, signal);
+        return undefined;
+      case 'refill': // not once publishers are let in
+      case 'level':
+        if (there) await this.#holds(cluster, there, signal);
+        return undefined;
+      case 'forked':
+        return step.reason;
+    }
+  }
+
+  /** One release after the other: the archive always holds the line up to somewhere. */
+  async #copy(copying: Copying, cluster: ClusterRecord, from: Latest, to: number, signal: AbortSignal): Promise<void> {
+    const { bundle, number } = from.release;
+    let last = from;
+    for (let next = number + 1; next <= to; next++) {
+      const release = await this.#options.store.release(bundle, next, { signal });
+      if (!release) continue; // collected before it could be copied
+      last = await copying.newest(release, last);
+      await this.#holds(cluster, last, signal);
+    }
+  }
+
+  async #holds(cluster: ClusterRecord, latest: Latest, signal: AbortSignal): Promise<void> {
+    this.#heads.set(latest.release.bundle, latest);
+    await this.#tell(cluster, cluster.settings.archive!, undefined, signal);
+  }
+
+  /** What both have of a bundle, and what follows from it. */
+  async #compare(
+    archive: Store,
+    bundle: string,
+    isOpen: boolean,
+    signal: AbortSignal,
+  ): Promise<{ step: ArchiveStep; here: Latest | undefined; there: Latest | undefined }> {
+    const { store, ensemble } = this.#options;
+    const [here, there, record] = await Promise.all([
+      store.latest(bundle, { signal }),
+      archive.latest(bundle, { signal }),
+      ensemble.archive({ signal }),
+    ]);
+    const meeting = Math.min(here?.release.number ?? 0, there?.release.number ?? 0);
+    // what was copied once was part of this line, also where it is not kept any more
+    const copied = record?.bundles.find((held) => held.bundle === bundle && held.release === meeting)?.id;
+    const [ensembleLine, archiveLine] = await Promise.all([
+      seen(store, here, meeting, copied, signal),
+      seen(archive, there, meeting, undefined, signal),
+    ]);
+    return { step: planArchive(ensembleLine, archiveLine, { isOpen }), here, there };
+  }
+
+  /** A fault of one bundle leaves the others alone. @param work tells what is wrong, or throws it */
+  async #guarded(bundle: string, signal: AbortSignal, work: () => Promise<string | undefined>): Promise<void> {
+    for (let isAgain = false; ; isAgain = true) {
+      try {
+        signal.throwIfAborted();
+        const fault = await work();
+        if (fault === undefined) this.#faults.delete(bundle);
+        else this.#faults.set(bundle, fault);
+        return;
+      } catch (error) {
+        this.#heads.delete(bundle);
+        if (!(error instanceof StoreError && OF_A_BUNDLE.has(error.code))) throw error;
+        // whoever led before may just have written what it had begun to
+        if (error.code === 'CONFLICT' && !isAgain) continue;
+        this.#faults.set(bundle, error.message);
+        return;
+      }
+    }
+  }
+
+  async #tell(
+    { generation }: ClusterRecord,
+    { to }: ArchiveSettings,
+    trouble: string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { ensemble, instance } = this.#options;
+    const before = await ensemble.archive({ signal });
+    const known = before?.to === to ? before : undefined;
+    const held = new Map<string, Archived>((known?.bundles ?? []).map((one) => [one.bundle, one]));
+    for (const [bundle, { release }] of this.#heads)
+      held.set(bundle, { bundle, release: release.number, id: release.id });
+    const faults = [...this.#faults].map(([bundle, reason]) => ({ bundle, reason }));
+    const isSound = trouble === undefined && faults.length === 0;
+    const record: ArchiveRecord = {
+      format: ENSEMBLE_FORMAT,
+      by: instance,
+      generation,
+      to,
+      bundles: [...held.values()],
+      ...(trouble ? { trouble } : {}),
+      ...(faults.length > 0 ? { faults } : {}),
+      ...(isSound ? {} : { since: known?.since ?? new Date().toISOString() }),
+    };
+    const text = JSON.stringify(record);
+    if (text === this.#told && before) return;
+    await ensemble.tellArchive(record, { signal });
+    this.#told = text;
+  }
+
+  /** A line for the log when something else is to be said. */
+  #say({ to }: ArchiveSettings, trouble: string | undefined): void {
+    const faults = [...this.#faults].map(([bundle, reason]) => `${bundle}: ${reason}`);
+    const text = trouble ?? faults.join('; ');
+    if (text === this.#said) return;
+    this.#said = text;
+    const { log } = this.#options;
+    if (text) log(`warn  archive: ${text}`);
+    else log(`info  archive: ${to} has every release again`);
+  }
+
+  async close(): Promise<void> {
+    const archive = this.#archive;
+    this.#archive = undefined;
+    this.#heads.clear();
+    this.#wholeAt = 0;
+    await archive?.close();
+  }
+}
+
+async function seen(
+  store: Store,
+  latest: Latest | undefined,
+  meeting: number,
+  known: string | undefined,
+  signal: AbortSignal,
+): Promise<LineSeen | undefined> {
+  if (!latest) return undefined;
+  const { bundle, number: newest, id } = latest.release;
+  const [kept, met] = await Promise.all([
+    store.releases(bundle, { signal }),
+    meeting === newest || meeting === 0 ? undefined : store.release(bundle, meeting, { signal }),
+  ]);
+  return { newest, oldest: oldestOf(newest, kept), met: meeting === newest ? id : (met?.id ?? known) };
+}

@@ -1,0 +1,292 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after, before } from 'node:test';
+import {
+  type ArchiveSettings,
+  type ClusterSettings,
+  DEFAULT_CLUSTER,
+  DEFAULT_PORTS,
+  type MemberRecord,
+} from '@quorate/model';
+import { type Latest, openStore, type Store, StoreError } from '@quorate/store';
+import { everything } from '../../../store/test/backup/place.ts';
+import { publishFiles } from '../../../store/test/publishing.ts';
+import { reasonToSkip, Ensemble as Servers } from '../../../zookeeper/test/server.ts';
+import { keepArchive } from '../../src/archive/keeper.ts';
+import { archiveState } from '../../src/index.ts';
+import { until } from '../real/closed-ensemble.ts';
+
+const skip = reasonToSkip ?? false;
+let servers: Servers;
+before(async () => {
+  if (!skip) servers = await Servers.start();
+});
+after(async () => {
+  if (!skip) await servers[Symbol.asyncDispose]();
+});
+
+const FIRST: MemberRecord = {
+  format: 1,
+  id: 1,
+  instance: 'web-1',
+  incarnation: 'data-1',
+  zone: 'a',
+  address: '10.0.0.1',
+  ports: DEFAULT_PORTS,
+};
+let chroots = 0;
+
+/** A cluster's store, an archive in a folder, and machines that lead one after the other. */
+class Place implements AsyncDisposable {
+  readonly folder: string;
+  readonly store: Store;
+  readonly archive: Store;
+  readonly said: string[] = [];
+  #leading: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
+  readonly #others: Store[] = [];
+  readonly #settings: ClusterSettings;
+
+  private constructor(folder: string, store: Store, archive: Store, durability: ArchiveSettings['durability']) {
+    this.folder = folder;
+    this.store = store;
+    this.archive = archive;
+    this.#settings = { ...DEFAULT_CLUSTER, archive: { to: archive.url, durability } };
+  }
+
+  static async make(durability: ArchiveSettings['durability'] = 'quorum'): Promise<Place> {
+    const folder = await mkdtemp(join(tmpdir(), 'quorate-archive-'));
+    await mkdir(join(folder, 'archive'));
+    const store = await openStore(`zk://${servers.servers}/archive-${chroots++}`, { archiveWait: 120_000 });
+    return new Place(folder, store, await openStore(`dir:${join(folder, 'archive')}`), durability);
+  }
+
+  async found(generation: number): Promise<void> {
+    await this.store.ensemble!.found({ format: 1, cluster: 'a-cluster', generation, settings: this.#settings }, FIRST);
+  }
+
+  /** A machine takes the lead. */
+  lead(open?: (url: string) => Promise<Store>): void {
+    const stop = new AbortController();
+    const ended = keepArchive(
+      {
+        store: this.store,
+        ensemble: this.store.ensemble!,
+        instance: 'web-1',
+        log: (line) => this.said.push(line),
+        retryMs: [50],
+        ...(open ? { open } : {}),
+      },
+      stop.signal,
+    );
+    this.#leading = { stop, ended };
+  }
+
+  async stopLeading(): Promise<void> {
+    this.#leading?.stop.abort();
+    await this.#leading?.ended;
+    this.#leading = undefined;
+  }
+
+  /** The archive's folder is there, or it is not. */
+  async mount(isThere: boolean): Promise<void> {
+    const [shown, away] = [join(this.folder, 'archive'), join(this.folder, 'away')];
+    await rename(isThere ? away : shown, isThere ? shown : away);
+  }
+
+  /** The same store as another publisher has it, who waits for the archive only so long. */
+  async publisher(archiveWait = 120_000): Promise<Store> {
+    const store = await openStore(this.store.url, { archiveWait });
+    this.#others.push(store);
+    return store;
+  }
+
+  async publish(bundle: string, text: string, store = this.store): Promise<Latest> {
+    return publishFiles(store, await store.latest(bundle), { 'a.conf': text, same: 'same' }, { bundle });
+  }
+
+  async isLevel(): Promise<void> {
+    await until('the archive has everything', async () => {
+      const state = await archiveState(this.store);
+      return state?.open && state.behind === 0 && !state.trouble && !state.faults;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopLeading();
+    for (const store of [this.store, this.archive, ...this.#others]) await store.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+const refusal = (code: string, words: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof StoreError, String(error));
+  assert.equal(error.code, code, error.message);
+  assert.match(error.message, words);
+  return true;
+};
+
+test('what is published lies in the archive a moment later; while that is away publishing goes on, and the lag is known', {
+  skip,
+}, async () => {
+  await using place = await Place.make();
+  await place.found(1);
+  place.lead();
+  await place.isLevel();
+  for (const text of ['one', 'two', 'three']) await place.publish('web', text);
+  await place.publish('app', 'one');
+  await place.isLevel();
+  assert.deepEqual(await everything(place.archive), await everything(place.store));
+
+  await place.mount(false);
+  for (const text of ['four', 'five']) await place.publish('web', text);
+  const trouble = await until('the trouble is told', async () => {
+    const state = await archiveState(place.store);
+    return state?.trouble !== undefined && state.behind === 2 && state;
+  });
+  assert.match(trouble.trouble!, /no such folder: mount the share/);
+  assert.ok(trouble.since);
+  await place.mount(true);
+  await place.isLevel();
+  assert.deepEqual(await everything(place.archive), await everything(place.store));
+  assert.ok(place.said.some((line) => /has every release again/.test(line)));
+});
+
+test('with durability archive a publish is acknowledged when the archive has it; else the publisher is told where the release stands', {
+  skip,
+}, async () => {
+  await using place = await Place.make('archive');
+  await place.found(1);
+  place.lead();
+  await place.isLevel();
+  for (const text of ['one', 'two']) {
+    const { release } = await place.publish('web', text);
+    assert.equal((await place.archive.latest('web'))?.release.id, release.id);
+  }
+
+  await place.mount(false);
+  const hasty = await place.publisher(200);
+  const words = /release 3 of web stands in the ensemble, and instances apply it, but it is not acknowledged/;
+  await assert.rejects(place.publish('web', 'three', hasty), refusal('NOT_ARCHIVED', words));
+  const { release } = (await place.store.latest('web'))!;
+  assert.equal(release.number, 3);
+  await until('the trouble is told', async () => (await archiveState(place.store))?.trouble);
+  await assert.rejects(place.publish('web', 'four'), refusal('NOT_ARCHIVED', /nothing was published/));
+  assert.equal((await place.store.latest('web'))?.release.number, 3);
+
+  await place.mount(true);
+  await place.store.ensemble!.archived(release);
+  assert.equal((await place.archive.latest('web'))?.release.id, release.id);
+  await place.isLevel();
+  await place.publish('web', 'four');
+  assert.deepEqual(await everything(place.archive), await everything(place.store));
+});
+
+test('an ensemble that is founded empty lets nobody publish before it has all that the archive has, whoever leads and however often that ends', {
+  skip,
+}, async () => {
+  await using place = await Place.make();
+  const publish = async (text: string): Promise<Latest> =>
+    publishFiles(place.archive, await place.archive.latest('web'), { 'a.conf': text }, { bundle: 'web' });
+  for (let at = 1; at <= 5; at++) await publish(`version ${at}`);
+  await place.found(2);
+  await assert.rejects(place.publish('web', 'too early'), refusal('NOT_OPEN', /nothing was published.*comes first/));
+  assert.deepEqual(await place.store.bundles(), []);
+
+  await place.mount(false);
+  place.lead();
+  await until('the trouble is told', async () => (await archiveState(place.store))?.trouble);
+  await assert.rejects(place.publish('web', 'too early'), refusal('NOT_OPEN', /not possible yet: .*no such folder/));
+  await place.stopLeading();
+  await place.mount(true);
+
+  // leaders that end at each of their calls of the archive in turn
+  for (let calls = 0; !(await archiveState(place.store))?.open; calls++) {
+    await assert.rejects(place.publish('web', 'too early'), refusal('NOT_OPEN', /nothing was published/));
+    const broken = Promise.withResolvers<void>();
+    place.lead(async () => {
+      const archive = await openStore(place.archive.url);
+      return brokenAfter(archive, calls, broken.resolve);
+    });
+    await Promise.race([broken.promise, until('it is open', async () => (await archiveState(place.store))?.open)]);
+    await place.stopLeading();
+  }
+  assert.deepEqual(await everything(place.store), await everything(place.archive));
+  assert.equal((await place.publish('web', 'next')).release.number, 6);
+  place.lead();
+  await place.isLevel();
+  assert.deepEqual(await everything(place.archive), await everything(place.store));
+});
+
+test('a survivor that lacks the newest releases gets them back before anybody publishes; what it has beyond is archived', {
+  skip,
+}, async () => {
+  await using place = await Place.make();
+  await place.found(1);
+  place.lead();
+  await place.isLevel();
+  await place.publish('web', 'one');
+  await place.publish('app', 'one');
+  await place.isLevel();
+  await place.stopLeading();
+  // the archive had another release, which this ensemble has lost; and one was never archived
+  const lost = await publishFiles(place.archive, await place.archive.latest('web'), { 'a.conf': 'lost' });
+  const only = await place.publish('app', 'two');
+  await place.found(2);
+  await assert.rejects(place.publish('web', 'another two'), refusal('NOT_OPEN', /nothing was published/));
+  place.lead();
+  await place.isLevel();
+  assert.equal((await place.store.latest('web'))?.release.id, lost.release.id);
+  assert.equal((await place.archive.latest('app'))?.release.id, only.release.id);
+  assert.deepEqual(await everything(place.archive), await everything(place.store));
+});
+
+test('where ensemble and archive have parted nothing is overwritten, publishers wait, and the operator decides', {
+  skip,
+}, async () => {
+  await using place = await Place.make();
+  await place.found(1);
+  place.lead();
+  await place.isLevel();
+  await place.publish('web', 'one');
+  await place.isLevel();
+  await place.stopLeading();
+  const theirs = await publishFiles(place.archive, await place.archive.latest('web'), { 'a.conf': 'theirs' });
+  const ours = await place.publish('web', 'ours');
+  await place.found(2);
+  place.lead();
+  const state = await until('the fork is told', async () => {
+    const seen = await archiveState(place.store);
+    return seen?.faults && seen;
+  });
+  assert.deepEqual(state.faults, [{ bundle: 'web', reason: 'release 2 is another one in the archive' }]);
+  await assert.rejects(place.publish('web', 'three'), refusal('NOT_OPEN', /web: release 2 is another one/));
+  // another place for the archive, and the old one is left as it is
+  const to = `dir:${join(place.folder, 'archive-2')}`;
+  await mkdir(join(place.folder, 'archive-2'));
+  await place.store.ensemble!.adjust({ archive: { to, durability: 'archive' } });
+  await place.isLevel();
+  await place.publish('web', 'three');
+  assert.equal((await place.archive.latest('web'))?.release.id, theirs.release.id);
+  await using second = await openStore(to);
+  assert.deepEqual(await everything(second), await everything(place.store));
+  assert.equal((await second.release('web', 2))?.id, ours.release.id);
+});
+
+/** A store that is lost after so many calls, for good. */
+function brokenAfter(store: Store, calls: number, told: () => void): Store {
+  let left = calls;
+  return new Proxy(store, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name);
+      if (typeof value !== 'function' || name === 'close')
+        return typeof value === 'function' ? value.bind(target) : value;
+      return (...args: unknown[]) => {
+        if (left-- > 0) return value.apply(target, args);
+        told();
+        return Promise.reject(new StoreError('UNREACHABLE', 'the archive is lost'));
+      };
+    },
+  });
+}

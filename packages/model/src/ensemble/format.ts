@@ -1,0 +1,2 @@
+/** Of every record below `ensemble/`. */
+export const ENSEMBLE_FORMAT = 1;

@@ -59,7 +59,7 @@ async function cdk() {
   await step('types', 'tsc', ['-p', 'packages/cdk/tsconfig.check.json']);
   await step('build', process.execPath, ['scripts/build.mjs', 'cdk']);
   await step('package cdk', 'publint', ['--strict', 'packages/cdk']);
-  await tests('cdk', ofCdk, 2);
+  await tests('cdk', ofCdk, 1, ['--test-isolation=none']); // aws-cdk-lib takes seconds to load: once for all files
 }
 
 async function step(name, command, args) {
@@ -80,12 +80,12 @@ function ofCdk(file) {
   return file.startsWith('packages/cdk/');
 }
 
-function tests(name, wanted, concurrency) {
+function tests(name, wanted, concurrency, more = []) {
   const files = ['packages', 'testbed'].flatMap((folder) => testFiles(join(ROOT, folder))).filter(wanted);
   if (files.length === 0) return undefined;
   console.log(`── ${name} tests`);
   return new Promise((resolve) => {
-    const args = ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files];
+    const args = ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...more, ...files];
     const child = spawn(node(), args, { cwd: ROOT, env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {

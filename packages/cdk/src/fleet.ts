@@ -1,14 +1,16 @@
 import { Stack, Tags } from 'aws-cdk-lib';
 import type { AutoScalingGroup, IAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
 import type { Connections, IConnectable, ISecurityGroup, UserData } from 'aws-cdk-lib/aws-ec2';
-import { type IRole, ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type IRole, ManagedPolicy, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IStringParameter } from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { fleetBucket } from './bucket.ts';
+import type { Bundle } from './bundle.ts';
 import { checkCluster, clusterId } from './cluster.ts';
+import { Deployments, deploymentsOf } from './deployment.ts';
 import { type Instances, instancesOf, replaceCarefully, warnOf } from './existing.ts';
 import { explainWildcards } from './explained.ts';
 import { type GroupProps, newGroup } from './group.ts';
@@ -17,12 +19,15 @@ import { CLUSTER_TAG, discovery, installation, lifeCycle, storage, WILDCARDS } f
 import { openTo, openWithin } from './ports.ts';
 import { clusterSecret, readSecret, secretSetting } from './secret.ts';
 import { settingsFile } from './settings.ts';
-import type { Software } from './software.ts';
+import type { PlacedSoftware, Software } from './software.ts';
 import { bootCommands } from './user-data.ts';
 
-export interface QuorateFleetProps {
+/** A group that is there, or what a new one is made from. */
+type Given = IAutoScalingGroup | GroupProps;
+
+export interface QuorateFleetProps<G extends Given = Given> {
   /** a group that is there, or what a new one is made from */
-  readonly autoScalingGroup: IAutoScalingGroup | GroupProps;
+  readonly autoScalingGroup: G;
   /** the package that instances install */
   readonly software: Software;
   /** for arbiter and archive: one of the fleet's own unless given. It must be versioned; several fleets may share one. */
@@ -38,6 +43,8 @@ export interface QuorateFleetProps {
    * given.
    */
   readonly cluster?: string;
+  /** what is published by deploying; more can be published by `quorate` */
+  readonly bundles?: readonly Bundle[];
   /** `quorum`: a release is in the archive right after it was acknowledged; `archive`: before. `quorum` unless said. */
   readonly durability?: 'quorum' | 'archive';
   /** how many vote at most; what the cluster begins with, `quorate ensemble set` changes it later */
@@ -58,9 +65,9 @@ export interface QuorateFleetProps {
  *   software: Software.fromFile('quorate_0.1.0_arm64.deb'),
  * });
  */
-export class QuorateFleet extends Construct implements IConnectable {
+export class QuorateFleet<G extends Given = Given> extends Construct implements IConnectable {
   readonly cluster: string;
-  readonly autoScalingGroup: IAutoScalingGroup;
+  readonly autoScalingGroup: G extends IAutoScalingGroup ? G : AutoScalingGroup;
   readonly bucket: IBucket;
   readonly secret: ISecret | IStringParameter;
   /** all that an instance may do, attached to its role where that is known */
@@ -69,47 +76,31 @@ export class QuorateFleet extends Construct implements IConnectable {
   readonly bootCommands: readonly string[];
   readonly #instances: Instances;
 
-  constructor(scope: Construct, id: string, props: QuorateFleetProps) {
+  constructor(scope: Construct, id: string, props: QuorateFleetProps<G>) {
     super(scope, id);
     this.cluster = props.cluster === undefined ? clusterId(this) : checkCluster(props.cluster);
     this.bucket = props.bucket ?? fleetBucket(this, props.encryptionKey, props.accessLogs);
     this.secret = props.secret ?? clusterSecret(this, props.encryptionKey);
     const software = props.software.place(this);
-    const { region } = Stack.of(this);
-    const settings = settingsFile({
-      cluster: this.cluster,
-      region,
-      bucket: this.bucket.bucketName,
-      secret: secretSetting(this.secret),
-      durability: props.durability ?? 'quorum',
-      ...(props.voters ? { founding: { voters: props.voters } } : {}),
-    });
-    this.bootCommands = bootCommands({
-      region,
-      settings,
-      software: { ...software, bucket: software.bucket.bucketName },
-    });
-    const existing = isGroup(props.autoScalingGroup) ? props.autoScalingGroup : undefined;
-    const statements = [
+    this.bootCommands = this.#commands(props, software);
+    const given: Given = props.autoScalingGroup;
+    const deployments = new Deployments(this, 'Bundles', this.cluster, props.bundles ?? []);
+    this.permissions = this.#permit([
       ...storage(this.bucket, this.cluster),
       installation(software),
       ...readSecret(this.secret),
+      ...deployments.statements(),
       discovery(),
-      lifeCycle(this, existing ? { group: existing.autoScalingGroupName } : { cluster: this.cluster }),
-    ];
-    this.permissions = new ManagedPolicy(this, 'Permissions', {
-      description: 'What the instances of a Quorate fleet may do',
-      statements,
-    });
-    explainWildcards(this.permissions, statements, WILDCARDS);
-    this.autoScalingGroup = isGroup(props.autoScalingGroup)
-      ? props.autoScalingGroup
-      : this.#make(props.autoScalingGroup, props);
-    this.#instances = instancesOf(this.autoScalingGroup, props);
+      lifeCycle(this, isGroup(given) ? { group: given.autoScalingGroupName } : { cluster: this.cluster }),
+    ]);
+    deployments.announceAfter(this.permissions);
+    const group = isGroup(given) ? given : this.#make(given, props);
+    this.autoScalingGroup = group as typeof this.autoScalingGroup; // by what was given, as the type says
+    this.#instances = instancesOf(group, props);
     this.#instances.userData?.addCommands(...this.bootCommands);
     if (this.#instances.connections) openWithin(this);
-    Tags.of(this.autoScalingGroup).add(CLUSTER_TAG, this.cluster);
-    if (existing) this.#adopt(existing);
+    Tags.of(group).add(CLUSTER_TAG, this.cluster);
+    if (isGroup(given)) this.#adopt(given);
   }
 
   /** Of the instances. */
@@ -123,6 +114,27 @@ export class QuorateFleet extends Construct implements IConnectable {
   /** Lets publishers and readers outside the group reach the ensemble. They still need a certificate of the cluster. */
   allowPublishersFrom(others: IConnectable): void {
     openTo(this, others);
+  }
+
+  #commands(props: QuorateFleetProps, software: PlacedSoftware): string[] {
+    const { region } = Stack.of(this);
+    const settings = settingsFile({
+      cluster: this.cluster,
+      region,
+      bucket: this.bucket.bucketName,
+      secret: secretSetting(this.secret),
+      deployments: deploymentsOf(this.cluster),
+      durability: props.durability ?? 'quorum',
+      ...(props.voters ? { founding: { voters: props.voters } } : {}),
+    });
+    return bootCommands({ region, settings, software: { ...software, bucket: software.bucket.bucketName } });
+  }
+
+  #permit(statements: PolicyStatement[]): ManagedPolicy {
+    const description = 'What the instances of a Quorate fleet may do';
+    const permissions = new ManagedPolicy(this, 'Permissions', { description, statements });
+    explainWildcards(permissions, statements, WILDCARDS);
+    return permissions;
   }
 
   #make(group: GroupProps, { role, securityGroup, userData }: QuorateFleetProps): AutoScalingGroup {

@@ -1,3 +1,4 @@
+export { type Attributes, Bundle, type BundleProps, type Hook } from './bundle.ts';
 export { QuorateFleet, type QuorateFleetProps } from './fleet.ts';
 export type { GroupProps } from './group.ts';
 export { Software } from './software.ts';

@@ -7,7 +7,8 @@ export interface AgentSettings {
   readonly bucket: string;
   readonly secret: { readonly secretsManager: string } | { readonly ssm: string };
   readonly durability: 'quorum' | 'archive';
-  readonly bundles?: readonly string[];
+  /** where it is announced what a deployment publishes */
+  readonly deployments: string;
   /** what the cluster begins with; the agent's defaults where absent */
   readonly founding?: { readonly voters?: number; readonly members?: number };
 }
@@ -17,11 +18,10 @@ export const placeOf = (cluster: string, what: 'arbiter' | 'archive'): string =>
 
 /** The text of /etc/quorate/quorate.yaml; the same on every instance: what differs comes from the instance's metadata. */
 export function settingsFile(settings: AgentSettings): string {
-  const { cluster, region, bucket, secret, durability, bundles, founding } = settings;
+  const { cluster, region, bucket, secret, durability, deployments, founding } = settings;
   const place = (what: 'arbiter' | 'archive'): string => `s3://${bucket}/${placeOf(cluster, what)}?region=${region}`;
   const file = {
-    ...(bundles ? { bundles } : {}),
-    aws: {},
+    aws: { deployments },
     ensemble: {
       cluster,
       discovery: { autoScaling: {} },

@@ -35,10 +35,23 @@ export type DiscoverySettings =
   /** the instance's own group where no groups are named */
   | { readonly autoScaling: { readonly groups?: readonly string[] } };
 
+/** How this instance takes part in what its group does with it. */
+export interface LifeCycleSettings {
+  /** names of the group's hooks that this instance completes; others are left alone */
+  readonly launching: string;
+  readonly terminating: string;
+  /** what becomes of an instance whose first configuration cannot be applied */
+  readonly onFailure: 'wait' | 'abandon';
+  /** whom the group may not choose when it becomes smaller */
+  readonly protect: 'nobody' | 'voters';
+}
+
 /** This machine is an EC2 instance: who it is comes from its metadata where it is not said. */
 export interface AwsSettings {
   /** that of the instance where absent */
   readonly region?: string;
+  /** hooks and notices are followed; false: they are not */
+  readonly lifeCycle: LifeCycleSettings | false;
   /** what the instance metadata service says; undefined where instance, address and zone are said otherwise */
   readonly own?: InstanceFacts;
 }
@@ -131,6 +144,12 @@ const absolute = v.pipe(
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 /** The same for every machine, wherever its agent stands: so a folder by its whole path. */
 const archiveUrl = v.pipe(text, v.check(isArchiveUrl, 'a store such as s3://BUCKET/PREFIX or dir:/mnt/share/archive'));
+const LifeCycleSchema = v.strictObject({
+  launching: v.optional(text, 'quorate-launching'),
+  terminating: v.optional(text, 'quorate-terminating'),
+  onFailure: v.optional(v.picklist(['wait', 'abandon']), 'wait'),
+  protect: v.optional(v.picklist(['nobody', 'voters']), 'nobody'),
+});
 const FileSchema = v.strictObject({
   store: v.optional(text),
   root: v.optional(absolute),
@@ -146,7 +165,18 @@ const FileSchema = v.strictObject({
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
   clock: v.optional(v.strictObject({ warn: v.optional(v.pipe(v.number(), v.minValue(0)), CLOCK_WARN_SECONDS) })),
   hooks: v.optional(v.boolean()),
-  aws: v.nullish(v.strictObject({ region: v.optional(text) })),
+  aws: v.nullish(
+    v.strictObject({
+      region: v.optional(text),
+      lifeCycle: v.optional(
+        v.union(
+          [v.literal(false), LifeCycleSchema],
+          'false, or a mapping of launching, terminating, onFailure, protect',
+        ),
+        v.getDefaults(LifeCycleSchema) as LifeCycleSettings,
+      ),
+    }),
+  ),
   backup: v.optional(
     v.strictObject({
       to: absolute,
@@ -208,6 +238,7 @@ const FileSchema = v.strictObject({
     }),
   ),
 });
+const AWS_DEFAULTS = { lifeCycle: v.getDefaults(LifeCycleSchema) as LifeCycleSettings };
 type FileSettings = v.InferOutput<typeof FileSchema>;
 
 /**
@@ -223,7 +254,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     flags[name] || env[`QUORATE_${name.toUpperCase()}`] || (file?.[name] as string | undefined);
   const root = resolve(given('root') ?? '/');
   const state = resolve(given('state') ?? join(root, STATE_FOLDER));
-  const aws = file && 'aws' in file ? await awsSettings(file.aws ?? {}, state, given) : undefined;
+  const aws = file && 'aws' in file ? await awsSettings(file.aws ?? AWS_DEFAULTS, state, given) : undefined;
   const bundles = flags.bundles || env.QUORATE_BUNDLES || undefined;
   const address = given('address') ?? aws?.own?.address;
   const settings: Settings = {

@@ -125,6 +125,7 @@ export {
   type InstanceStatus,
   STATUS_FORMAT,
 } from './instance.ts';
+export { type LifeCycleHook, type LifeCyclePlan, type LifeCycleView, planLifeCycle } from './life-cycle.ts';
 export { checkLimits, LIMITS } from './limits.ts';
 export { checkLinks } from './links.ts';
 export {

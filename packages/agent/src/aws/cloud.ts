@@ -18,21 +18,39 @@ export interface GroupInstance {
   readonly lifeCycle: string;
 }
 
+export interface Belonging {
+  readonly group: string;
+  readonly lifeCycle: string;
+}
+
+/** A hook of a group, for one instance. */
+export interface HookCall extends Pick<Belonging, 'group'> {
+  readonly instance: string;
+  /** the hook's name */
+  readonly name: string;
+}
+
 /** AWS as seen from one region: what Quorate asks of Auto Scaling and EC2. Every method throws AwsRefusal, or the signal's reason. */
 export interface Cloud {
   readonly region: string;
-  /** The group that an instance belongs to, if any. */
-  groupOf(instance: string, signal?: AbortSignal): Promise<string | undefined>;
+  /** The group that an instance belongs to, if any, and how it stands there. */
+  belonging(instance: string, signal?: AbortSignal): Promise<Belonging | undefined>;
   /** Those of these groups that exist. */
   groups(names: readonly string[], signal?: AbortSignal): Promise<Group[]>;
   /** Those of these instances that EC2 knows. */
   instances(ids: readonly string[], signal?: AbortSignal): Promise<Ec2Instance[]>;
+  /** Tells a hook, or asks for more time. Repeatable. @returns false when that hook waits for nothing about this instance */
+  answer(hook: HookCall, act: 'heartbeat' | 'continue' | 'abandon', signal?: AbortSignal): Promise<boolean>;
+  /** Whether a group may choose this instance when it becomes smaller. */
+  protect(where: Pick<HookCall, 'group' | 'instance'>, on: boolean, signal?: AbortSignal): Promise<void>;
 }
 
 /** Whoever asks tries again by itself, with a pause that grows: once more at once is for a connection that was cut. */
 const ATTEMPTS = 2;
 const CONNECT_MS = 3000;
 const ANSWER_MS = 5000;
+/** Auto Scaling's words for a hook that waits for nothing. */
+const NOTHING_WAITS = /No active Lifecycle Action|Lifecycle ?Hook.*(not found|does not exist)|No Lifecycle Hook/i;
 /** Auto Scaling's bounds. */
 const GROUPS_PAGE = 100;
 const NAMES_MOST = 50;
@@ -46,12 +64,12 @@ export class AwsCloud implements Cloud {
     this.region = region;
   }
 
-  async groupOf(instance: string, signal?: AbortSignal): Promise<string | undefined> {
+  async belonging(instance: string, signal?: AbortSignal): Promise<Belonging | undefined> {
     const { DescribeAutoScalingInstancesCommand } = await import('@aws-sdk/client-auto-scaling');
     const about = new DescribeAutoScalingInstancesCommand({ InstanceIds: [instance] });
     return this.#ask('autoscaling:DescribeAutoScalingInstances', signal, async ({ scaling }, options) => {
       const { AutoScalingInstances: [found] = [] } = await scaling.send(about, options);
-      return found?.AutoScalingGroupName;
+      return found && { group: found.AutoScalingGroupName!, lifeCycle: found.LifecycleState! };
     });
   }
 
@@ -85,6 +103,44 @@ export class AwsCloud implements Cloud {
 
   instances(ids: readonly string[], signal?: AbortSignal): Promise<Ec2Instance[]> {
     return this.#ask('ec2:DescribeInstances', signal, ({ ec2 }) => ec2.instances(ids, signal));
+  }
+
+  async answer(
+    { group, instance, name }: HookCall,
+    act: 'heartbeat' | 'continue' | 'abandon',
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const { CompleteLifecycleActionCommand, RecordLifecycleActionHeartbeatCommand } = await import(
+      '@aws-sdk/client-auto-scaling'
+    );
+    const about = { AutoScalingGroupName: group, LifecycleHookName: name, InstanceId: instance };
+    const action = act === 'heartbeat' ? 'RecordLifecycleActionHeartbeat' : 'CompleteLifecycleAction';
+    return this.#ask(`autoscaling:${action}`, signal, async ({ scaling }, options) => {
+      try {
+        if (act === 'heartbeat') await scaling.send(new RecordLifecycleActionHeartbeatCommand(about), options);
+        else {
+          const LifecycleActionResult = act === 'continue' ? 'CONTINUE' : 'ABANDON';
+          await scaling.send(new CompleteLifecycleActionCommand({ ...about, LifecycleActionResult }), options);
+        }
+        return true;
+      } catch (error) {
+        // there is no such hook, or it is not this instance's turn yet, or not any more
+        if ((error as Error).name === 'ValidationError' && NOTHING_WAITS.test((error as Error).message)) return false;
+        throw error;
+      }
+    });
+  }
+
+  async protect(
+    { group, instance }: Pick<HookCall, 'group' | 'instance'>,
+    on: boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { SetInstanceProtectionCommand } = await import('@aws-sdk/client-auto-scaling');
+    const about = { AutoScalingGroupName: group, InstanceIds: [instance], ProtectedFromScaleIn: on };
+    await this.#ask('autoscaling:SetInstanceProtection', signal, async ({ scaling }, options) => {
+      await scaling.send(new SetInstanceProtectionCommand(about), options);
+    });
   }
 
   async #ask<T>(

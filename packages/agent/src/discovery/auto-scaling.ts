@@ -148,7 +148,7 @@ export class AutoScalingDiscovery implements Discovery, SharedSight {
   async #groupsNow(cloud: Cloud, signal: AbortSignal): Promise<Group[]> {
     const { groups: named } = this.#options;
     const own = this.#self;
-    if (!named && own) this.#ownGroup ??= await cloud.groupOf(own, signal);
+    if (!named && own) this.#ownGroup ??= (await cloud.belonging(own, signal))?.group;
     const names = named ?? (this.#ownGroup ? [this.#ownGroup] : []);
     if (names.length === 0)
       throw new Error(

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import { type OpenOptions, openStore, type Store } from '@quorate/store';
 import type { ArchiveState } from './archive/index.ts';
+import type { LifeCycle, OwnState } from './aws/life-cycle.ts';
 import type { BackupReport } from './backup-timer.ts';
 import { belong } from './belong.ts';
 import { BundleWorker } from './bundle-worker.ts';
@@ -12,6 +13,7 @@ import { AgentError } from './errors.ts';
 import { superviseDeclared } from './member-supervisor.ts';
 import { OwnClock } from './own-clock.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
+import { configurationOf, placeOf } from './own-state.ts';
 import type { BackupSettings, EnsembleSection, MemberSettings, Settings } from './settings.ts';
 import { describeInstance } from './status-file.ts';
 
@@ -53,6 +55,9 @@ export class Agent {
   #member: MemberReport | undefined;
   #backup: BackupReport | undefined;
   #archive: ArchiveState | undefined;
+  #lifeCycle: LifeCycle | undefined;
+  /** whether the store's bundles were listed once */
+  #listed = false;
   #self: ProcessIdentity | undefined;
   #telling: Promise<void> = Promise.resolve();
   #reporting: Promise<void> | undefined;
@@ -79,10 +84,10 @@ export class Agent {
     await using _lock = await this.#disk.lock();
     this.#self = await identify(process.pid);
     await this.#recover();
-    const own = this.#settings.aws?.own;
-    if (own) await (await import('./aws/facts.ts')).noteFacts(this.#settings.state, own);
     const connected = Promise.withResolvers<Store>();
     const tasks = [this.#measureClock(signal)];
+    this.#lifeCycle = await this.#openLifeCycle(signal);
+    if (this.#lifeCycle) tasks.push(this.#lifeCycle.run(signal));
     const { ensemble, member, backup } = this.#settings;
     if (ensemble) tasks.push(this.#belong({ ...this.#settings, ensemble }, connected, signal));
     else {
@@ -106,6 +111,34 @@ export class Agent {
       await this.#store?.close();
       for (const worker of this.#workers.values()) worker.close();
     }
+  }
+
+  /** On an EC2 instance: decided once before anything is joined or founded. */
+  async #openLifeCycle(signal: AbortSignal): Promise<LifeCycle | undefined> {
+    const { aws, state, instance } = this.#settings;
+    if (!aws) return undefined;
+    const { lifeCycleOf, noteFacts } = await import('./aws/index.ts'); // few machines have this setting
+    if (aws.own) await noteFacts(state, aws.own);
+    if (!aws.lifeCycle) return undefined;
+    const lifeCycle = lifeCycleOf(this.#settings, {
+      instance,
+      settings: aws.lifeCycle,
+      own: () => this.#ownState(),
+      changed: () => void this.#tell(),
+      log: this.#log,
+    });
+    await lifeCycle.decide(signal);
+    return lifeCycle;
+  }
+
+  async #ownState(): Promise<OwnState> {
+    const mode = this.#member?.mode;
+    return {
+      ...configurationOf(this.#listed, [...this.#workers.values()]),
+      place: this.#settings.ensemble ? await placeOf(this.#settings.state, this.#member) : 'none',
+      isVoter: mode === 'leader' || mode === 'follower',
+      store: this.#reachable ? this.#store : undefined,
+    };
   }
 
   /** What was applied last is in place before any network is asked (P5). */
@@ -175,6 +208,8 @@ export class Agent {
     const names = new Set(this.#workers.keys());
     try {
       for (const name of await store.bundles({ signal })) if (this.#wanted(name)) names.add(name);
+      for (const name of names) this.#worker(name);
+      this.#listed = true;
     } catch (error) {
       signal.throwIfAborted();
       this.#log(`warn  the bundles could not be listed: ${(error as Error).message}`);
@@ -232,6 +267,7 @@ export class Agent {
         trusted: trusted.resolve,
         report: (report) => this.#hearOfMember(report),
         archived: (state) => this.#hearOfArchive(state),
+        withdrawn: () => this.#lifeCycle?.isWithdrawn ?? false,
         log: this.#log,
       },
       signal,
@@ -314,12 +350,14 @@ export class Agent {
     try {
       const backup = this.#backup ? { backup: this.#backup } : {};
       const archive = this.#archive ? { archive: this.#archive } : {};
+      const lifeCycle = this.#lifeCycle ? { lifeCycle: this.#lifeCycle.report } : {};
       await this.#disk.tell({
         instance: this.#status,
         store,
         ...member,
         ...backup,
         ...archive,
+        ...lifeCycle,
         agent: this.#self!,
       });
     } catch (error) {

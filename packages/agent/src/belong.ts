@@ -31,12 +31,14 @@ export interface Belonging {
   readonly report: (report: MemberReport) => void;
   /** told of the archive while this machine leads */
   readonly archived?: (state: ArchiveState | undefined) => void;
+  /** whether this machine is to have no place in the ensemble now */
+  readonly withdrawn?: () => boolean;
   readonly log: (line: string) => void;
 }
 
 /** Part of an ensemble that nobody declares: what this machine runs is found out as it goes. Until the signal. */
 export async function belong(
-  { connected, trusted, report, archived, log, ...given }: Belonging,
+  { connected, trusted, report, archived, withdrawn, log, ...given }: Belonging,
   signal: AbortSignal,
 ): Promise<void> {
   const { address } = given.settings;
@@ -47,7 +49,10 @@ export async function belong(
   const { state, ensemble } = settings;
   const [arbiter, discovery] = [arbiterOf(ensemble, state), discoveryOf(settings)];
   const identity = await ownIdentity(state, ensemble.cluster);
-  const trust = await obtainTrust({ settings, identity, arbiter, discovery, log }, signal);
+  const trust = await obtainTrust(
+    { settings, identity, arbiter, discovery, mayFound: () => !withdrawn?.(), log },
+    signal,
+  );
   trusted();
   const lines = zooKeeperTls(trust, { address, client: ensemble.ports.client });
   const manager = new EnsembleManager({
@@ -60,6 +65,7 @@ export async function belong(
     lines,
     report,
     archived,
+    withdrawn,
     log,
   });
   const granter = granterOf(settings, trust, log);

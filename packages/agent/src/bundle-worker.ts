@@ -32,6 +32,7 @@ export class BundleWorker {
   readonly #place: () => PlacedBundle;
   #bundle: PlacedBundle | undefined;
   #recovered = false;
+  #looked = false;
   #status: BundleStatus = { applied: 0, digest: '', target: 0, state: 'applying' };
 
   constructor(name: string, place: () => PlacedBundle) {
@@ -41,6 +42,11 @@ export class BundleWorker {
 
   get status(): BundleStatus {
     return this.#status;
+  }
+
+  /** Whether the store was asked once, whatever came of it. */
+  get hasLooked(): boolean {
+    return this.#looked;
   }
 
   /** Puts what was applied last in place again, from this disk alone. */
@@ -56,6 +62,7 @@ export class BundleWorker {
   async converge(store: Store, signal: AbortSignal): Promise<BundleStatus> {
     try {
       const latest = await store.latest(this.name, { signal });
+      this.#looked = true;
       if (latest) await this.#apply(store, latest.release, signal);
       else this.#stay(await this.#opened());
     } catch (error) {

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
 import type { ArchiveState } from './archive/index.ts';
+import type { LifeCycleReport } from './aws/life-cycle.ts';
 import type { BackupReport } from './backup-timer.ts';
 import type { MemberState } from './ensemble/judge.ts';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
@@ -16,6 +17,8 @@ export interface LocalStatus {
   readonly store: { readonly url: string; readonly reachable: boolean; readonly detail?: string };
   readonly member?: { readonly state: MemberState; readonly detail?: string };
   readonly backup?: BackupReport;
+  /** what its auto-scaling group does with it */
+  readonly lifeCycle?: LifeCycleReport;
   /** on the machine that leads its ensemble */
   readonly archive?: ArchiveState;
   /** the agent that wrote this */

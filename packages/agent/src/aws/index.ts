@@ -1,4 +1,13 @@
+import type { Settings } from '../settings.ts';
+import { InstanceMetadata } from './imds.ts';
+import { LifeCycle, type LifeCycleOptions } from './life-cycle.ts';
+import { cloudOf } from './region.ts';
+
 export { AwsCloud, type Cloud, type Group } from './cloud.ts';
 export type { Ec2Instance } from './ec2.ts';
-export { isInstanceId } from './facts.ts';
-export { regionOf } from './region.ts';
+export { isInstanceId, noteFacts } from './facts.ts';
+export { cloudOf } from './region.ts';
+
+export function lifeCycleOf(settings: Settings, options: Omit<LifeCycleOptions, 'metadata' | 'cloud'>): LifeCycle {
+  return new LifeCycle({ ...options, metadata: new InstanceMetadata(), cloud: () => cloudOf(settings) });
+}

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LifeCycleHook, type LifeCyclePlan, type LifeCycleView, planLifeCycle } from '@quorate/model';
-import type { Ensemble } from '@quorate/store';
+import type { Store } from '@quorate/store';
+import { archiveState } from '../archive/index.ts';
 import type { LifeCycleSettings } from '../settings.ts';
 import type { Belonging, Cloud } from './cloud.ts';
 import type { InstanceMetadata } from './imds.ts';
@@ -24,8 +25,8 @@ export interface OwnState {
   readonly failure?: string;
   readonly place: LifeCycleView['place'];
   readonly isVoter: boolean;
-  readonly archived: boolean | undefined;
-  readonly ensemble: Ensemble | undefined;
+  /** as soon as it has been reached once */
+  readonly store: Store | undefined;
 }
 
 export interface LifeCycleOptions {
@@ -93,20 +94,24 @@ export class LifeCycle {
     this.#endingSince = ending ? (this.#endingSince ?? now) : undefined;
     this.#failedSince = own.configuration === 'failed' ? (this.#failedSince ?? now) : undefined;
     const leaves = own.place === 'member' && (ending || this.#target?.startsWith('Warmed:'));
-    const others = leaves ? await othersIn(own.ensemble, this.#options.instance, signal) : 0;
+    const others = leaves ? await othersIn(own.store, this.#options.instance, signal) : 0;
+    const pending = (['launching', 'terminating'] as const).filter((hook) => !this.#done.has(this.#key(hook)));
+    const isLaunching = !ending && this.#target !== undefined && pending.includes('launching');
+    const archive = isLaunching || (leaves && others === 0) ? await archiveOf(own.store, signal) : undefined;
     const seconds = (since: number | undefined): number => (since === undefined ? 0 : (now - since) / 1000);
     this.#plan = planLifeCycle({
       target: this.#target,
       interrupted: this.#interrupted,
-      pending: (['launching', 'terminating'] as const).filter((hook) => !this.#done.has(this.#key(hook))),
-      configuration: own.configuration,
+      pending,
+      // what only the archive has comes first
+      configuration: archive === 'closed' ? 'unknown' : own.configuration,
       ...(own.failure ? { failure: own.failure } : {}),
       failedFor: seconds(this.#failedSince),
       onFailure: this.#options.settings.onFailure,
       place: own.place,
       others,
       isWanted: leaves && others === 0 ? await this.#isWanted(signal) : true,
-      archived: own.archived,
+      archived: archive === undefined ? undefined : archive === 'level',
       endingFor: seconds(this.#endingSince),
     });
     this.#say();
@@ -244,11 +249,8 @@ const COMING: Readonly<Record<LifeCycleHook, RegExp>> = {
 };
 
 /** Other machines that are there and stay; undefined while the ensemble does not answer. */
-async function othersIn(
-  ensemble: Ensemble | undefined,
-  instance: string,
-  signal: AbortSignal,
-): Promise<number | undefined> {
+async function othersIn(store: Store | undefined, instance: string, signal: AbortSignal): Promise<number | undefined> {
+  const ensemble = store?.ensemble;
   if (!ensemble) return undefined;
   try {
     const options = { signal: within(signal, ASK_MS) };
@@ -257,6 +259,23 @@ async function othersIn(
   } catch {
     signal.throwIfAborted();
     return undefined; // no majority, no way, or no time
+  }
+}
+
+/** `level`: it has all that was published. `closed`: it was not read yet after a founding. Undefined where there is none. */
+async function archiveOf(
+  store: Store | undefined,
+  signal: AbortSignal,
+): Promise<'level' | 'behind' | 'closed' | undefined> {
+  if (!store?.ensemble) return undefined;
+  try {
+    const state = await archiveState(store, { signal: within(signal, ASK_MS) });
+    if (!state) return undefined;
+    if (!state.open) return 'closed';
+    return state.behind === 0 ? 'level' : 'behind';
+  } catch {
+    signal.throwIfAborted();
+    return 'behind'; // it cannot be told: nothing is taken for archived that may not be
   }
 }
 

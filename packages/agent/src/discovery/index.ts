@@ -1,4 +1,4 @@
-import { AwsCloud, regionOf } from '../aws/index.ts';
+import { cloudOf } from '../aws/index.ts';
 import { AgentError } from '../errors.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import { AddressDiscovery } from './addresses.ts';
@@ -30,14 +30,5 @@ export function discoveryOf(settings: Pick<Settings, 'ensemble' | 'aws' | 'insta
     known = new AutoScalingDiscovery({ groups, own: instance, cloud: () => cloudOf(settings) });
     scaling.set(ensemble, known);
   }
-  return known;
-}
-
-const clouds = new Map<string, AwsCloud>();
-
-async function cloudOf(settings: Pick<Settings, 'aws'>): Promise<AwsCloud> {
-  const region = await regionOf(settings);
-  const known = clouds.get(region) ?? new AwsCloud(region);
-  clouds.set(region, known);
   return known;
 }

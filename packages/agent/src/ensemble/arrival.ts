@@ -25,6 +25,8 @@ export interface Arrival {
   readonly identity: MemberIdentity;
   readonly arbiter: Arbiter;
   readonly discovery: Discovery;
+  /** whether it may be the first of its cluster now */
+  readonly mayFound?: () => boolean;
   readonly log: (line: string) => void;
 }
 
@@ -59,7 +61,7 @@ async function attempt(
   const { cluster, incarnation } = identity;
   const own: PeerAnswer = { format: 1, instance, address, cluster, generation: 0, incarnation };
   const { step, ruling, troubles } = await lookAtFounding(
-    { ...arrival, trust: undefined, mayFound: true },
+    { ...arrival, trust: undefined, mayFound: arrival.mayFound?.() ?? true },
     own,
     { session: false },
     signal,

@@ -43,6 +43,8 @@ export interface ManagerOptions {
   readonly report: (report: MemberReport) => void;
   /** told of the archive while this machine leads */
   readonly archived?: (state: ArchiveState | undefined) => void;
+  /** whether this machine is to have no place in the ensemble now; asked at each look */
+  readonly withdrawn?: (() => boolean) | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -78,6 +80,8 @@ export class EnsembleManager {
   #isFounded = false;
   /** whether this machine was to leave, at the last look */
   #leaving = false;
+  /** whether it was asked by this machine's own life, not by somebody, that it leaves */
+  #withdrew = false;
   /** whether nothing is to be done here before something changes */
   #rests = false;
 
@@ -162,8 +166,12 @@ export class EnsembleManager {
 
   /** The operator's word lies on this machine's disk: that is looked at all the time. */
   async #isOrdered(): Promise<boolean> {
-    const leaving = await orders.leaving(this.#options.settings.state);
+    const leaving = await this.#isToLeave();
     return leaving !== this.#leaving || (leaving && this.#shown !== '');
+  }
+
+  async #isToLeave(): Promise<boolean> {
+    return this.#options.withdrawn?.() || (await orders.leaving(this.#options.settings.state));
   }
 
   async #look(signal: AbortSignal): Promise<void> {
@@ -179,9 +187,12 @@ export class EnsembleManager {
     const { settings } = this.#options;
     await noteServers(settings.state, heard.configuration);
     await this.#learn(heard.ensemble);
-    const leaving = await orders.leaving(settings.state);
+    const leaving = await this.#isToLeave();
     this.#leaving = leaving;
-    if (heard.leaving.has(settings.instance) && !leaving) await orders.leave(settings.state);
+    const isAsked = heard.leaving.has(settings.instance);
+    if (isAsked && !leaving && !this.#withdrew) await orders.leave(settings.state);
+    if (!isAsked) this.#withdrew = false;
+    this.#withdrew ||= this.#options.withdrawn?.() ?? false;
     await this.#carryOut(heard, leaving);
   }
 

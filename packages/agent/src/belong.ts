@@ -47,7 +47,10 @@ export async function belong(
   checkName(given.settings);
   const settings = { ...given.settings, address };
   const { state, ensemble } = settings;
-  const [arbiter, discovery] = [arbiterOf(ensemble, state), discoveryOf(settings)];
+  const [arbiter, discovery] = [
+    arbiterOf(ensemble, state, (line) => log(`warn  the arbiter: ${line}`)),
+    discoveryOf(settings),
+  ];
   const identity = await ownIdentity(state, ensemble.cluster);
   const trust = await obtainTrust(
     { settings, identity, arbiter, discovery, mayFound: () => !withdrawn?.(), log },

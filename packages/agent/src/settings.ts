@@ -10,6 +10,7 @@ import {
   describeFaults,
   type MemberPorts,
 } from '@quorate/model';
+import { bucketPlace } from '@quorate/store';
 import * as v from 'valibot';
 import type { InstanceFacts } from './aws/facts.ts';
 import { AgentError } from './errors.ts';
@@ -46,6 +47,9 @@ export interface LifeCycleSettings {
   readonly protect: 'nobody' | 'voters';
 }
 
+/** Where the arbiter's record is: in a folder on a share, or below a prefix of an S3 bucket. */
+export type ArbiterSettings = { readonly file: string } | { readonly s3: string };
+
 /** This machine is an EC2 instance: who it is comes from its metadata where it is not said. */
 export interface AwsSettings {
   /** that of the instance where absent */
@@ -62,7 +66,7 @@ export interface EnsembleSection {
   readonly cluster: string;
   readonly discovery: DiscoverySettings;
   /** who settles which machine may found; the operator's word where absent */
-  readonly arbiter?: { readonly file: string };
+  readonly arbiter?: ArbiterSettings;
   /** what the cluster begins with, where it is founded by this machine; from then on it stands in the ensemble */
   readonly founding: ClusterSettings;
   /** file with the cluster's secret, where machines join by it */
@@ -141,6 +145,17 @@ const absolute = v.pipe(
   v.string(),
   v.check((path) => path.startsWith('/'), 'an absolute path'),
 );
+const bucketUrl = v.pipe(
+  v.string(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    try {
+      bucketPlace(dataset.value);
+    } catch (error) {
+      addIssue({ message: (error as Error).message });
+    }
+  }),
+);
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 /** The same for every machine, wherever its agent stands: so a folder by its whole path. */
 const archiveUrl = v.pipe(text, v.check(isArchiveUrl, 'a store such as s3://BUCKET/PREFIX or dir:/mnt/share/archive'));
@@ -204,7 +219,12 @@ const FileSchema = v.strictObject({
         ],
         'one of `addresses: [10.0.0.1, …]`, `dns: NAME`, `file: PATH` and `autoScaling: {groups: [NAME, …]}`',
       ),
-      arbiter: v.optional(v.strictObject({ file: absolute })),
+      arbiter: v.optional(
+        v.union(
+          [v.strictObject({ file: absolute }), v.strictObject({ s3: bucketUrl })],
+          'one of `file: PATH` and `s3: s3://BUCKET/PREFIX?region=…`',
+        ),
+      ),
       founding: v.optional(
         v.strictObject({
           voters: v.optional(v.picklist([1, 3, 5, 7], '1, 3, 5 or 7'), DEFAULT_CLUSTER.voters as 5),

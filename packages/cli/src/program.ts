@@ -135,7 +135,10 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--voters <count>', 'the most machines that vote: 1, 3, 5 or 7; 5 unless said')
     .option('--dead-after <seconds>', 'of silence until a machine counts as dead; 300 unless said')
     .option('--discovery <how>', 'dns:NAME or file:PATH; by their addresses unless said')
-    .option('--arbiter <folder>', 'on a share: settles who founds again when the majority is lost; you do unless said')
+    .option(
+      '--arbiter <place>',
+      'folder on a share, or s3://BUCKET/PREFIX: settles who founds again when the majority is lost; you do unless said',
+    )
     .option('--archive <store>', 'gets every release: s3://BUCKET/PREFIX or dir:/mnt/share/archive')
     .option('--durability <when>', 'a publish is acknowledged: quorum, or archive: not before the archive has it')
     .option('--token-uses <count>', 'how many machines may join with the token')
@@ -152,7 +155,7 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--secret <file>', "the cluster's secret instead of a token")
     .option('--at <addresses>', 'machines of the cluster, for --secret; HOST or HOST:PORT, with commas between')
     .option('--discovery <how>', 'dns:NAME or file:PATH, as on the other machines; by their addresses unless said')
-    .option('--arbiter <folder>', 'on a share, as on the other machines')
+    .option('--arbiter <place>', 'folder on a share or s3://BUCKET/PREFIX, as on the other machines')
     .option('--archive <store>', 'as on the other machines')
     .option('--durability <when>', 'as on the other machines')
     .action((token: string | undefined, _, command: Command) =>

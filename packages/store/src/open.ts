@@ -14,11 +14,14 @@ export interface OpenOptions {
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   /** `user:password` for ensembles that ask for digest authentication; nodes are then made for this user alone */
   readonly auth?: string;
-  /** ms between looks at a folder that gives no events */
+  /** ms between looks at a store that gives no events: a second for a folder, 30 for S3 unless said */
   readonly pollMs?: number;
+  /** told what somebody should know of that is no error: a clock that S3 refused */
+  readonly tell?: (line: string) => void;
 }
 
-const EXAMPLES = 'dir:/mnt/shared/quorate, zk://10.0.0.1:2181,10.0.0.2:2181/quorate or zk+tls://10.0.0.1:2281/quorate';
+const EXAMPLES =
+  'dir:/mnt/shared/quorate, zk://10.0.0.1:2181,10.0.0.2:2181/quorate, zk+tls://10.0.0.1:2281/quorate or s3://my-bucket/quorate?region=eu-central-1';
 
 /**
  * The store that a URL names. An adapter's code is loaded only when it is asked for.
@@ -38,8 +41,11 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
       const { openZooKeeperStore } = await import('./zookeeper/open.ts');
       return openZooKeeperStore(url, options);
     }
-    case 's3':
-      throw new StoreError('BAD_URL', `the store ${url}: stores on S3 come with a later version; use ${EXAMPLES}`);
+    case 's3': {
+      const [{ S3Store }, { bucketPlace }] = await Promise.all([import('./s3/store.ts'), import('./s3/place.ts')]);
+      const { signal, pollMs, tell } = options;
+      return S3Store.open(bucketPlace(url), { signal, pollMs, ...(tell ? { tell } : {}) });
+    }
     default:
       throw new StoreError('BAD_URL', `${JSON.stringify(url)} is no store: write ${EXAMPLES}`);
   }

@@ -21,7 +21,7 @@ test('a store of a newer Quorate is refused, never guessed at', async () => {
 });
 
 test('a URL that names no store says what one looks like', async () => {
-  for (const url of ['', 'web', 'dir:', 'zk:', 'zk://', 'http://x', 's3://bucket'])
+  for (const url of ['', 'web', 'dir:', 'zk:', 'zk://', 'http://x', 's3://', 's3://B', 's3://bucket?zone=x'])
     await assert.rejects(openStore(url), { code: 'BAD_URL' });
 });
 

@@ -1,9 +1,9 @@
 import { FOUNDING_FORMAT } from '@quorate/model';
-import { FolderArbiter } from '../../src/index.ts';
+import { BucketArbiter, FolderArbiter } from '../../src/index.ts';
 
 // One process of many: adds its own mark to the record until it has done so `times`, each by a compare-and-set.
-const [folder, name, times] = process.argv.slice(2);
-const arbiter = new FolderArbiter(folder!);
+const [place, name, times] = process.argv.slice(2);
+const arbiter = place!.startsWith('s3:') ? new BucketArbiter(place!) : new FolderArbiter(place!);
 for (let done = 0; done < Number(times); ) {
   const { record, version } = await arbiter.read();
   const next = {

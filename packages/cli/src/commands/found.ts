@@ -14,6 +14,7 @@ import {
   withPort,
 } from '@quorate/agent';
 import { type ArchiveSettings, DEFAULT_PORTS, FOUNDING_FORMAT } from '@quorate/model';
+import { bucketPlace } from '@quorate/store';
 import { type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { SettingsFile, said } from '../settings-file.ts';
@@ -21,7 +22,7 @@ import { SettingsFile, said } from '../settings-file.ts';
 export interface WaysFlags {
   /** `dns:NAME` or `file:PATH` */
   readonly discovery?: string;
-  /** folder on a share */
+  /** folder on a share, or `s3://BUCKET/PREFIX` */
   readonly arbiter?: string;
   /** a store's URL */
   readonly archive?: string;
@@ -85,7 +86,8 @@ export async function foundCluster(flags: FoundingFlags & GlobalFlags, env: Node
 
 /** How the others are found, by their addresses unless something else knows them, and who settles who founds. */
 export function waysOf({ discovery, arbiter }: WaysFlags, addresses: readonly string[]): object {
-  const settled = arbiter ? { arbiter: { file: resolve(arbiter) } } : {};
+  const isBucket = arbiter?.startsWith('s3://');
+  const settled = arbiter ? { arbiter: isBucket ? { s3: bucketPlace(arbiter).url } : { file: resolve(arbiter) } } : {};
   return { discovery: discovery === undefined ? { addresses } : otherDiscovery(discovery), ...settled };
 }
 

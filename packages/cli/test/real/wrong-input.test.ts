@@ -193,7 +193,7 @@ describe('wrong input', () => {
       ['dir:', /names no folder/],
       ['zk://', /names no servers/],
       ['zk://127.0.0.1:99999/q', /port is not between 1 and 65535/],
-      ['s3://bucket', /come with a later version/],
+      ['s3://b', /is no name of a bucket/],
       ['dir:folder/nginx.conf', /is a file/],
     ] as const) {
       const result = await store(url);

@@ -1,9 +1,7 @@
 import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
+import { changesByLooking, type Seen } from '../looking.ts';
 import type { StoreChange } from '../store.ts';
-
-/** What is looked at: the newest head number of each bundle. */
-export type Seen = ReadonlyMap<string, number>;
 
 export interface ChangeSource {
   readonly folder: string;
@@ -20,31 +18,13 @@ export async function* directoryChanges(
   signal: AbortSignal,
 ): AsyncGenerator<StoreChange> {
   using bell = new Bell(source.folder, signal);
-  let seen: Seen | undefined;
-  let failing = false;
-  while (!signal.aborted) {
-    let now: Seen;
-    try {
-      now = await source.look();
-    } catch (error) {
-      if (!failing) yield { kind: 'unreachable', error: error as Error };
-      failing = true;
-      await bell.rings(pollMs);
-      continue;
-    }
-    bell.watch(now.keys());
-    if (failing || seen === undefined) yield { kind: 'reachable' };
-    else yield* differences(seen, now);
-    failing = false;
-    seen = now;
-    await bell.rings(pollMs * (0.75 + Math.random() / 2));
-  }
-}
-
-function* differences(before: Seen, now: Seen): Generator<StoreChange> {
-  for (const [bundle, version] of now)
-    if (before.get(bundle) !== version) yield before.has(bundle) ? { kind: 'head', bundle } : { kind: 'bundles' };
-  for (const bundle of before.keys()) if (!now.has(bundle)) yield { kind: 'bundles' };
+  const look = async (): Promise<Seen> => {
+    const seen = await source.look();
+    bell.watch(seen.keys());
+    return seen;
+  };
+  const rest = (seen: Seen | undefined): Promise<void> => bell.rings(pollMs * (seen ? 0.75 + Math.random() / 2 : 1));
+  yield* changesByLooking({ look, rest }, signal);
 }
 
 /** Rings when the kernel reports a change below the watched folders; one owner of all its watches. */

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import test, { after, before } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { S3Place } from '../../../store/test/s3/place.ts';
+import { S3Server, reasonToSkip as skip } from '../../../store/test/s3/server.ts';
+import { BucketArbiter } from '../../src/index.ts';
+import { type ArbiterPlace, arbiterConformance } from './conformance.ts';
+
+const CLAIMANT = fileURLToPath(new URL('claimant.ts', import.meta.url));
+
+let server: S3Server;
+before(async () => {
+  if (!skip) server = await S3Server.start();
+});
+after(() => server?.[Symbol.asyncDispose]());
+
+async function make(): Promise<ArbiterPlace> {
+  const place = await S3Place.make(server);
+  return {
+    open: () => new BucketArbiter(place.url),
+    rewrite: async (bytes) => void (await place.objects.put('founding', Buffer.from(bytes))),
+    cutOff: () => place.cutOff(),
+    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+  };
+}
+
+arbiterConformance('an arbiter in a bucket', make, skip);
+
+test('of four processes that claim again and again no claim is lost and none is doubled', { skip }, async () => {
+  await using place = await S3Place.make(server);
+  const [processes, times] = [4, 8];
+  const children = Array.from({ length: processes }, (_, at) =>
+    spawn(process.execPath, [CLAIMANT, place.url, `p${at}`, String(times)], { stdio: ['ignore', 'ignore', 'inherit'] }),
+  );
+  const codes = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0] as number));
+  assert.deepEqual(codes, Array(processes).fill(0));
+  const { record } = await new BucketArbiter(place.url).read();
+  assert.equal(record?.revision, processes * times);
+  assert.equal(Object.keys(record.members).length, processes * times, 'each mark is there');
+});

@@ -1,0 +1,6 @@
+export {
+  ConditionalObjects,
+  type ListedObject,
+  type ObjectsOptions,
+  type StoredObject,
+} from './objects.ts';

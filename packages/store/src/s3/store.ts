@@ -1,0 +1,182 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type BlobRef, checkBundleName, type InstanceStatus, type Release } from '@quorate/model';
+import { changesByLooking, type Seen } from '../looking.ts';
+import type {
+  Backfill,
+  CallOptions,
+  Capabilities,
+  Collected,
+  Latest,
+  Publication,
+  Retention,
+  Store,
+  StoreChange,
+  UploadProgress,
+} from '../store.ts';
+import { backfill } from './backfill.ts';
+import { Blobs } from './blobs.ts';
+import { collect } from './collect.ts';
+import { inLanes } from './lanes.ts';
+import { Line, latestOf, numbersOf, type Step } from './lines.ts';
+import { ConditionalObjects, type ObjectsOptions } from './objects.ts';
+import type { BucketPlace } from './place.ts';
+import { Publisher } from './publisher.ts';
+import { Registry } from './registry.ts';
+import { Root } from './root.ts';
+import { Statuses } from './statuses.ts';
+
+/** ms between two looks of a watcher, ± a quarter so that a fleet spreads out: one cheap request for each bundle. */
+const POLL_MS = 30_000;
+/** Looks between two at the list of bundles: new ones are rare. */
+const LOOKS_PER_LIST = 10;
+
+export interface S3Options extends ObjectsOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly pollMs?: number | undefined;
+  /** ms by the service's clock that content stays aside before a collection deletes it; an hour unless said */
+  readonly asideMs?: number;
+}
+
+/** A store below a prefix of an S3 bucket. */
+export class S3Store implements Store {
+  readonly capabilities: Capabilities = { events: false, sessions: false };
+  readonly url: string;
+  readonly #objects: ConditionalObjects;
+  readonly #root: Root;
+  readonly #registry: Registry;
+  readonly #blobs: Blobs;
+  readonly #statuses: Statuses;
+  readonly #pollMs: number;
+  readonly #steps = new Map<string, Step>();
+  /** bundles that have a release: they keep one */
+  readonly #committed = new Set<string>();
+  readonly #closed = new AbortController();
+
+  /** @throws StoreError BAD_URL, NOT_ALLOWED, UNREACHABLE …: what is wrong is told at once */
+  static async open(place: BucketPlace, { signal, ...options }: S3Options = {}): Promise<S3Store> {
+    const store = new S3Store(place, options);
+    try {
+      await store.#root.checkFormat(signal ? { signal } : {});
+      return store;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  private constructor(place: BucketPlace, options: S3Options) {
+    this.url = place.url;
+    this.#objects = new ConditionalObjects(place, options);
+    this.#root = new Root(this.#objects);
+    this.#registry = new Registry(this.#objects);
+    this.#blobs = new Blobs(this.#objects, options.asideMs);
+    this.#statuses = new Statuses(this.#objects);
+    this.#pollMs = place.pollMs ?? options.pollMs ?? POLL_MS;
+  }
+
+  async bundles(options: CallOptions = {}): Promise<string[]> {
+    return this.#call(options, async () => {
+      const names = await this.#registry.names(options);
+      const tags = await inLanes(names, async (name) => this.#committed.has(name) || this.#line(name).tag(options));
+      const found = names.filter((_, at) => tags[at]);
+      for (const name of found) this.#committed.add(name);
+      return found;
+    });
+  }
+
+  async latest(bundle: string, options: CallOptions = {}): Promise<Latest | undefined> {
+    return this.#call(options, async () => latestOf(await this.#line(bundle).current(options)));
+  }
+
+  async release(bundle: string, number: number, options: CallOptions = {}): Promise<Release | undefined> {
+    return this.#call(options, () => this.#line(bundle).release(number, options));
+  }
+
+  async releases(bundle: string, options: CallOptions = {}): Promise<number[]> {
+    return this.#call(options, async () => numbersOf(await this.#line(bundle).current(options)));
+  }
+
+  async blob(ref: BlobRef, options: CallOptions = {}): Promise<Buffer> {
+    return this.#call(options, () => this.#blobs.read(ref, options));
+  }
+
+  async publish(publication: Publication, options: CallOptions & { progress?: UploadProgress } = {}): Promise<Latest> {
+    return this.#call(options, async () => {
+      await this.#root.prepare(options);
+      const line = this.#line(publication.release.bundle);
+      if (!publication.expected) {
+        await this.#registry.add(line.bundle, options);
+        await line.begin();
+      }
+      return new Publisher(line, this.#blobs, publication).publish(options);
+    });
+  }
+
+  async backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {
+    return this.#call(options, async () => {
+      await this.#root.prepare(options);
+      await backfill(this.#line(what.bundle), this.#blobs, what, options);
+    });
+  }
+
+  async *changes({ signal }: CallOptions = {}): AsyncGenerator<StoreChange> {
+    const ends = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
+    let names: readonly string[] = [];
+    let looks = 0;
+    const look = async (): Promise<Seen> => {
+      const options = { signal: ends };
+      await this.#root.checkFormat(options);
+      if (looks++ % LOOKS_PER_LIST === 0) names = await this.#registry.names(options);
+      const tags = await inLanes(names, (name) => this.#line(name).tag(options));
+      return new Map(names.map((name, at) => [name, tags[at]] as const).filter(([, tag]) => tag !== undefined));
+    };
+    const rest = async (seen: Seen | undefined): Promise<void> => {
+      if (!seen) looks = 0;
+      await delay(this.#pollMs * (0.75 + Math.random() / 2), undefined, { signal: ends }).catch(() => undefined); // the signal ends it
+    };
+    yield* changesByLooking({ look, rest }, ends);
+  }
+
+  async report(status: InstanceStatus, options: CallOptions = {}): Promise<undefined> {
+    return this.#call(options, async () => {
+      await this.#statuses.show(status, options);
+      return undefined;
+    });
+  }
+
+  async instances(options: CallOptions = {}): Promise<InstanceStatus[]> {
+    return this.#call(options, () => this.#statuses.all(options));
+  }
+
+  async forget(instance: string, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, () => this.#statuses.forget(instance, options));
+  }
+
+  async collect(retention: Retention, options: CallOptions = {}): Promise<Collected> {
+    return this.#call(options, async () => {
+      await this.#root.prepare(options);
+      const lines = async (): Promise<Line[]> => (await this.#registry.names(options)).map((name) => this.#line(name));
+      return collect(this, this.#blobs, lines, retention);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#objects.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #line(bundle: string): Line {
+    checkBundleName(bundle);
+    return new Line(this.#objects, bundle, this.#steps);
+  }
+
+  async #call<T>({ signal }: CallOptions, work: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    await this.#root.checkFormat(signal ? { signal } : {});
+    return work();
+  }
+}

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeFounding, type FoundingRecord } from '@quorate/model';
+import type { ArchiveState } from '@quorate/agent';
+import { type ArchiveSettings, decodeFounding, type FoundingRecord } from '@quorate/model';
 import { Fleet, type Instance, quorate, SHARE, startAgent, until } from '../src/index.ts';
 
 const SECRET = 'dGhpcyBpcyBub3QgcmFuZG9tLCBidXQgbG9uZyBlbm91Z2g=';
@@ -15,8 +16,15 @@ interface MemberLine {
 
 export interface EnsembleStatus {
   readonly generation?: number;
+  readonly plan?: { readonly controller: string };
+  readonly archive?: ArchiveState;
   readonly reachable: boolean;
   readonly members: readonly MemberLine[];
+}
+
+export interface FoundersOptions {
+  /** every release goes to `archiveFolder` too */
+  readonly durability?: ArchiveSettings['durability'];
 }
 
 /** Machines of one image: each has the cluster's secret, a folder that all share as the arbiter, and a file that says which machines there are. */
@@ -24,14 +32,16 @@ export class Founders implements AsyncDisposable {
   readonly fleet: Fleet;
   /** gone for good, and the discovery says so */
   readonly terminated = new Set<Instance>();
+  readonly #options: FoundersOptions;
   #rounds = 0;
 
-  private constructor(fleet: Fleet) {
+  private constructor(fleet: Fleet, options: FoundersOptions) {
     this.fleet = fleet;
+    this.#options = options;
   }
 
-  static async create(count: number): Promise<Founders> {
-    return new Founders(await Fleet.create({ instances: count, zones: ['a', 'b', 'c'] }));
+  static async create(count: number, options: FoundersOptions = {}): Promise<Founders> {
+    return new Founders(await Fleet.create({ instances: count, zones: ['a', 'b', 'c'] }), options);
   }
 
   get living(): Instance[] {
@@ -43,15 +53,34 @@ export class Founders implements AsyncDisposable {
     this.#rounds++;
     this.terminated.clear();
     await mkdir(this.#arbiter, { recursive: true });
+    if (this.#options.durability) await mkdir(this.archiveFolder);
     await this.tellDiscovery();
     for (const instance of this.fleet.instances) {
       await instance.kill();
       await this.wipe(instance);
       await instance.start();
-      await instance.write('/etc/quorate/secret', SECRET);
-      await instance.run(['chmod', '600', '/etc/quorate/secret']);
-      await instance.write('/etc/quorate/quorate.yaml', this.#settings(instance));
+      await this.#boot(instance);
     }
+  }
+
+  async #boot(instance: Instance): Promise<void> {
+    await instance.write('/etc/quorate/secret', SECRET);
+    await instance.run(['chmod', '600', '/etc/quorate/secret']);
+    await instance.write('/etc/quorate/quorate.yaml', this.#settings(instance));
+  }
+
+  /** A new machine of the same image. */
+  async launch(): Promise<Instance> {
+    const instance = await this.fleet.add();
+    await this.#boot(instance);
+    await this.tellDiscovery();
+    startAgent(instance);
+    return instance;
+  }
+
+  /** Where the archive is, on the host. */
+  get archiveFolder(): string {
+    return join(this.fleet.share, `archive-${this.#rounds}`);
   }
 
   /** Its state goes, as with a new disk. */
@@ -147,6 +176,9 @@ export class Founders implements AsyncDisposable {
       `  discovery: { file: ${SHARE}/fleet-${this.#rounds}.json }`,
       `  arbiter: { file: ${SHARE}/arbiter-${this.#rounds} }`,
       '  secret: /etc/quorate/secret',
+      ...(this.#options.durability
+        ? [`archive: { to: 'dir:${SHARE}/archive-${this.#rounds}', durability: ${this.#options.durability} }`]
+        : []),
       '',
     ].join('\n');
   }

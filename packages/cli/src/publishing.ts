@@ -1,3 +1,4 @@
+import { archiveState } from '@quorate/agent';
 import type { FileEntry, Manifest, Release } from '@quorate/model';
 import {
   type BundleDefinition,
@@ -233,7 +234,19 @@ function verb(base: Entry | undefined, entry: Entry | undefined): string {
 
 /** The release that a working set was made from. */
 export async function baseRelease(store: Store, bundle: string, number: number | undefined): Promise<Release> {
+  if (!(await store.latest(bundle))) await mustBeOpen(store);
   if (number === undefined) return (await mustLatest(store, bundle)).release;
   await mustLatest(store, bundle);
   return mustRelease(store, bundle, number);
+}
+
+/** A bundle that is not there may be in the archive still. @throws StoreError NOT_OPEN */
+async function mustBeOpen(store: Store): Promise<void> {
+  const archive = await archiveState(store);
+  if (!archive || archive.open) return;
+  const { to, trouble } = archive;
+  throw new StoreError(
+    'NOT_OPEN',
+    `the ensemble was founded anew, and what the archive ${to} has comes first${trouble ? `; that is not possible yet: ${trouble}` : '; try again in a moment'}`,
+  );
 }

@@ -66,6 +66,14 @@ async function* headChanges(store: Store, signal: AbortSignal): AsyncGenerator<v
   for await (const { kind } of store.changes({ signal })) if (kind !== 'unreachable') yield;
 }
 
+/** Releases of a bundle that go to the archive, whose head is `after`. */
+interface Copy {
+  readonly bundle: string;
+  readonly from: number;
+  readonly to: number;
+  readonly after: Latest | undefined;
+}
+
 class Keeper {
   readonly #options: KeeperOptions;
   #to = '';
@@ -185,7 +193,8 @@ class Keeper {
         if (known && known.release.id === latest?.release.id) return undefined;
         if (!known || !latest || !(await this.#goesOn(known, latest, signal)))
           return this.#takeStep(archive, copying, cluster, bundle, signal);
-        await this.#copy(copying, cluster, known, latest.release.number, signal);
+        const [from, to] = [known.release.number + 1, latest.release.number];
+        await this.#copy(copying, cluster, { bundle, from, to, after: known }, signal);
         return undefined;
       });
     }
@@ -205,19 +214,10 @@ class Keeper {
     bundle: string,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { step, here, there } = await this.#compare(archive, bundle, true, signal);
+    const { step, there } = await this.#compare(archive, bundle, true, signal);
     switch (step.kind) {
-      case 'begin':
-        await copying.newest(here!.release, undefined);
-        await copying.history(bundle);
-        await this.#holds(cluster, (await archive.latest(bundle, { signal }))!, signal);
-        return undefined;
       case 'copy':
-        await this.#copy(copying, cluster, there!, step.to, signal);
-        return undefined;
-      case 'deepen':
-        await copying.history(bundle);
-        await this.#holds(cluster, there!, signal);
+        await this.#copy(copying, cluster, { bundle, after: there, ...step }, signal);
         return undefined;
       case 'refill': // not once publishers are let in
       case 'level':
@@ -229,10 +229,14 @@ class Keeper {
   }
 
   /** One release after the other: the archive always holds the line up to somewhere. */
-  async #copy(copying: Copying, cluster: ClusterRecord, from: Latest, to: number, signal: AbortSignal): Promise<void> {
-    const { bundle, number } = from.release;
-    let last = from;
-    for (let next = number + 1; next <= to; next++) {
+  async #copy(
+    copying: Copying,
+    cluster: ClusterRecord,
+    { bundle, from, to, after }: Copy,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let last = after;
+    for (let next = from; next <= to; next++) {
       const release = await this.#options.store.release(bundle, next, { signal });
       if (!release) continue; // collected before it could be copied
       last = await copying.newest(release, last);

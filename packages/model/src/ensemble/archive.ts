@@ -49,12 +49,8 @@ export interface LineSeen {
 /** What is to be done about one bundle. */
 export type ArchiveStep =
   | { readonly kind: 'level' }
-  /** the archive has nothing of it: the newest release first, then downwards */
-  | { readonly kind: 'begin' }
-  /** releases that the archive lacks, one after the other: what it has is then always the line up to somewhere */
+  /** releases that the archive lacks, from the oldest up: what it has is then always the line up to somewhere */
   | { readonly kind: 'copy'; readonly from: number; readonly to: number }
-  /** the archive's history ends where the ensemble's goes further down, as when a beginning broke off */
-  | { readonly kind: 'deepen' }
   /** the ensemble lacks what the archive has, at the top or further down: published again, the newest first */
   | { readonly kind: 'refill' }
   /** both have a release of one number that is not the same, or whether they do cannot be told: nothing is written */
@@ -69,7 +65,7 @@ export function planArchive(
   archive: LineSeen | undefined,
   { isOpen }: { readonly isOpen: boolean },
 ): ArchiveStep {
-  if (!archive) return ensemble ? { kind: 'begin' } : { kind: 'level' };
+  if (!archive) return ensemble ? { kind: 'copy', from: ensemble.oldest, to: ensemble.newest } : { kind: 'level' };
   if (!ensemble) return isOpen ? forked(ahead(archive.newest, 0)) : { kind: 'refill' };
   const meeting = Math.min(ensemble.newest, archive.newest);
   if (ensemble.met === undefined || archive.met === undefined)
@@ -83,7 +79,7 @@ export function planArchive(
   if (!isOpen && (isAhead || archive.oldest < ensemble.oldest)) return { kind: 'refill' };
   if (archive.newest < ensemble.newest)
     return { kind: 'copy', from: Math.max(archive.newest + 1, ensemble.oldest), to: ensemble.newest };
-  return ensemble.oldest < archive.oldest ? { kind: 'deepen' } : { kind: 'level' };
+  return { kind: 'level' };
 }
 
 const forked = (reason: string): ArchiveStep => ({ kind: 'forked', reason });

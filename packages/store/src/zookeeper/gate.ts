@@ -18,6 +18,8 @@ import { ARCHIVE, CLUSTER } from './paths.ts';
 
 /** ms in which the archive is to have what was published; then the publisher is told that it has not, and why */
 const ARCHIVE_WAIT_MS = 30_000;
+/** ms for which the archive may be in trouble meanwhile: one attempt that fails is nothing yet */
+const TROUBLE_MS = 10_000;
 /** ms between looks while nothing is told: what is told may be lost with a session */
 const LOOK_MS = 1000;
 
@@ -97,6 +99,7 @@ export class Gate {
     const told = (): void => wake();
     let to = '';
     let trouble: string | undefined;
+    let troubledAt = Number.POSITIVE_INFINITY;
     do {
       signal?.throwIfAborted();
       const news = new Promise<void>((resolve) => {
@@ -117,9 +120,10 @@ export class Gate {
         if (!isCode(error, 'CONNECTION_LOSS', 'SESSION_EXPIRED', 'CONNECT_TIMEOUT')) throw error;
         trouble = `the ensemble is out of reach: ${error.message}`;
       }
+      troubledAt = trouble === undefined ? Number.POSITIVE_INFINITY : Math.min(troubledAt, performance.now());
       this.forget(); // the cluster may be set otherwise meanwhile
       await Promise.race([news, delay(LOOK_MS, undefined, { ...(signal ? { signal } : {}) }).catch(() => undefined)]); // aborted: told above
-    } while (performance.now() < until);
+    } while (performance.now() < Math.min(until, troubledAt + TROUBLE_MS));
     throw notArchived(release, to, trouble);
   }
 

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 } from '@quorate/model';
 import { replaceQuick } from '../disk/durable.ts';
 import type { LogFile } from './log-file.ts';
+import { memberUnit, startUnit } from './member-unit.ts';
 import { identify, lives, type ProcessIdentity, parseIdentity, runningIn, worksIn } from './process.ts';
 import type { Ending } from './trouble.ts';
 
@@ -54,19 +55,44 @@ export async function launchMember(
 ): Promise<{ readonly running: RunningMember; readonly ended: Promise<Ending> }> {
   const logback = join(folder, 'logback.xml');
   await writeFile(logback, LOGBACK);
+  const parameters = [...javaOptions(folder, logback, launch), MAIN_CLASS, join(folder, 'zoo.cfg')];
+  const unit = memberUnit();
+  const { pid, ended } = unit
+    ? await startInUnit(unit, folder, log, [launch.java, ...parameters])
+    : await spawnMember(folder, log, launch.java, parameters);
+  // one that has ended already is told like any other that ended: by its log and its exit code
+  const identity = (pid > 0 ? await identify(pid) : undefined) ?? { pid, started: ENDED };
+  const running = { ...identity, settings };
+  replaceQuick(pidFile(folder), JSON.stringify(running), 0o644);
+  return { running, ended };
+}
+
+/** What a member's process is, and how it ends, where that can be known. */
+interface Launched {
+  readonly pid: number;
+  readonly ended: Promise<Ending>;
+}
+
+async function startInUnit(unit: string, folder: string, log: LogFile, program: readonly string[]): Promise<Launched> {
+  await (await log.open()).close(); // marks where its own words begin
+  const pid = await startUnit(unit, { folder, log: log.path, program });
+  // how it ends only systemd knows; why, its log tells
+  return { pid, ended: new Promise(() => undefined) };
+}
+
+async function spawnMember(
+  folder: string,
+  log: LogFile,
+  java: string,
+  parameters: readonly string[],
+): Promise<Launched> {
   const out = await log.open();
   try {
-    const parameters = [...javaOptions(folder, logback, launch), MAIN_CLASS, join(folder, 'zoo.cfg')];
-    const stdio = ['ignore', out.fd, out.fd] as const;
-    const child = spawn(launch.java, parameters, { cwd: folder, detached: true, stdio: [...stdio] });
+    const child = spawn(java, parameters, { cwd: folder, detached: true, stdio: ['ignore', out.fd, out.fd] });
     const ended = new Promise<Ending>((done) => child.once('exit', (code, signal) => done({ code, signal })));
     await new Promise((done, failed) => child.once('spawn', () => done(undefined)).once('error', failed));
     child.unref();
-    // one that has ended already is told like any other that ended: by its log and its exit code
-    const identity = (await identify(child.pid!)) ?? { pid: child.pid!, started: ENDED };
-    const running = { ...identity, settings };
-    replaceQuick(pidFile(folder), JSON.stringify(running), 0o644);
-    return { running, ended };
+    return { pid: child.pid!, ended };
   } finally {
     await out.close();
   }

@@ -3,11 +3,11 @@ import { openSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { identify, LoopbackEnsemble, lives, type Member, type ProcessIdentity } from '@quorate/agent';
 import { layExample } from './example.ts';
 
-const COMMAND = fileURLToPath(new URL('../../bin/quorate.js', import.meta.url));
+/** The command as it was started itself: in a checkout, from npm, or as one file. */
+const COMMAND = process.argv[1]!;
 const FOLDER = 'quorate-demo-';
 
 /** One instance of the demo: an agent with a root of its own, as if it were a machine. */

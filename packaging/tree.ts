@@ -47,7 +47,7 @@ export function layTree(folder: string, contents: Contents, architecture: Archit
   put('usr/bin/quorate', file('quorate.sh'), 0o755);
   put(`${home}/bin/node`, readFileSync(join(node, 'bin/node')), 0o755);
   put(`${home}/app/quorate.cjs`, bundle.code);
-  cpSync(join(ROOT, 'packages/cli/package.json'), join(folder, home, 'package.json'));
+  put(`${home}/package.json`, `${JSON.stringify({ name: 'quorate', version, license: 'Apache-2.0' }, null, 2)}\n`);
   cpSync(join(ROOT, 'packages/cli/example'), join(folder, home, 'example'), { recursive: true });
   cpSync(join(ROOT, 'packages/agent/zookeeper'), join(folder, home, 'zookeeper'), { recursive: true });
   for (const jar of readdirSync(jars).filter((name) => name.endsWith('.jar'))) {

@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import {
-  type ArchiveSettings,
-  type ClusterSettings,
-  DEFAULT_CLUSTER,
-  DEFAULT_PORTS,
-  type MemberRecord,
-} from '@quorate/model';
 import { type Latest, openStore, type Store, StoreError } from '@quorate/store';
 import { everything } from '../../../store/test/backup/place.ts';
 import { publishFiles } from '../../../store/test/publishing.ts';
 import { reasonToSkip, Ensemble as Servers } from '../../../zookeeper/test/server.ts';
-import { keepArchive } from '../../src/archive/keeper.ts';
 import { archiveState } from '../../src/index.ts';
 import { until } from '../real/closed-ensemble.ts';
+import { Place, refusal } from './place.ts';
 
 const skip = reasonToSkip ?? false;
 let servers: Servers;
@@ -27,110 +19,10 @@ after(async () => {
   if (!skip) await servers[Symbol.asyncDispose]();
 });
 
-const FIRST: MemberRecord = {
-  format: 1,
-  id: 1,
-  instance: 'web-1',
-  incarnation: 'data-1',
-  zone: 'a',
-  address: '10.0.0.1',
-  ports: DEFAULT_PORTS,
-};
-let chroots = 0;
-
-/** A cluster's store, an archive in a folder, and machines that lead one after the other. */
-class Place implements AsyncDisposable {
-  readonly folder: string;
-  readonly store: Store;
-  readonly archive: Store;
-  readonly said: string[] = [];
-  #leading: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
-  readonly #others: Store[] = [];
-  readonly #settings: ClusterSettings;
-
-  private constructor(folder: string, store: Store, archive: Store, durability: ArchiveSettings['durability']) {
-    this.folder = folder;
-    this.store = store;
-    this.archive = archive;
-    this.#settings = { ...DEFAULT_CLUSTER, archive: { to: archive.url, durability } };
-  }
-
-  static async make(durability: ArchiveSettings['durability'] = 'quorum'): Promise<Place> {
-    const folder = await mkdtemp(join(tmpdir(), 'quorate-archive-'));
-    await mkdir(join(folder, 'archive'));
-    const store = await openStore(`zk://${servers.servers}/archive-${chroots++}`, { archiveWait: 120_000 });
-    return new Place(folder, store, await openStore(`dir:${join(folder, 'archive')}`), durability);
-  }
-
-  async found(generation: number): Promise<void> {
-    await this.store.ensemble!.found({ format: 1, cluster: 'a-cluster', generation, settings: this.#settings }, FIRST);
-  }
-
-  /** A machine takes the lead. */
-  lead(open?: (url: string) => Promise<Store>): void {
-    const stop = new AbortController();
-    const ended = keepArchive(
-      {
-        store: this.store,
-        ensemble: this.store.ensemble!,
-        instance: 'web-1',
-        log: (line) => this.said.push(line),
-        retryMs: [50],
-        ...(open ? { open } : {}),
-      },
-      stop.signal,
-    );
-    this.#leading = { stop, ended };
-  }
-
-  async stopLeading(): Promise<void> {
-    this.#leading?.stop.abort();
-    await this.#leading?.ended;
-    this.#leading = undefined;
-  }
-
-  /** The archive's folder is there, or it is not. */
-  async mount(isThere: boolean): Promise<void> {
-    const [shown, away] = [join(this.folder, 'archive'), join(this.folder, 'away')];
-    await rename(isThere ? away : shown, isThere ? shown : away);
-  }
-
-  /** The same store as another publisher has it, who waits for the archive only so long. */
-  async publisher(archiveWait = 120_000): Promise<Store> {
-    const store = await openStore(this.store.url, { archiveWait });
-    this.#others.push(store);
-    return store;
-  }
-
-  async publish(bundle: string, text: string, store = this.store): Promise<Latest> {
-    return publishFiles(store, await store.latest(bundle), { 'a.conf': text, same: 'same' }, { bundle });
-  }
-
-  async isLevel(): Promise<void> {
-    await until('the archive has everything', async () => {
-      const state = await archiveState(this.store);
-      return state?.open && state.behind === 0 && !state.trouble && !state.faults;
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stopLeading();
-    for (const store of [this.store, this.archive, ...this.#others]) await store.close();
-    await rm(this.folder, { recursive: true, force: true });
-  }
-}
-
-const refusal = (code: string, words: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof StoreError, String(error));
-  assert.equal(error.code, code, error.message);
-  assert.match(error.message, words);
-  return true;
-};
-
 test('what is published lies in the archive a moment later; while that is away publishing goes on, and the lag is known', {
   skip,
 }, async () => {
-  await using place = await Place.make();
+  await using place = await Place.make({ servers: servers.servers });
   await place.found(1);
   place.lead();
   await place.isLevel();
@@ -156,7 +48,7 @@ test('what is published lies in the archive a moment later; while that is away p
 test('with durability archive a publish is acknowledged when the archive has it; else the publisher is told where the release stands', {
   skip,
 }, async () => {
-  await using place = await Place.make('archive');
+  await using place = await Place.make({ servers: servers.servers, durability: 'archive' });
   await place.found(1);
   place.lead();
   await place.isLevel();
@@ -186,7 +78,7 @@ test('with durability archive a publish is acknowledged when the archive has it;
 test('an ensemble that is founded empty lets nobody publish before it has all that the archive has, whoever leads and however often that ends', {
   skip,
 }, async () => {
-  await using place = await Place.make();
+  await using place = await Place.make({ servers: servers.servers });
   const publish = async (text: string): Promise<Latest> =>
     publishFiles(place.archive, await place.archive.latest('web'), { 'a.conf': text }, { bundle: 'web' });
   for (let at = 1; at <= 5; at++) await publish(`version ${at}`);
@@ -222,7 +114,7 @@ test('an ensemble that is founded empty lets nobody publish before it has all th
 test('a survivor that lacks the newest releases gets them back before anybody publishes; what it has beyond is archived', {
   skip,
 }, async () => {
-  await using place = await Place.make();
+  await using place = await Place.make({ servers: servers.servers });
   await place.found(1);
   place.lead();
   await place.isLevel();
@@ -245,7 +137,7 @@ test('a survivor that lacks the newest releases gets them back before anybody pu
 test('where ensemble and archive have parted nothing is overwritten, publishers wait, and the operator decides', {
   skip,
 }, async () => {
-  await using place = await Place.make();
+  await using place = await Place.make({ servers: servers.servers });
   await place.found(1);
   place.lead();
   await place.isLevel();

@@ -73,7 +73,6 @@ export class Gate {
     const record = current(cluster, await readArchive(zk));
     const fault = record?.faults?.find((one) => one.bundle === bundle);
     if (!open) {
-      this.forget(); // until it is, each publication looks anew
       const [first] = record?.faults ?? [];
       const trouble = record?.trouble ?? (first && `${first.bundle}: ${first.reason}`);
       throw new StoreError(
@@ -135,14 +134,19 @@ export class Gate {
   async #read(zk: ZooKeeper): Promise<Known> {
     if (this.#known) return this.#known;
     const read = await orUndefined(zk.get(CLUSTER));
+    const cluster = read && this.#decode(read.data);
+    const known = { cluster, version: read?.stat.version ?? -1 };
+    // what keeps publishers out passes: each publication looks anew until then
+    if (cluster ? isOpen(cluster) : !this.#isClosed) this.#known = known;
+    return known;
+  }
+
+  #decode(record: Buffer): ClusterRecord {
     try {
-      this.#known = { cluster: read && decodeCluster(read.data), version: read?.stat.version ?? -1 };
+      return decodeCluster(record);
     } catch (error) {
       throw recordError(`${this.#url}${CLUSTER}`, error) ?? error;
     }
-    const known = this.#known;
-    if (!known.cluster && this.#isClosed) this.#known = undefined;
-    return known;
   }
 }
 

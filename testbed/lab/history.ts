@@ -120,9 +120,15 @@ function read({ readings, line }: History): string[] {
   });
 }
 
-/** Longest time in ms after `from` in which nothing was acknowledged, up to the first acknowledgement of something attempted after it. */
-export function refusedFor(deeds: readonly Deed[], from: number): number | undefined {
+/**
+ * ms after `from` until so many publishers had something acknowledged that they attempted after it; undefined while they have not.
+ * @param publishers 1 unless said: the first that gets through
+ */
+export function refusedFor(deeds: readonly Deed[], from: number, publishers = 1): number | undefined {
   const begun = new Map(deeds.flatMap((deed) => (deed.kind === 'attempt' ? [[deed.text, deed.at]] : [])));
-  const first = deeds.find((deed) => deed.kind === 'acknowledged' && (begun.get(deed.text) ?? 0) >= from);
-  return first && first.at - from;
+  const first = new Map<string, number>();
+  for (const deed of deeds)
+    if (deed.kind === 'acknowledged' && (begun.get(deed.text) ?? 0) >= from && !first.has(deed.by))
+      first.set(deed.by, deed.at - from);
+  return [...first.values()].toSorted((a, b) => a - b)[publishers - 1];
 }

@@ -8,11 +8,20 @@ const VOTERS = 5;
 /** ms between two publishes of each publisher: how finely a refusal is measured */
 const EVERY = 40;
 
-/** Who has a session may have it with the very server that is gone; who comes anew, as `quorate publish` does, tries another one soon. */
-const WHO = [
+interface Who {
+  readonly publishers: number;
+  readonly newcomers: number;
+  readonly by: string;
+  /** ms between two publishes of each, unless EVERY */
+  readonly every?: number;
+}
+
+/** Who has a session may have it with the very server that is gone: of several, some have. Who comes anew, as `quorate publish` does, tries another one soon. */
+const WHO: readonly Who[] = [
   { publishers: 1, newcomers: 0, by: 'by an open session' },
   { publishers: 0, newcomers: 1, by: 'by new sessions' },
-] as const;
+  { publishers: 8, newcomers: 0, by: 'until the last of eight open sessions', every: 300 },
+];
 
 export default {
   tells: 'the figures of docs/benchmarks.md: founding, replacement, refused publishes, memory and disk',
@@ -30,9 +39,9 @@ export default {
     await lab.step('the ensemble settles', () => lab.settles());
     await lab.step('a first release is everywhere', () => lab.firstRelease());
     for (const who of WHO) {
-      await lab.step(`one publisher, ${who.by}`, () => lab.publishing({ ...who, every: EVERY }));
-      for (const round of times(rounds)) await killLeader(lab, round, who.by);
-      for (const round of times(rounds)) await cutLeader(lab, round, who.by);
+      await lab.step(`publishing ${who.by}`, () => lab.publishing({ every: EVERY, ...who }));
+      for (const round of times(rounds)) await killLeader(lab, round, who);
+      for (const round of times(rounds)) await cutLeader(lab, round, who);
     }
     for (const round of times(rounds)) await replaceVoter(lab, round);
     await lab.step('the publishers rest', () => lab.desk.rest());
@@ -41,30 +50,31 @@ export default {
   },
 } satisfies Story;
 
-async function killLeader(lab: Lab, round: number, by: string): Promise<void> {
+async function killLeader(lab: Lab, round: number, who: Who): Promise<void> {
   const leader = await lab.leader();
   const from = await lab.step(`${round}: the server of ${leader.id}, which leads, is killed`, async () => {
     leader.signalMember('SIGKILL');
     return monotonic();
   });
-  await measureRefusal(lab, `publishes refused after the leader was killed, ${by}`, from);
+  await measureRefusal(lab, `publishes refused after the leader was killed, ${who.by}`, from, who);
   await lab.step(`${round}: the ensemble settles`, () => lab.settles());
 }
 
-async function cutLeader(lab: Lab, round: number, by: string): Promise<void> {
+async function cutLeader(lab: Lab, round: number, who: Who): Promise<void> {
   const leader = await lab.leader();
   const from = await lab.step(`${round}: ${leader.id}, which leads, is cut off`, async () => {
     await lab.fleet.isolate(leader.instance);
     return monotonic(); // what was attempted before may have come through
   });
-  await measureRefusal(lab, `publishes refused after the leader was cut off, ${by}`, from);
+  await measureRefusal(lab, `publishes refused after the leader was cut off, ${who.by}`, from, who);
   await lab.step(`${round}: the network is healed`, () => lab.fleet.heal());
   await lab.step(`${round}: the ensemble settles`, () => lab.settles());
 }
 
-async function measureRefusal(lab: Lab, what: string, from: number): Promise<void> {
-  await lab.publishes();
-  lab.measure(what, refusedFor(await lab.desk.deeds(), from)!, 'ms');
+async function measureRefusal(lab: Lab, what: string, from: number, who: Who): Promise<void> {
+  const all = who.publishers + who.newcomers;
+  const served = async (): Promise<number | undefined> => refusedFor(await lab.desk.deeds(), from, all);
+  lab.measure(what, await until('all publish again', served, 240_000), 'ms');
 }
 
 async function replaceVoter(lab: Lab, round: number): Promise<void> {

@@ -88,4 +88,10 @@ test('publishing was refused until the first acknowledgement of what was attempt
   ];
   assert.equal(refusedFor(deeds, 100), 250);
   assert.equal(refusedFor(deeds, 400), undefined);
+  assert.equal(refusedFor(deeds, 100, 2), undefined);
+  const other: Deed[] = [
+    { kind: 'attempt', by: 'other', text: 'o', base: 1, at: 110 },
+    { kind: 'acknowledged', by: 'other', text: 'o', release: 9, digest: 'd', at: 900 },
+  ];
+  assert.equal(refusedFor([...deeds, ...other], 100, 2), 800);
 });

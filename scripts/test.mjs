@@ -1,6 +1,6 @@
 // npm test: every check and every test. `npm test -- unit` runs only the fast tier, `-- check` only lint, types and packages.
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { environment, install, installApart, node, ROOT, run } from './workshop.mjs';
 
@@ -20,7 +20,8 @@ if (tiers.includes('real') || tiers.includes('fleet')) await step('an S3 server'
 const TIERS = {
   check: checks,
   // pure decisions, codecs, files in temporary folders: under 20 s
-  unit: () => tests('unit', (file) => !slow(file) && !file.startsWith('testbed/') && !ofCdk(file), 2),
+  unit: () =>
+    inMemory((env) => tests('unit', (file) => !slow(file) && !file.startsWith('testbed/') && !ofCdk(file), 3, [], env)),
   // the CDK construct, whose 190 MB of dependencies are installed for it alone
   cdk,
   // real ZooKeeper servers, crashes at chosen system calls, long histories
@@ -81,13 +82,36 @@ function ofCdk(file) {
   return file.startsWith('packages/cdk/');
 }
 
-function tests(name, wanted, concurrency, more = []) {
+/**
+ * With temporary folders in memory, where there is room: most of the time these tests would wait for a disk to sync what nobody will read. The tier `real` does wait:
+ * it crashes what writes, and fills disks.
+ */
+async function inMemory(work) {
+  const folder = memoryFolder();
+  console.log(`temporary folders: ${folder ?? 'on disk, as there is no room in /dev/shm'}`);
+  try {
+    return await work(folder === undefined ? {} : { TMPDIR: folder });
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function memoryFolder() {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm');
+    return bavail * bsize < 2 ** 30 ? undefined : mkdtempSync('/dev/shm/quorate-test-');
+  } catch {
+    return undefined; // macOS, a container: there is none, or it may not be written
+  }
+}
+
+function tests(name, wanted, concurrency, more = [], env = {}) {
   const files = ['packages', 'testbed'].flatMap((folder) => testFiles(join(ROOT, folder))).filter(wanted);
   if (files.length === 0) return undefined;
   console.log(`── ${name} tests`);
   return new Promise((resolve) => {
     const args = ['--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...more, ...files];
-    const child = spawn(node(), args, { cwd: ROOT, env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(node(), args, { cwd: ROOT, env: environment(env), stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {
       process.stdout.write(chunk);

@@ -13,7 +13,7 @@ if (process.getuid?.() === 0 && tiers.some((tier) => tier === 'real' || tier ===
   await step('system packages', 'sh', ['scripts/system-packages.sh']);
 }
 if (tiers.includes('real') || tiers.includes('fleet')) await step("ZooKeeper's jars", node(), ['scripts/jars.ts']);
-if (tiers.includes('fleet')) await step('moto', node(), ['scripts/moto.ts']);
+if (tiers.includes('fleet') || tiers.includes('cdk')) await step('moto', node(), ['scripts/moto.ts']);
 if (tiers.includes('real') || tiers.includes('fleet')) await step('an S3 server', node(), ['scripts/versitygw.mjs']);
 
 /** Each tier with the tests it holds and how many files run at once on two cores. */

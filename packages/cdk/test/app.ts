@@ -1,15 +1,31 @@
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { InstanceType, MachineImage, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { ExistingGroup } from '../examples/existing-group/stack.ts';
+import { WebTier } from '../examples/web-tier/stack.ts';
 import { asText } from '../src/explained.ts';
 import { type GroupProps, QuorateFleet, type QuorateFleetProps, Software } from '../src/index.ts';
 
 export const SHA256 = 'a'.repeat(64);
 export const software = (): Software => Software.fromBucket('packages-of-mine', 'quorate_0.1.0_arm64.deb', SHA256);
 
+const env = { account: '111122223333', region: 'eu-west-1' };
+
+/** The examples, as stacks. */
+export const webTier = (): WebTier => new WebTier(new App(), 'WebTier', { env, software: software() });
+export const existingGroup = (): ExistingGroup =>
+  new ExistingGroup(new App(), 'Edge', {
+    env,
+    software: software(),
+    group: 'edge',
+    role: 'edge-instance',
+    securityGroup: 'sg-0123456789abcdef0',
+    bucket: 'config-of-mine',
+  });
+
 /** A stack with a VPC over three zones, of an account that nobody has. */
 export function stack(name = 'Web'): { stack: Stack; vpc: Vpc } {
-  const made = new Stack(new App(), name, { env: { account: '111122223333', region: 'eu-west-1' } });
+  const made = new Stack(new App(), name, { env });
   const vpc = new Vpc(made, 'Vpc', { availabilityZones: ['eu-west-1a', 'eu-west-1b', 'eu-west-1c'] });
   return { stack: made, vpc };
 }

@@ -21,6 +21,7 @@ export type AgentErrorCode =
   | 'MEMBER_FAILED' // the ZooKeeper member does not come up
   | 'ARBITER_UNREACHABLE' // who founded cannot be told or settled now
   | 'DISCOVERY_UNKNOWN' // which machines there are cannot be told now: nobody counts as gone
+  | 'DEPLOYMENT_REFUSED' // what is deployed needs a person to be brought together with what was published
   | 'NO_METADATA' // the instance metadata service does not tell who this machine is
   | 'FAILED';
 

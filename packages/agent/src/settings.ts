@@ -56,6 +56,8 @@ export interface AwsSettings {
   readonly region?: string;
   /** hooks and notices are followed; false: they are not */
   readonly lifeCycle: LifeCycleSettings | false;
+  /** the path below which parameters of SSM announce what is deployed */
+  readonly deployments?: string;
   /** what the instance metadata service says; undefined where instance, address and zone are said otherwise */
   readonly own?: InstanceFacts;
 }
@@ -183,6 +185,9 @@ const FileSchema = v.strictObject({
   aws: v.nullish(
     v.strictObject({
       region: v.optional(text),
+      deployments: v.optional(
+        v.pipe(v.string(), v.regex(/^(\/[\w.-]+)+\/?$/, 'a path of parameters, such as /quorate/CLUSTER/bundles')),
+      ),
       lifeCycle: v.optional(
         v.union(
           [v.literal(false), LifeCycleSchema],

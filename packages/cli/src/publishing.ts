@@ -1,16 +1,5 @@
 import { archiveState } from '@quorate/agent';
-import type { FileEntry, Manifest, Release } from '@quorate/model';
-import {
-  type BundleDefinition,
-  diffManifests,
-  type Entry,
-  mergeManifests,
-  type PathConflict,
-  sameEntry,
-  settleMerge,
-  sha256,
-} from '@quorate/model';
-import { mergeText, textOf } from '@quorate/model/text';
+import { type BundleDefinition, diffManifests, type FileEntry, type Manifest, type Release } from '@quorate/model';
 import {
   type Latest,
   mustLatest,
@@ -20,6 +9,7 @@ import {
   type Store,
   StoreError,
 } from '@quorate/store';
+import { mergeOnto, type OpenConflict } from '@quorate/store/merge';
 import { authorOf, type Context, releaseSide } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { confirm } from './output/ask.ts';
@@ -176,60 +166,21 @@ async function rebased(
   allowed: boolean,
 ): Promise<Working> {
   if (!allowed) throw await conflict(store, base.bundle, base);
-  const [baseManifest, theirs] = [await readManifest(store, base), await readManifest(store, head.release)];
-  const merged = mergeManifests(baseManifest, working.manifest, theirs);
-  const contents = new Map<string, Uint8Array>();
-  const settled: Entry[] = [];
-  const open: string[] = [];
-  for (const path of merged.conflicts) {
-    const result = await mergeFile(store, path, working);
-    if (typeof result === 'string') open.push(result);
-    else {
-      contents.set(result.entry.sha256, result.bytes);
-      settled.push(result.entry);
-    }
-  }
-  if (open.length > 0) {
-    const message = `your change to ${base.bundle} and release ${head.release.number} changed the same places; nothing was published:\n${open.join('\n')}`;
-    throw new CliError(
-      EXIT.conflict,
-      message,
-      `take release ${head.release.number} (quorate show ${base.bundle} --to FOLDER), make the change there, and publish that folder`,
-    );
-  }
-  const known = new Map(theirs.filter((entry) => entry.kind === 'file').map((entry) => [entry.sha256, entry]));
-  const sameDefinition = JSON.stringify(working.definition) === JSON.stringify(base.definition);
-  return {
-    manifest: settleMerge(merged, settled, [theirs, working.manifest]),
-    definition: sameDefinition ? head.release.definition : working.definition,
-    read: async (hash) => contents.get(hash) ?? (known.has(hash) ? store.blob(known.get(hash)!) : working.read(hash)),
-  };
+  const merged = await mergeOnto(store, base, head, working);
+  if (!('open' in merged)) return merged;
+  const { number } = head.release;
+  throw new CliError(
+    EXIT.conflict,
+    `your change to ${base.bundle} and release ${number} changed the same places; nothing was published:\n${merged.open.map(describeConflict).join('\n')}`,
+    `take release ${number} (quorate show ${base.bundle} --to FOLDER), make the change there, and publish that folder`,
+  );
 }
 
-/** @returns the merged file, or what a person has to look at */
-async function mergeFile(
-  store: Store,
-  { path, base, ours, theirs }: PathConflict,
-  working: Working,
-): Promise<{ entry: FileEntry; bytes: Buffer } | string> {
-  if (ours?.kind !== 'file' || theirs?.kind !== 'file')
-    return `  ${path}: ${verb(base, ours)} by you, ${verb(base, theirs)} by the other`;
-  const baseText = base?.kind === 'file' ? textOf(await store.blob(base)) : '';
-  const [ourText, theirText] = [textOf(await working.read(ours.sha256)), textOf(await store.blob(theirs))];
-  if (baseText === undefined || ourText === undefined || theirText === undefined)
-    return `  ${path}: a binary file that both changed`;
-  const merged = mergeText(baseText, ourText, theirText, { ours: 'yours', theirs: 'theirs' });
-  if (merged.conflicts > 0) return `  ${path}:\n${merged.text.replace(/^/gm, '    ')}`;
-  const bytes = Buffer.from(merged.text);
-  // attributes: whoever changed them against the base wins; if both did, the release that is there
-  const attributes =
-    base?.kind === 'file' && sameEntry({ ...base, sha256: theirs.sha256, size: theirs.size }, theirs) ? ours : theirs;
-  return { bytes, entry: { ...attributes, size: bytes.byteLength, sha256: sha256(bytes) } };
-}
-
-function verb(base: Entry | undefined, entry: Entry | undefined): string {
-  if (!entry) return 'removed';
-  return base ? 'changed' : 'added';
+function describeConflict({ path, done, text }: OpenConflict): string {
+  if (done) return `  ${path}: ${done.ours} by you, ${done.theirs} by the other`;
+  return text === undefined
+    ? `  ${path}: a binary file that both changed`
+    : `  ${path}:\n${text.replace(/^/gm, '    ')}`;
 }
 
 /** The release that a working set was made from. */

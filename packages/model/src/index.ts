@@ -23,6 +23,17 @@ export {
   type Hook,
   type LinkMode,
 } from './definition.ts';
+export {
+  DEPLOYMENT_FORMAT,
+  type Deployment,
+  type DeploymentPlace,
+  type DeploymentStep,
+  decodeDeployment,
+  decodeDeploymentPlace,
+  deploymentOf,
+  deploymentRelease,
+  planDeployment,
+} from './deployment.ts';
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
 export { type Admission, admit } from './ensemble/admission.ts';

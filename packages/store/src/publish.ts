@@ -27,13 +27,15 @@ export interface ManifestToPublish {
   readonly author: string;
   readonly message: string;
   readonly rollbackOf?: number;
+  /** also when the base holds just this: a release that tells where it comes from */
+  readonly evenUnchanged?: true;
   /** the same for each attempt at one publication, so that one whose outcome is unknown can be repeated; random unless given */
   readonly id?: string;
 }
 
 /**
  * Makes a manifest the next release of its bundle.
- * @throws StoreError UNCHANGED when it is what the base holds already; CONFLICT when the head is not `base` any more
+ * @throws StoreError UNCHANGED when it is what the base holds already and that was not allowed; CONFLICT when the head is not `base` any more
  */
 export async function publishManifest(
   store: Store,
@@ -55,7 +57,7 @@ export async function publishManifest(
     time: new Date().toISOString(),
     ...(what.rollbackOf === undefined ? {} : { rollbackOf: what.rollbackOf }),
   });
-  if (base?.release.digest === release.digest) {
+  if (base?.release.digest === release.digest && !what.evenUnchanged) {
     throw new StoreError(
       'UNCHANGED',
       `nothing to publish: this is what release ${base.release.number} of ${bundle} holds already`,

@@ -4,6 +4,7 @@ import { LifeCycle, type LifeCycleOptions } from './life-cycle.ts';
 import { cloudOf } from './region.ts';
 
 export { AwsCloud, type Cloud, type Group } from './cloud.ts';
+export { ParameterDeployments } from './deployments.ts';
 export type { Ec2Instance } from './ec2.ts';
 export { isInstanceId, noteFacts } from './facts.ts';
 export { cloudOf } from './region.ts';

@@ -47,7 +47,7 @@ export interface ControllerOptions {
   /** Takes releases beyond the newest so many out of the store, where the cluster is set to. */
   readonly collect?: (keep: number, signal: AbortSignal) => Promise<Collected>;
   /** What else is to be done while this machine leads. It never fails, and ends with the signal in its own time. */
-  readonly leading?: (signal: AbortSignal) => Promise<void>;
+  readonly leading?: (signal: AbortSignal) => Promise<unknown>;
   readonly log: (line: string) => void;
 }
 

@@ -10,6 +10,8 @@ import type { Asker, Collected, Ensemble, EnsembleConfiguration, Store } from '@
 import { type Arbiter, enterMember, type Ruling } from '../arbiter/index.ts';
 import { type ArchiveState, archiveState } from '../archive/index.ts';
 import { keepArchive } from '../archive/keeper.ts';
+import { ParameterDeployments } from '../aws/index.ts';
+import { keepDeployments } from '../deployments/index.ts';
 import type { Discovery } from '../discovery/index.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import type { TrustFolder } from '../trust/index.ts';
@@ -371,7 +373,12 @@ export class EnsembleManager {
         leading: (signal) => {
           const store = this.#store!;
           const report = this.#options.archived;
-          return keepArchive({ store, ensemble, instance: settings.instance, log, report }, signal);
+          const path = settings.aws?.deployments;
+          const source = path === undefined ? undefined : new ParameterDeployments(settings, path);
+          return Promise.all([
+            keepArchive({ store, ensemble, instance: settings.instance, log, report }, signal),
+            source && keepDeployments({ store, source, log }, signal),
+          ]);
         },
         admit: (machine, { cluster, records, terminated }, signal) => {
           const known = records.map(({ instance }) => instance);

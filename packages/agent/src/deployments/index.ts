@@ -1,0 +1,1 @@
+export { type DeploymentSource, keepDeployments } from './keeper.ts';

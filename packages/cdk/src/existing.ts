@@ -61,7 +61,7 @@ export function warnOf(scope: Construct, group: IAutoScalingGroup, instances: In
   if (!(group instanceof AutoScalingGroup))
     warn(
       'replacement',
-      `how the group ${name} replaces instances cannot be set from here: \`aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${name} --instance-maintenance-policy MinHealthyPercentage=${REPLACEMENT.minHealthyPercentage},MaxHealthyPercentage=${REPLACEMENT.maxHealthyPercentage}\`, and tag it: quorate:cluster`,
+      `how the group ${name} replaces instances cannot be set from here: \`aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${name} --instance-maintenance-policy MinHealthyPercentage=${REPLACEMENT.minHealthyPercentage},MaxHealthyPercentage=${REPLACEMENT.maxHealthyPercentage}\``,
     );
 }
 

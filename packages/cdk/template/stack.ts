@@ -1,6 +1,6 @@
-import { App, BootstraplessSynthesizer, CfnOutput, CfnParameter, Stack } from 'aws-cdk-lib';
+import { App, Aws, BootstraplessSynthesizer, CfnCondition, CfnOutput, CfnParameter, Fn, Stack } from 'aws-cdk-lib';
 import type { CfnAutoScalingGroup } from 'aws-cdk-lib/aws-autoscaling';
-import { InstanceType, OperatingSystemType, Subnet, UserData, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { type CfnLaunchTemplate, InstanceType, OperatingSystemType, Subnet, UserData, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { QuorateFleet, Software } from '../src/index.ts';
 
 /** The template as CloudFormation takes it. */
@@ -38,8 +38,9 @@ class PlainFleet extends Stack {
       minValue: 0,
     });
     const maximum = parameter('MaxSize', 'Instances at most', { type: 'Number', default: 9, minValue: 1 });
+    const key = parameter('KeyName', 'A key pair for ssh; none where empty', { default: '' });
     const bucket = parameter('PackageBucket', 'The bucket with the package of Quorate');
-    const key = parameter('PackageKey', 'The key of the package in that bucket', { allowedPattern: '.+\\.deb' });
+    const file = parameter('PackageKey', 'The key of the package in that bucket', { allowedPattern: '.+\\.deb' });
     const sha256 = parameter('PackageSha256', 'What `sha256sum` prints for the package: nothing else is installed', {
       allowedPattern: '[0-9a-f]{64}',
     });
@@ -63,10 +64,19 @@ class PlainFleet extends Stack {
         minCapacity: minimum.valueAsNumber,
         maxCapacity: maximum.valueAsNumber,
       },
-      software: Software.fromBucket(bucket.valueAsString, key.valueAsString, sha256.valueAsString, 'deb'),
+      software: Software.fromBucket(bucket.valueAsString, file.valueAsString, sha256.valueAsString, 'deb'),
     });
     const group = fleet.autoScalingGroup.node.defaultChild as CfnAutoScalingGroup;
     group.vpcZoneIdentifier = subnets.valueAsList;
+
+    const hasKey = new CfnCondition(this, 'HasKey', {
+      expression: Fn.conditionNot(Fn.conditionEquals(key.valueAsString, '')),
+    });
+    const template = fleet.node.findChild('LaunchTemplate').node.defaultChild as CfnLaunchTemplate;
+    template.addPropertyOverride(
+      'LaunchTemplateData.KeyName',
+      Fn.conditionIf(hasKey.logicalId, key.valueAsString, Aws.NO_VALUE),
+    );
 
     const output = (name: string, value: string, description: string): CfnOutput =>
       new CfnOutput(this, name, { value, description });

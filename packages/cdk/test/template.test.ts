@@ -10,6 +10,7 @@ test('the plain template needs nothing of CDK: no bootstrap, no assets, no metad
   assert.doesNotMatch(text, /cdk-|BootstrapVersion|AWS::CDK/);
   assert.deepEqual(Object.keys(template.findParameters('*')).sort(), [
     'InstanceType',
+    'KeyName',
     'MachineImage',
     'MaxSize',
     'MinSize',

@@ -3,4 +3,5 @@ import { environment, install, node, ROOT, run } from './workshop.mjs';
 
 install();
 const jars = await run(node(), [`${ROOT}scripts/jars.ts`], environment());
+await run(node(), [`${ROOT}scripts/moto.ts`], environment());
 process.exitCode = jars || (await run(node(), [`${ROOT}testbed/lab/main.ts`, ...process.argv.slice(2)], environment()));

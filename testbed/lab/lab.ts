@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fleet, until } from '../src/index.ts';
+import { AwsGroup, type GroupOptions } from './aws.ts';
 import { Cloud } from './cloud.ts';
 import { Desk } from './desk.ts';
 import { type Measured, shown } from './figures.ts';
@@ -49,6 +50,7 @@ export class Lab implements AsyncDisposable {
   readonly #stock: Machine[] = [];
   #desk: Desk | undefined;
   #cloud: Cloud | undefined;
+  #aws: AwsGroup | undefined;
 
   private constructor(fleet: Fleet, { tell }: LabOptions) {
     this.fleet = fleet;
@@ -103,6 +105,42 @@ export class Lab implements AsyncDisposable {
     const [first] = made;
     if (!this.#desk) await this.#openDesk(first!);
     this.#desk?.tell(this.running);
+  }
+
+  /** An auto-scaling group in a region of AWS: from here on its machines come and go as it wants. */
+  async enterRegion(options: GroupOptions): Promise<AwsGroup> {
+    this.#aws = await AwsGroup.open(this, options);
+    return this.#aws;
+  }
+
+  /** A machine that somebody else has made. */
+  appeared(instance: Machine['instance']): Machine {
+    const machine = new Machine(instance, ROOT);
+    this.#ever.push(machine);
+    this.machines.push(machine);
+    this.#desk?.tell(this.running);
+    return machine;
+  }
+
+  /** It is no more, or will not be soon. */
+  vanished(machine: Machine): void {
+    const at = this.machines.indexOf(machine);
+    if (at >= 0) this.machines.splice(at, 1);
+    this.#desk?.tell(this.running);
+  }
+
+  /** Somebody outside begins to look at the cluster, with papers of one of its machines. */
+  async openDesk(): Promise<void> {
+    const serving = await until(
+      'a machine serves',
+      async () => {
+        const modes = await Promise.all(this.running.map((machine) => machine.mode()));
+        return this.running[modes.findIndex((mode) => mode !== undefined)];
+      },
+      PATIENCE,
+    );
+    await this.#openDesk(serving);
+    this.desk.tell(this.running);
   }
 
   /** A machine ends at once, and the cloud says so. */
@@ -394,8 +432,12 @@ export class Lab implements AsyncDisposable {
     await keep('desk.log', await this.#desk.instance.log('desk.log'));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.fleet[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#aws?.[Symbol.asyncDispose]();
+    } finally {
+      await this.fleet[Symbol.asyncDispose]();
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Instance, quorate, type Ran, type Spawned, startAgent, until } from '../src/index.ts';
 import { commandOf, signal } from '../src/processes.ts';
@@ -7,6 +7,8 @@ import type { Reading } from './history.ts';
 
 /** The command's exit code where nobody answers. */
 const UNREACHABLE = 5;
+
+const MEMBER_LOG = 'zookeeper.log';
 
 /** What applications do: read two files of a set, again and again. A file that is read before and after shows whether both could be of one release. */
 const READER = `exec 9<> <(:)
@@ -65,6 +67,10 @@ export class Machine {
   /** The agent, and an application that reads what it puts in place. */
   boot(): void {
     this.startAgent();
+    this.startApplication();
+  }
+
+  startApplication(): void {
     this.instance.spawn(['bash', '-c', READER, 'reader', this.#root], { log: 'reader.log' });
   }
 
@@ -150,13 +156,20 @@ export class Machine {
     return Number.parseInt(stdout, 10) / 1024;
   }
 
-  agentLog(): Promise<string> {
-    return this.instance.log('agent.log');
+  /** Started by the testbed, or by an instance's user data. */
+  async agentLog(): Promise<string> {
+    return (await this.instance.log('agent.log')) + (await this.instance.log('cloud-init-output.log'));
   }
 
   /** The log of its ZooKeeper server; empty where it has none, or its disk is gone. */
   memberLog(): Promise<string> {
-    return readFile(this.instance.path('/var/lib/quorate/member/zookeeper.log'), 'utf8').catch(() => '');
+    const path = this.instance.path('/var/lib/quorate/member/zookeeper.log');
+    return readFile(path, 'utf8').catch(() => this.instance.log(MEMBER_LOG));
+  }
+
+  /** Before its disk goes. */
+  async keepMemberLog(): Promise<void> {
+    await writeFile(join(this.instance.disk, 'logs', MEMBER_LOG), await this.memberLog());
   }
 
   /** What the application here has read; the log lies on the host, so that it is there after the machine's end. */

@@ -4,13 +4,14 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findJars, findJava } from '@quorate/agent';
+import { Region } from '../src/cloud/index.ts';
 import { Fleet } from '../src/index.ts';
 import { summary } from './report.ts';
-import { allStories, type NamedStory } from './story.ts';
+import { allStories, type NamedStory, needsAws } from './story.ts';
 import { type Told, tellStory } from './tell.ts';
 
 const USAGE = `Usage: npm run lab [-- STORY … | --list] [--short] [--rounds N] [--json FILE]
-  STORY        only these; all unless said
+  STORY        only these, or those whose names begin so (aws); all unless said
   --list       names the stories
   --short      as npm test tells them, where there is a short version
   --rounds N   so many rounds of what a story repeats
@@ -33,6 +34,11 @@ async function main(): Promise<number> {
   const why = Fleet.unavailable() ?? (!(await findJava()) ? 'Java is missing' : undefined);
   if (why ?? !(await findJars())) {
     console.error(`The lab cannot run here: ${why ?? "ZooKeeper's jars are missing: npm run jars brings them"}.`);
+    return 1;
+  }
+  const cloud = asked.stories.some(needsAws) ? await Region.unavailable() : undefined;
+  if (cloud) {
+    console.error(`Stories of AWS cannot be told here: ${cloud}.`);
     return 1;
   }
   const told: Told[] = [];
@@ -73,12 +79,14 @@ function readArguments(stories: readonly NamedStory[]): Asked | string {
       },
     });
     if (values.help) return USAGE;
-    const unknown = positionals.filter((name) => !stories.some((story) => story.name === name));
+    const isMeant = (story: NamedStory, word: string): boolean =>
+      story.name === word || story.name.startsWith(`${word}-`);
+    const unknown = positionals.filter((word) => !stories.some((story) => isMeant(story, word)));
     if (unknown.length > 0) return `there is no story ${unknown.join(', ')}: --list names them\n${USAGE}`;
     const rounds = values.rounds === undefined ? {} : { rounds: Number(values.rounds) };
     if (rounds.rounds !== undefined && !(Number.isSafeInteger(rounds.rounds) && rounds.rounds > 0))
       return `--rounds is a number from 1, not ${values.rounds}\n${USAGE}`;
-    const chosen = positionals.map((name) => stories.find((story) => story.name === name)!);
+    const chosen = positionals.flatMap((word) => stories.filter((story) => isMeant(story, word)));
     const { list, short, json } = values;
     return { stories: chosen.length > 0 ? chosen : stories, list, short, rounds, json: json && resolve(json) };
   } catch (error) {

@@ -23,6 +23,9 @@ export interface NamedStory extends Story {
   readonly name: string;
 }
 
+/** Whether it is of an auto-scaling group in an emulated region. */
+export const needsAws = ({ name }: NamedStory): boolean => name.startsWith('aws-');
+
 const FOLDER = new URL('stories/', import.meta.url);
 
 /** All stories, by name. */

@@ -85,9 +85,9 @@ export class Fleet implements AsyncDisposable {
     return instance;
   }
 
-  /** A machine ends at once, and nothing of it is left: its disk, its logs, its place on the wire. */
+  /** A machine ends at once, and neither its disk nor its place on the wire is left; only what its processes printed, until the end of the fleet. */
   async remove(instance: Instance): Promise<void> {
-    await instance.destroy();
+    await instance.wipe();
     const at = this.instances.indexOf(instance);
     if (at >= 0) this.instances.splice(at, 1);
     await this.#network.unplug(instance.number);

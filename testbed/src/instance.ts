@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Network } from './network.ts';
@@ -51,6 +51,9 @@ while :; do sleep 3600 & wait; done`;
  * a builtin of the command's name (`kill`!), which is what `env` is for. What it would say about a signal is nobody's output.
  */
 const GATE = 'exec 3>&2 2>/dev/null; (exec env -- "$@" 2>&3 3>&-); exit $?';
+
+/** What processes print, on the host, in the folder of a machine's disk. */
+const LOGS = 'logs';
 
 /** Where every instance sees the fleet's one shared folder. */
 export const SHARE = '/run/share';
@@ -114,7 +117,7 @@ export class Instance {
 
   /** A new disk: /etc as on the host. */
   async install(): Promise<void> {
-    for (const folder of ['var', 'work', 'quorate', 'logs']) await mkdir(join(this.disk, folder), { recursive: true });
+    for (const folder of ['var', 'work', 'quorate', LOGS]) await mkdir(join(this.disk, folder), { recursive: true });
     await run(['cp', '-a', '/etc', this.disk]);
   }
 
@@ -189,13 +192,13 @@ export class Instance {
 
   /** Starts a process inside; its output goes to a file on the host. */
   spawn(command: readonly string[], options: { env?: Readonly<Record<string, string>>; log?: string } = {}): Spawned {
-    const log = join(this.disk, 'logs', options.log ?? `${command[0]!.replace(/\W/g, '')}.log`);
+    const log = join(this.disk, LOGS, options.log ?? `${command[0]!.replace(/\W/g, '')}.log`);
     return start(this.enter(command), { env: { TMPDIR: '/tmp', ...options.env }, log });
   }
 
   /** What a spawned process has printed. */
   log(name: string): Promise<string> {
-    return readFile(join(this.disk, 'logs', name), 'utf8').catch(() => ''); // nothing printed yet
+    return readFile(join(this.disk, LOGS, name), 'utf8').catch(() => ''); // nothing printed yet
   }
 
   /** Asks a server from inside, by any address. @throws Error when there is no answer within `timeout` ms, 2,000 unless said */
@@ -277,6 +280,13 @@ export class Instance {
   async destroy(): Promise<void> {
     await this.kill();
     await rm(this.disk, { recursive: true, force: true });
+  }
+
+  /** Its disk is no more. What its processes printed lies on the host, and stays until the end of the fleet. */
+  async wipe(): Promise<void> {
+    await this.kill();
+    const there = (await readdir(this.disk)).filter((name) => name !== LOGS);
+    for (const name of there) await rm(join(this.disk, name), { recursive: true, force: true });
   }
 }
 

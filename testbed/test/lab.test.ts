@@ -3,19 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { findJars, findJava } from '@quorate/agent';
-import { allStories } from '../lab/story.ts';
+import { allStories, needsAws } from '../lab/story.ts';
 import { tellStory } from '../lab/tell.ts';
+import { Region } from '../src/cloud/index.ts';
 import { Fleet } from '../src/index.ts';
 
 const skip =
   Fleet.unavailable() ??
   (!(await findJava()) ? 'Java is missing' : !(await findJars()) ? "ZooKeeper's jars are missing" : false);
+const skipAws = skip || ((await Region.unavailable()) ?? false);
 
 // the short versions; `npm run lab` tells all of them at full size
 for (const story of await allStories()) {
   const size = story.short;
   if (!size) continue;
-  test(`${story.name}: ${story.tells}`, { skip, timeout: 600_000 }, async (t) => {
+  test(`${story.name}: ${story.tells}`, { skip: needsAws(story) ? skipAws : skip, timeout: 600_000 }, async (t) => {
     const evidence = join(tmpdir(), `quorate-lab-${story.name}`);
     const told = await tellStory(story, { size, tell: (line) => t.diagnostic(line), evidence });
     assert.ok(told.passed, told.failure);

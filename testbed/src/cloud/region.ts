@@ -18,6 +18,8 @@ const AGAIN = 200;
 
 export interface RegionOptions {
   readonly name?: string;
+  /** where its machines are made; one of its own, which ends with it, unless said */
+  readonly fleet?: Fleet;
   /** what the instances' roles are given; the S3 server must know it */
   readonly credentials?: Credentials;
   /** further variables of all that runs on an instance: what an image has in its /etc/environment */
@@ -109,7 +111,7 @@ export class Region implements AsyncDisposable {
     const python = await findMoto();
     if (!python) throw new Error('moto is missing: scripts/moto.ts installs it');
     const name = options.name ?? 'eu-central-1';
-    const fleet = await Fleet.create({ instances: 0 });
+    const fleet = options.fleet ?? (await Fleet.create({ instances: 0 }));
     try {
       const namespace = await fleet.serveAt(ADDRESS);
       const { accessKeyId, secretAccessKey } = options.credentials ?? EMULATED;
@@ -123,7 +125,7 @@ export class Region implements AsyncDisposable {
       );
       return new Region(fleet, emulator, await portsOf(emulator), name, options);
     } catch (error) {
-      await fleet[Symbol.asyncDispose]();
+      if (!options.fleet) await fleet[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -275,7 +277,7 @@ export class Region implements AsyncDisposable {
     const exited = this.#emulator.exitCode === null ? once(this.#emulator, 'exit') : undefined;
     this.#emulator.stdin!.end();
     await exited;
-    await this.fleet[Symbol.asyncDispose]();
+    if (!this.#options.fleet) await this.fleet[Symbol.asyncDispose]();
     if (this.#failures.length > 0)
       throw new AggregateError(this.#failures, `region ${this.name} was not what it should be`);
   }

@@ -1,10 +1,23 @@
-import type { Template } from '../../src/cloud/index.ts';
+import type { Template } from '../src/cloud/index.ts';
 
-export const HOOK = 'end';
-export const ZONES = ['a', 'b', 'c'] as const;
+const ZONES = ['a', 'b', 'c'] as const;
 
-/** The least that a group needs: three zones, a role, a launch template, and a hook that terminating waits for. */
-export function smallTemplate({ desired = 3, userData = '#!/bin/sh\n', heartbeat = 600 } = {}): Template {
+interface Hook {
+  readonly name: string;
+  readonly on: 'LAUNCHING' | 'TERMINATING';
+  /** s */
+  readonly heartbeat: number;
+  readonly otherwise: 'CONTINUE' | 'ABANDON';
+}
+
+/** As the construct makes them. */
+export const HOOKS: readonly Hook[] = [
+  { name: 'quorate-launching', on: 'LAUNCHING', heartbeat: 900, otherwise: 'ABANDON' },
+  { name: 'quorate-terminating', on: 'TERMINATING', heartbeat: 300, otherwise: 'CONTINUE' },
+];
+
+/** The least that a group needs: three zones, a role, a launch template, and its hooks. */
+export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = HOOKS } = {}): Template {
   const subnets = ZONES.map((zone, at) => [
     `Subnet${zone.toUpperCase()}`,
     {
@@ -49,17 +62,13 @@ export function smallTemplate({ desired = 3, userData = '#!/bin/sh\n', heartbeat
             Version: { 'Fn::GetAtt': ['Launch', 'LatestVersionNumber'] },
           },
           VPCZoneIdentifier: subnets.map(([name]) => ({ Ref: name })),
+          LifecycleHookSpecificationList: hooks.map(({ name, on, heartbeat, otherwise }) => ({
+            LifecycleHookName: name,
+            LifecycleTransition: `autoscaling:EC2_INSTANCE_${on}`,
+            HeartbeatTimeout: heartbeat,
+            DefaultResult: otherwise,
+          })),
           Tags: [{ Key: 'Name', Value: 'web', PropagateAtLaunch: true }],
-        },
-      },
-      Hook: {
-        Type: 'AWS::AutoScaling::LifecycleHook',
-        Properties: {
-          AutoScalingGroupName: { Ref: 'Group' },
-          LifecycleHookName: HOOK,
-          LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
-          HeartbeatTimeout: String(heartbeat),
-          DefaultResult: 'CONTINUE',
         },
       },
     } as Template['Resources'],

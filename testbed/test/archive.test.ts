@@ -150,3 +150,52 @@ interface ArchiveSeen {
   readonly behind: number;
   readonly trouble?: string;
 }
+
+test('a survivor that has missed the newest release gets it from the archive before anybody publishes, however many try', {
+  skip,
+  timeout: 1_800_000,
+}, async () => {
+  await using founders = await Founders.create(3, { durability: 'quorum' });
+  await founders.reset();
+  const [survivor, other, third] = founders.fleet.instances as [Instance, Instance, Instance];
+  for (const instance of founders.fleet.instances) startAgent(instance);
+  await founders.settles(3);
+  await survivor.run(['mkdir', '-p', '/etc/app']);
+  assert.equal((await quorate(survivor, ['import', 'app', '/etc/app', '--yes'], { timeout: 180_000 })).code, 0);
+  assert.equal((await publish(other, 'two')).code, 0);
+  await until('the survivor has it', async () => (await survivor.read('/etc/app/a.conf')).trim() === 'two', PATIENCE);
+  await survivor.kill();
+  assert.equal((await publish(other, 'three')).code, 0);
+  await until(
+    'it is archived',
+    async () => (await founders.status(other))?.archive?.behind === 0 || undefined,
+    PATIENCE,
+  );
+  await founders.terminate(other, third);
+
+  await founders.powerOn(survivor);
+  const done = Promise.withResolvers<{ code: number; said: string }>();
+  let isDone = false;
+  const publishers = [1, 2, 3].map(async (number) => {
+    while (!isDone) {
+      const result = await publish(survivor, `by-${number}`);
+      if (result.code === 0 && /is published/.test(result.said)) done.resolve(result);
+    }
+  });
+  const first = await done.promise;
+  isDone = true;
+  await Promise.all(publishers);
+  assert.match(first.said, /app release 4 is published/);
+  assert.equal((await history(survivor)).get(3), 'three');
+  await founders.settles(1);
+  const status = await until(
+    'everything is archived',
+    async () => {
+      const archive = (await founders.status(survivor))?.archive;
+      return archive?.behind === 0 && archive;
+    },
+    PATIENCE,
+  );
+  assert.equal(status.faults, undefined);
+  assert.match(await survivor.log('agent.log'), /release 3 of app is published again/);
+});

@@ -69,6 +69,9 @@ export interface Ensemble {
   /** Lets publishers in: of this generation the archive was read to its end. Repeatable, and without effect when it is another one by now. */
   archiveRead(generation: number, options?: CallOptions): Promise<ClusterRecord>;
 
+  /** Keeps publishers out until the archive is read again, where there is one: for who founds again, before anybody else gets there. Repeatable. */
+  shut(options?: CallOptions): Promise<void>;
+
   /** How the archive stands, as whoever leads has seen it last. */
   archive(options?: CallOptions): Promise<ArchiveRecord | undefined>;
   tellArchive(record: ArchiveRecord, options?: CallOptions): Promise<void>;

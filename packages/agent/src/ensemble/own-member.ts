@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FoundingPromise, MachineRecord, PeerServer, PeerState } from '@quorate/model';
-import type { EnsembleConfiguration } from '@quorate/store';
+import { type EnsembleConfiguration, openStore, type Store } from '@quorate/store';
 import { TICK_MS } from '../member-supervisor.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import { serverLine } from './controller.ts';
@@ -11,7 +11,7 @@ import { newestConfig, parseDynamic, type ServerLine } from './dynamic.ts';
 import { type MemberIdentity, readIdentity, setDataAside, writeIdentity } from './identity.ts';
 import { heapFor, machineMemory } from './java.ts';
 import type { MemberReport } from './judge.ts';
-import { Member } from './member.ts';
+import { Member, type MemberOptions } from './member.ts';
 import { stopMember } from './member-process.ts';
 import { forgetPromise, readPromise, writePromise } from './promise.ts';
 import { describeFailure, superviseMember } from './supervise.ts';
@@ -150,11 +150,37 @@ export class OwnMember {
   async found(generation: number): Promise<void> {
     const { address, ensemble } = this.#options.settings;
     const id = this.#identity.id ?? 1;
+    const alone = `server.${id}=${serverLine({ address, ports: ensemble.ports }, 'participant')}\n`;
     await this.end();
+    const isAgain = this.#identity.id !== undefined && this.#identity.generation < generation;
+    if (isAgain && ensemble.founding.archive && (await this.#data())) await this.#shut(id, alone);
     this.#identity = { ...this.#identity, generation, id };
     this.#begins = true;
-    await this.#start(id, `server.${id}=${serverLine({ address, ports: ensemble.ports }, 'participant')}\n`);
+    await this.#start(id, alone);
     this.#forgetPromise(); // not before: until the new generation is noted, the old one must not start
+  }
+
+  /**
+   * Its data says that publishers are let in, and they would be, from the moment in which it serves until it has heard of the new generation:
+   * so that is changed while nobody reaches it, under the old one still, and within the promise.
+   */
+  async #shut(id: number, dynamic: string): Promise<void> {
+    const { local } = this.#options.settings.ensemble.ports;
+    const secret = `super:${randomBytes(24).toString('base64url')}`;
+    const digest = `super:${createHash('sha1').update(secret).digest('base64')}`;
+    // no lines of TLS: no port but the one of the loopback address
+    const quiet = new Member({
+      ...this.#memberOptions(id, dynamic),
+      lines: [],
+      properties: { 'zookeeper.DigestAuthenticationProvider.superDigest': digest },
+    });
+    try {
+      await quiet.start({ rewrite: true });
+      await using store = await openWhenServing(`zk://127.0.0.1:${local}/quorate`, secret);
+      await store.ensemble!.shut();
+    } finally {
+      await quiet.stop();
+    }
   }
 
   /** What was begun is founded, or was lost to another. */
@@ -228,9 +254,13 @@ export class OwnMember {
 
   /** @param dynamic the configuration to begin with, where its folder has none */
   #member(id: number, dynamic: string): Member {
+    return new Member(this.#memberOptions(id, dynamic));
+  }
+
+  #memberOptions(id: number, dynamic: string): MemberOptions {
     const { settings, lines } = this.#options;
     const { ports, heap, jars } = settings.ensemble;
-    return new Member({
+    return {
       id,
       identity: this.#identity,
       folder: this.#folder,
@@ -240,7 +270,7 @@ export class OwnMember {
       lines,
       heap: heap ?? heapFor(machineMemory()),
       ...(jars ? { jars } : {}),
-    });
+    };
   }
 
   /** The configuration, with this machine as a voter where it is none yet: so it may follow without a vote. */
@@ -281,6 +311,12 @@ export class OwnMember {
     this.#options.report(this.#report);
   }
 }
+
+/** ms in which a server of its own is to serve: its data is read first, and that may be much */
+const SERVING_MS = 300_000;
+
+const openWhenServing = (url: string, auth: string): Promise<Store> =>
+  openStore(url, { auth, connectTimeout: SERVING_MS });
 
 const peerServer = ({ id, role, address }: ServerLine): PeerServer => ({
   id,

@@ -92,6 +92,13 @@ export class ZooKeeperEnsemble implements Ensemble {
     return this.#call(options, (zk) => changeCluster(zk, open));
   }
 
+  shut(options: CallOptions = {}): Promise<void> {
+    return this.#call(options, async (zk) => {
+      if (!(await zk.exists(CLUSTER))) return; // founding was not completed: nothing is published there either
+      await changeCluster(zk, ({ archiveRead: _, ...closed }) => closed);
+    });
+  }
+
   archive(options: CallOptions = {}): Promise<ArchiveRecord | undefined> {
     return this.#call(options, readArchive);
   }

@@ -3,10 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test, { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { FaultProxy } from '../../../store/test/s3/fault-proxy.ts';
 import { S3Place } from '../../../store/test/s3/place.ts';
-import { S3Server, reasonToSkip as skip } from '../../../store/test/s3/server.ts';
+import { awsEnvironment, S3Server, reasonToSkip as skip } from '../../../store/test/s3/server.ts';
 import { BucketArbiter } from '../../src/index.ts';
-import { type ArbiterPlace, arbiterConformance } from './conformance.ts';
+import { type ArbiterPlace, arbiterConformance, record } from './conformance.ts';
 
 const CLAIMANT = fileURLToPath(new URL('claimant.ts', import.meta.url));
 
@@ -39,4 +40,25 @@ test('of four processes that claim again and again no claim is lost and none is 
   const { record } = await new BucketArbiter(place.url).read();
   assert.equal(record?.revision, processes * times);
   assert.equal(Object.keys(record.members).length, processes * times, 'each mark is there');
+});
+
+test('a claim whose answer was lost is won, and known to be; an S3 that ignores conditions is no arbiter', {
+  skip,
+}, async () => {
+  await using place = await S3Place.make(server);
+  await using proxy = await FaultProxy.start(server.port);
+  Object.assign(process.env, awsEnvironment(proxy.url));
+  const arbiter = new BucketArbiter(place.url);
+  const { version } = await arbiter.read();
+  proxy.next(1, ({ key }) => key.endsWith('/founding'), 'cut after');
+  assert.equal(await arbiter.claim(record(), version), true);
+  assert.equal(proxy.faults, 1);
+  assert.deepEqual((await arbiter.read()).record, record());
+  proxy.fault = ({ key, body, headers }) =>
+    headers['if-none-match'] ? { done: () => place.objects.put(key.replace(/.*\//, ''), body) } : undefined;
+  const careless = new BucketArbiter(place.url);
+  const refusal = { code: 'ARBITER_UNREACHABLE', message: /ignores If-None-Match.*use Amazon S3/ };
+  await assert.rejects(careless.read(), refusal);
+  await assert.rejects(careless.claim(record(), '0'), refusal);
+  assert.deepEqual((await arbiter.read()).record, record());
 });

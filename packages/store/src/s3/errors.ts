@@ -10,9 +10,9 @@ interface Failure extends Error {
 
 export const statusOf = (error: unknown): number | undefined => (error as Failure).$metadata?.httpStatusCode;
 
-/** There is no such object; HEAD answers without a word why. */
+/** There is no such object; HEAD answers without a word why. Other things that are not there (bucket, user) are no empty store. */
 export function isMissing(error: unknown): boolean {
-  return statusOf(error) === 404 && (error as Failure).name !== 'NoSuchBucket';
+  return statusOf(error) === 404 && ['NoSuchKey', 'NotFound'].includes((error as Failure).name);
 }
 
 /** Throttled before anything was done. */

@@ -120,11 +120,16 @@ export class Line {
   /** @returns undefined when it was never there or was collected */
   async release(number: number, options: CallOptions = {}): Promise<Release | undefined> {
     const key = releaseKey(this.bundle, number);
-    const read = await this.#objects.get(key, options);
+    let read = await this.#objects.get(key, options);
     if (!read) {
-      const { release, older = [] } = (await this.current(options))?.committed ?? {};
-      return [release, ...older].find((each) => each?.number === number);
+      const committed = (await this.current(options))?.committed;
+      const { release, older = [] } = committed ?? {};
+      const found = [release, ...older].find((each) => each?.number === number);
+      if (found || !committed || number < committed.first || number > committed.release.number) return found;
+      // kept, and no more in the head: it got its record since the first look
+      read = await this.#objects.get(key, options);
     }
+    if (!read) return undefined;
     const place = `${this.#objects.url}: ${key}`;
     try {
       const release = decodeRelease(read.bytes.toString('utf8'));

@@ -3,6 +3,7 @@ import {
   CopyObjectCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  type GetObjectCommandOutput,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -27,6 +28,8 @@ const SOCKETS = 50;
 const BODIES = 4;
 /** Times that a write is tried again while another one to the same key is under way (409). */
 const BUSY_ROUNDS = 20;
+/** ms that an answer has to move the SDK's offset by to be a reason to try again. Its dates are whole seconds. */
+const CORRECTED_MS = 60_000;
 /** ms of this machine's clock from the service's from which on the SDK corrects, and somebody should hear. */
 const SKEW_MS = 240_000;
 
@@ -120,6 +123,11 @@ export class ConditionalObjects implements Disposable {
         }),
       { step: 'finalizeRequest', priority: 'low', name: 'quorateAttempt' },
     );
+    stack.addRelativeTo(this.#heedClock, {
+      relation: 'before',
+      toMiddleware: 'httpSigningMiddleware',
+      name: 'quorateClock',
+    });
     stack.add(
       (next, context) => (args) =>
         next(args).catch((error: unknown) => {
@@ -129,6 +137,19 @@ export class ConditionalObjects implements Disposable {
       { step: 'initialize', priority: 'high', name: 'quorateAttempts' },
     );
   }
+
+  /** Once the SDK has an offset it corrects it with each answer, and would try again whatever was answered with an error, 304 and 404 too. */
+  readonly #heedClock = ((next: (args: unknown) => Promise<unknown>) => async (args: unknown) => {
+    const before = this.#client.config.systemClockOffset;
+    try {
+      return await next(args);
+    } catch (error) {
+      const moved = Math.abs(this.#client.config.systemClockOffset - before);
+      const { $metadata } = error as { $metadata?: { clockSkewCorrected?: boolean } };
+      if ($metadata?.clockSkewCorrected && moved < CORRECTED_MS) $metadata.clockSkewCorrected = false;
+      throw error;
+    }
+  }) as Middleware;
 
   /**
    * An object whole, checked against the checksum that S3 keeps of it.
@@ -141,27 +162,32 @@ export class ConditionalObjects implements Disposable {
     { signal, unlike }: CallOptions & { readonly unlike?: string } = {},
   ): Promise<StoredObject | 'unchanged' | undefined> {
     for (let body = 1; ; body++) {
+      const answer = await this.#call(`reading ${key}`, signal, () => this.#open(key, unlike, signal));
+      if (answer === undefined || answer === 'unchanged') return answer;
       try {
-        const answer = await this.#client.send(
-          new GetObjectCommand({
-            ...this.#at(key),
-            ...(unlike ? { IfNoneMatch: unlike } : {}),
-            ChecksumMode: 'ENABLED',
-          }),
-          signal ? { abortSignal: signal } : {},
-        );
-        this.#lookAtClock();
         return { bytes: Buffer.from(await answer.Body!.transformToByteArray()), etag: answer.ETag! };
       } catch (error) {
         signal?.throwIfAborted();
-        if (statusOf(error) === 304) return 'unchanged';
-        if (isMissing(error)) return undefined;
         // a body that was cut, or came wrongly: the SDK tries requests again, not bodies
-        if (statusOf(error) !== undefined || isConfiguration(error)) throw this.#error(`reading ${key}`, error);
         if (body < BODIES) continue;
         if (/checksum/i.test((error as Error).message)) throw damaged(this.url, key, error);
         throw this.#error(`reading ${key}`, error);
       }
+    }
+  }
+
+  async #open(
+    key: string,
+    unlike: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<GetObjectCommandOutput | 'unchanged' | undefined> {
+    try {
+      const input = { ...this.#at(key), ...(unlike ? { IfNoneMatch: unlike } : {}), ChecksumMode: 'ENABLED' } as const;
+      return await this.#client.send(new GetObjectCommand(input), this.#abort(signal));
+    } catch (error) {
+      if (statusOf(error) === 304) return 'unchanged';
+      if (isMissing(error)) return undefined;
+      throw error;
     }
   }
 
@@ -397,13 +423,9 @@ export class ConditionalObjects implements Disposable {
   }
 }
 
+type Middleware = Parameters<S3Client['middlewareStack']['addRelativeTo']>[0];
+
 /** What the SDK keeps for one request over its attempts. */
 interface Attempts {
   doubtful?: boolean;
-}
-
-/** Not of the network: the same again would fail the same way. */
-function isConfiguration(error: unknown): boolean {
-  const { name, message } = error as Error;
-  return name === 'CredentialsProviderError' || /^Region is missing/.test(message);
 }

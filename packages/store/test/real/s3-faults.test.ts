@@ -107,6 +107,21 @@ describe('a bucket on a bad day', { skip, concurrency: 1, timeout: 180_000 }, ()
     assert.deepEqual(await store.latest('web'), two);
   });
 
+  test('a write that gets no answer at all is given up in time, and found out', async () => {
+    await using at = await place();
+    using objects = new ConditionalObjects(at.url, { silenceMs: 300 });
+    at.proxy.next(1, ({ method }) => method === 'PUT', 'silence');
+    const etag = (await objects.create('one', Buffer.from('mine')))!;
+    assert.deepEqual(await at.objects.get('one'), { bytes: Buffer.from('mine'), etag });
+    at.proxy.next(1, ({ method }) => method === 'PUT', 'silence');
+    assert.ok(await objects.replace('one', Buffer.from('mine, again'), etag));
+    assert.equal(at.proxy.faults, 2);
+    assert.equal(await objects.replace('one', Buffer.from('late'), etag), undefined);
+    assert.equal(await objects.replace('none', Buffer.from('late'), etag), undefined);
+    at.proxy.fault = () => 'silence';
+    await assert.rejects(objects.get('one'), { code: 'UNREACHABLE', message: /no answer/ });
+  });
+
   test('content that is cut in the middle is read again, and what is damaged on the way is never handed out', async () => {
     await using at = await place();
     await using store = await at.open();
@@ -190,7 +205,9 @@ describe('a bucket on a bad day', { skip, concurrency: 1, timeout: 180_000 }, ()
 
   test('a clock that is an hour off is told, with its direction, and nothing else happens', async () => {
     const { now } = Date;
+    let usual = 0;
     for (const [ahead, way] of [
+      [0, undefined],
       [3_600_000, /60 min ahead of that of S3/],
       [-3_600_000, /60 min behind that of S3/],
     ] as const) {
@@ -206,8 +223,14 @@ describe('a bucket on a bad day', { skip, concurrency: 1, timeout: 180_000 }, ()
       } finally {
         Date.now = now;
       }
-      assert.equal(told.length, 1);
-      assert.match(told[0]!, way);
+      const { seen } = at.proxy;
+      if (!way) usual = seen.length;
+      else {
+        assert.equal(told.length, 1);
+        assert.match(told[0]!, way);
+        assert.deepEqual([seen[0]!.url, seen[0]!.status], [seen[1]!.url, 403], 'really refused, then signed anew');
+        assert.equal(seen.length, usual + 1, 'and nothing else was asked twice');
+      }
     }
   });
 

@@ -19,6 +19,8 @@ export interface Seen {
   readonly key: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  /** what the server answered; undefined where it was not asked */
+  status?: number;
 }
 
 /** What becomes of a request. */
@@ -86,7 +88,7 @@ export class FaultProxy implements AsyncDisposable {
     const { method = '', url = '', headers } = incoming;
     const body = await buffer(incoming);
     const path = new URL(url, this.url).pathname;
-    const seen = { method, url, headers, body, key: decodeURIComponent(path.replace(/^\/[^/]*\/?/, '')) };
+    const seen: Seen = { method, url, headers, body, key: decodeURIComponent(path.replace(/^\/[^/]*\/?/, '')) };
     this.seen.push(seen);
     const fault = await this.fault(seen);
     if (fault) this.faults++;
@@ -105,6 +107,7 @@ export class FaultProxy implements AsyncDisposable {
     const isListing = /[?&]list-type=2/.test(url);
     const before = this.stale && isListing ? this.#listings.get(url) : undefined;
     const answer = before ?? (await this.#pass(seen));
+    seen.status = answer.status;
     if (isListing && !before) this.#listings.set(url, answer);
     if (fault === 'cut after') return void outgoing.destroy();
     if (fault === 'silence') return;

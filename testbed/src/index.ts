@@ -1,6 +1,6 @@
 export { Fleet, type FleetOptions } from './fleet.ts';
 export { type Instance, SHARE } from './instance.ts';
-export { quorate, raise, startAgent, watchFleet } from './quorate.ts';
+export { COMMAND, quorate, raise, startAgent, watchFleet } from './quorate.ts';
 export { type Ran, type RunOptions, run, type Spawned } from './shell.ts';
 export {
   type Crashed,

@@ -4,7 +4,8 @@ import type { Instance } from './instance.ts';
 import type { Ran, RunOptions, Spawned } from './shell.ts';
 import { until } from './until.ts';
 
-const COMMAND = fileURLToPath(new URL('../../packages/cli/bin/quorate.js', import.meta.url));
+/** The command of this checkout. */
+export const COMMAND = fileURLToPath(new URL('../../packages/cli/bin/quorate.js', import.meta.url));
 
 /** Runs the command of this checkout on an instance. Its exit code is the caller's to judge. */
 export function quorate(instance: Instance, args: readonly string[], options: RunOptions = {}): Promise<Ran> {

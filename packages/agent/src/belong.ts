@@ -14,9 +14,9 @@ import { PeerServer } from './peer/index.ts';
 import type { EnsembleSection, Settings } from './settings.ts';
 import {
   certificateAddresses,
+  clusterSecret,
   keepCertificate,
   makeGranter,
-  readClusterSecret,
   TokenBook,
   type TrustFolder,
   zooKeeperTls,
@@ -118,7 +118,7 @@ function granterOf(
   return makeGranter({
     trust,
     tokens: new TokenBook(join(state, 'trust', 'tokens')),
-    ...(secret ? { secret: () => readClusterSecret(secret) } : {}),
+    ...(secret ? { secret: () => clusterSecret(secret, settings) } : {}),
     instances: async () => [...new Set([address, ...(await knownAddresses(settings))])],
     ports,
     granted: ({ kind, instance: who, by }) => log(`info  ${instance} let ${kind} ${who} in by ${by}`),

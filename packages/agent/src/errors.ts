@@ -22,6 +22,7 @@ export type AgentErrorCode =
   | 'ARBITER_UNREACHABLE' // who founded cannot be told or settled now
   | 'DISCOVERY_UNKNOWN' // which machines there are cannot be told now: nobody counts as gone
   | 'DEPLOYMENT_REFUSED' // what is deployed needs a person to be brought together with what was published
+  | 'NO_SECRET' // the cluster's secret cannot be had from where it is kept, now
   | 'NO_METADATA' // the instance metadata service does not tell who this machine is
   | 'FAILED';
 

@@ -13,6 +13,7 @@ import {
 import { bucketPlace } from '@quorate/store';
 import * as v from 'valibot';
 import type { InstanceFacts } from './aws/facts.ts';
+import type { RemoteSecret } from './aws/secrets.ts';
 import { AgentError } from './errors.ts';
 import { trustPaths } from './trust/folder.ts';
 
@@ -71,8 +72,8 @@ export interface EnsembleSection {
   readonly arbiter?: ArbiterSettings;
   /** what the cluster begins with, where it is founded by this machine; from then on it stands in the ensemble */
   readonly founding: ClusterSettings;
-  /** file with the cluster's secret, where machines join by it */
-  readonly secret?: string;
+  /** the cluster's secret, where machines join by it: a file, or where AWS keeps it */
+  readonly secret?: string | RemoteSecret;
   readonly ports: MemberPorts;
   /** megabytes of Java heap; sized to the machine where absent */
   readonly heap?: number;
@@ -161,6 +162,19 @@ const bucketUrl = v.pipe(
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 /** The same for every machine, wherever its agent stands: so a folder by its whole path. */
 const archiveUrl = v.pipe(text, v.check(isArchiveUrl, 'a store such as s3://BUCKET/PREFIX or dir:/mnt/share/archive'));
+const SecretSchema = v.union(
+  [
+    absolute,
+    v.pipe(
+      v.strictObject({ file: absolute }),
+      v.transform(({ file }) => file),
+    ),
+    v.strictObject({ ssm: text }),
+    v.strictObject({ secretsManager: text }),
+    v.strictObject({ s3: v.pipe(v.string(), v.regex(/^s3:\/\/[^/?]+\/[^?]*[^/?](\?|$)/, 's3://BUCKET/KEY')) }),
+  ],
+  'an absolute path, or one of `{file: PATH}`, `{ssm: NAME}`, `{secretsManager: NAME}` and `{s3: s3://BUCKET/KEY}`',
+);
 const LifeCycleSchema = v.strictObject({
   launching: v.optional(text, 'quorate-launching'),
   terminating: v.optional(text, 'quorate-terminating'),
@@ -239,7 +253,7 @@ const FileSchema = v.strictObject({
         }),
         {},
       ),
-      secret: v.optional(absolute),
+      secret: v.optional(SecretSchema),
       ports: v.optional(
         v.strictObject({
           client: v.optional(port, DEFAULT_PORTS.client),

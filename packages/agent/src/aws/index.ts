@@ -7,7 +7,8 @@ export { AwsCloud, type Cloud, type Group } from './cloud.ts';
 export { ParameterDeployments } from './deployments.ts';
 export type { Ec2Instance } from './ec2.ts';
 export { isInstanceId, noteFacts } from './facts.ts';
-export { cloudOf } from './region.ts';
+export { cloudOf, regionOf } from './region.ts';
+export { type RemoteSecret, readRemoteSecret } from './secrets.ts';
 
 export function lifeCycleOf(settings: Settings, options: Omit<LifeCycleOptions, 'metadata' | 'cloud'>): LifeCycle {
   return new LifeCycle({ ...options, metadata: new InstanceMetadata(), cloud: () => cloudOf(settings) });

@@ -2,15 +2,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PeerAnswer } from '@quorate/model';
 import type { Arbiter } from '../arbiter/index.ts';
+import type { RemoteSecret } from '../aws/index.ts';
 import type { Discovery } from '../discovery/index.ts';
 import { AgentError } from '../errors.ts';
 import { type EnsembleSection, type Settings, withPort } from '../settings.ts';
 import {
   certificateAddresses,
+  clusterSecret,
   joinCluster,
   makeAuthority,
   makeKey,
-  readClusterSecret,
   TrustFolder,
 } from '../trust/index.ts';
 import { lookAtFounding } from './founding.ts';
@@ -53,7 +54,7 @@ export async function obtainTrust(arrival: Arrival, signal: AbortSignal): Promis
 async function attempt(
   arrival: Arrival,
   folder: string,
-  secret: string,
+  secret: string | RemoteSecret,
   signal: AbortSignal,
 ): Promise<[trust: TrustFolder | undefined, trouble: string]> {
   const { settings, identity, arbiter } = arrival;
@@ -74,10 +75,8 @@ async function attempt(
       return [undefined, step.reason];
     case 'join':
       return await ask(
-        {
-          secret: readClusterSecret(secret),
-          addresses: step.through.map((host) => withPort(host, settings.ensemble.ports.peer)),
-        },
+        () => clusterSecret(secret, settings),
+        step.through.map((host) => withPort(host, settings.ensemble.ports.peer)),
         { instance, addresses: certificateAddresses([address]), folder, cluster, signal },
       );
     default:
@@ -109,13 +108,15 @@ export async function begin(
 }
 
 async function ask(
-  by: Parameters<typeof joinCluster>[0],
+  secret: () => Promise<string>,
+  addresses: readonly string[],
   joiner: Parameters<typeof joinCluster>[1],
 ): Promise<[trust: TrustFolder | undefined, trouble: string]> {
   try {
-    return [(await joinCluster(by, joiner)).trust, ''];
+    return [(await joinCluster({ secret: await secret(), addresses }, joiner)).trust, ''];
   } catch (error) {
-    if (error instanceof AgentError) return [undefined, error.message];
+    // what only somebody on this machine can mend ends the agent
+    if (error instanceof AgentError && error.code !== 'BAD_SETTINGS') return [undefined, error.message];
     throw error;
   }
 }

@@ -13,6 +13,6 @@ export {
   renewByPeer,
 } from './join.ts';
 export { type KeeperOptions, keepCertificate, renewCertificate } from './renewal.ts';
-export { readClusterSecret } from './secret.ts';
+export { clusterSecret, readClusterSecret } from './secret.ts';
 export { DEFAULT_TOKEN, type JoinToken, parseToken, printToken, TokenBook } from './tokens.ts';
 export { type SecureClientPort, zooKeeperTls } from './zookeeper.ts';

@@ -216,7 +216,7 @@ export interface GranterOptions {
   readonly trust: TrustFolder;
   readonly tokens: TokenBook;
   /** the cluster's secret, where one is set */
-  readonly secret?: () => string | undefined;
+  readonly secret?: () => Promise<string>;
   /** addresses of the instances that this one knows, itself included */
   readonly instances: () => Promise<readonly string[]>;
   readonly ports: Grant['ports'];
@@ -231,7 +231,7 @@ export function makeGranter(options: GranterOptions): Pick<PeerHandlers, 'join' 
       const { instance: name, addresses, csr } = request;
       // the same key for the same name: one machine, however often it has to ask
       const machine = request.token ? `${await keyOfRequest(csr)} ${name} ${addresses.join()}` : '';
-      const { kind, by, proof } = entitled(request, machine, socket, options);
+      const { kind, by, proof } = await entitled(request, machine, socket, options);
       if (kind === 'instance' && addresses.length === 0)
         throw new AgentError('BAD_REQUEST', 'an instance needs an address that others reach it by: set `address`');
       const grant = await sign({ kind, name, addresses, request: { csr } }, options);
@@ -257,17 +257,17 @@ async function sign(order: CertificateOrder, { trust, ports, instances }: Grante
   };
 }
 
-function entitled(
+async function entitled(
   { token, proof }: JoinRequest,
   machine: string,
   socket: TLSSocket,
   { tokens, secret }: GranterOptions,
-): { kind: Grant['kind']; by: string; proof?: string } {
+): Promise<{ kind: Grant['kind']; by: string; proof?: string }> {
   if (token) {
     const { kind, again } = tokens.redeem(token.id, token.secret, machine);
     return { kind, by: `token ${token.id}${again ? ', by the use that it has spent before' : ''}` };
   }
-  const shared = secret?.();
+  const shared = proof === undefined ? undefined : await secret?.();
   if (proof !== undefined && shared !== undefined && isSame(proof, proofOf(shared, 'joiner', socket)))
     return { kind: 'instance', by: "the cluster's secret", proof: proofOf(shared, 'granter', socket) };
   throw new AgentError(

@@ -1,8 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TLSSocket } from 'node:tls';
+import type { RemoteSecret } from '../aws/index.ts';
 import { fileError } from '../disk/file-errors.ts';
 import { AgentError } from '../errors.ts';
+import type { Settings } from '../settings.ts';
 import { checkSecretMode } from './folder.ts';
 
 /** Characters: fewer could be guessed by who makes a machine join it instead of the cluster. `openssl rand -base64 32` gives 44. */
@@ -21,11 +23,41 @@ export function readClusterSecret(path: string): string {
   } catch (error) {
     throw fileError(`the cluster's secret (ensemble.secret) ${path} cannot be read`, error);
   }
-  if (secret.length >= SECRET_LEAST && secret.length <= SECRET_MOST) return secret;
+  checkLength(secret, path);
+  return secret;
+}
+
+function checkLength({ length }: string, place: string): void {
+  if (length >= SECRET_LEAST && length <= SECRET_MOST) return;
   throw new AgentError(
     'BAD_SETTINGS',
-    `the cluster's secret in ${path} has ${secret.length} characters, ${SECRET_LEAST} to ${SECRET_MOST} are wanted: make one with \`openssl rand -base64 32\``,
+    `the cluster's secret in ${place} has ${length} characters, ${SECRET_LEAST} to ${SECRET_MOST} are wanted: make one with \`openssl rand -base64 32\``,
   );
+}
+
+/** ms for which a secret that somebody else keeps is not asked for again: one that was changed counts by then */
+const KEPT_MS = 60_000;
+const kept = new WeakMap<object, { readonly text: Promise<string>; readonly until: number }>();
+
+/**
+ * The cluster's secret, from wherever the settings say.
+ * @throws AgentError BAD_SETTINGS, NOT_TRUSTED; NO_SECRET where it cannot be had now
+ */
+export async function clusterSecret(secret: string | RemoteSecret, settings: Pick<Settings, 'aws'>): Promise<string> {
+  if (typeof secret === 'string') return readClusterSecret(secret);
+  const known = kept.get(secret);
+  if (known && performance.now() < known.until) return known.text;
+  const text = fetchSecret(secret, settings);
+  kept.set(secret, { text, until: performance.now() + KEPT_MS });
+  text.catch(() => kept.delete(secret)); // told to whoever asks; asked for again by the next
+  return text;
+}
+
+async function fetchSecret(secret: RemoteSecret, settings: Pick<Settings, 'aws'>): Promise<string> {
+  const { readRemoteSecret, regionOf } = await import('../aws/index.ts');
+  const text = (await readRemoteSecret(secret, () => regionOf(settings))).trim();
+  checkLength(text, Object.values(secret).join());
+  return text;
 }
 
 const LABEL = 'EXPORTER-quorate-join';

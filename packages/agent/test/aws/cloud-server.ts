@@ -146,6 +146,9 @@ export class CloudServer implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = '';
     for await (const part of request) body += String(part);
+    const target = request.headers['x-amz-target'];
+    if (target !== undefined) return this.#answerJson(String(target), body, response);
+    if (request.method === 'GET') return this.#answerObject(request, response);
     const parameters = new URLSearchParams(body);
     const action = parameters.get('Action') ?? '';
     this.asked.push({ action, parameters });
@@ -178,6 +181,34 @@ export class CloudServer implements AsyncDisposable {
       ? `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${inner}</${action}Response>`
       : `<${action}Response xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/"><${action}Result>${inner}</${action}Result></${action}Response>`;
     response.writeHead(200, { 'content-type': 'text/xml' }).end(text);
+  }
+
+  /** by the service's own name of them */
+  readonly secrets = new Map<string, string>();
+
+  /** SSM and Secrets Manager. */
+  #answerJson(target: string, body: string, response: ServerResponse): void {
+    const asked = JSON.parse(body) as { Name?: string; WithDecryption?: boolean; SecretId?: string };
+    const action = target.split('.')[1]!;
+    this.asked.push({ action, parameters: new URLSearchParams() });
+    const say = (status: number, answer: object): void =>
+      void response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer));
+    const refused = this.refused.get(action);
+    const found = this.secrets.get(asked.Name ?? asked.SecretId ?? '');
+    const missing = asked.Name === undefined ? 'ResourceNotFoundException' : 'ParameterNotFound';
+    if (refused) say(refused.status, { __type: refused.code, message: `${action} is refused by the test` });
+    else if (found === undefined) say(400, { __type: missing, message: 'no such thing' });
+    else if (asked.Name !== undefined)
+      say(200, { Parameter: { Name: asked.Name, Value: asked.WithDecryption ? found : 'ciphertext' } });
+    else say(200, { ARN: 'arn', Name: asked.SecretId, SecretString: found });
+  }
+
+  /** S3, path-style. */
+  #answerObject({ url = '' }: IncomingMessage, response: ServerResponse): void {
+    const found = this.secrets.get(`s3:/${url.replace(/\?.*$/, '')}`);
+    if (found === undefined)
+      response.writeHead(404, { 'content-type': 'application/xml' }).end('<Error><Code>NoSuchKey</Code></Error>');
+    else response.writeHead(200, { etag: '"1"', 'content-length': Buffer.byteLength(found) }).end(found);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -62,7 +62,7 @@ export class Founder implements AsyncDisposable {
     const granter = makeGranter({
       trust,
       tokens,
-      secret: () => secret,
+      ...(secret === undefined ? {} : { secret: async () => secret }),
       instances: async () => ['127.0.0.1'],
       ports: DEFAULT_PORTS,
       granted: (what) => granted.push(what),

@@ -1,0 +1,82 @@
+import { AgentError } from '../errors.ts';
+import { awsCredentials } from './credentials.ts';
+import { refusalOf } from './refusal.ts';
+
+/** Where AWS keeps a cluster's secret. */
+export type RemoteSecret =
+  /** a SecureString's name, or its ARN */
+  | { readonly ssm: string }
+  /** a secret's name or ARN */
+  | { readonly secretsManager: string }
+  /** `s3://BUCKET/KEY?region=…`; one line */
+  | { readonly s3: string };
+
+/** ms that one attempt may take; whoever needs it asks again */
+const CONNECT_MS = 3000;
+const ANSWER_MS = 5000;
+const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS } };
+
+/**
+ * Reads a secret. Each service's client is loaded only where it is named.
+ * @param region of the service; an ARN or a URL may name its own
+ * @throws AgentError NO_SECRET, with what to do
+ */
+export async function readRemoteSecret(secret: RemoteSecret, region: () => Promise<string>): Promise<string> {
+  const { place, action, read } = readerOf(secret, region);
+  let text: string | undefined;
+  try {
+    text = await read();
+  } catch (cause) {
+    const why = action ? refusalOf(action, cause).message : (cause as Error).message;
+    throw new AgentError('NO_SECRET', `the cluster's secret (ensemble.secret) ${place} cannot be had: ${why}`, {
+      cause,
+    });
+  }
+  if (text !== undefined) return text;
+  throw new AgentError('NO_SECRET', `the cluster's secret (ensemble.secret) ${place} holds no text: write one line`);
+}
+
+interface Reader {
+  readonly place: string;
+  /** as IAM names it, where the error does not say it */
+  readonly action?: string;
+  readonly read: () => Promise<string | undefined>;
+}
+
+function readerOf(secret: RemoteSecret, region: () => Promise<string>): Reader {
+  if ('ssm' in secret) {
+    const read = async (): Promise<string | undefined> => {
+      const { SSMClient, GetParameterCommand } = await import('@aws-sdk/client-ssm');
+      const client = new SSMClient({ ...(await optionsFor(secret.ssm, region)), ...CLIENT });
+      const { Parameter } = await client.send(new GetParameterCommand({ Name: secret.ssm, WithDecryption: true }));
+      return Parameter?.Value;
+    };
+    return { place: `SSM parameter ${secret.ssm}`, action: 'ssm:GetParameter', read };
+  }
+  if ('secretsManager' in secret) {
+    const read = async (): Promise<string | undefined> => {
+      const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
+      const client = new SecretsManagerClient({ ...(await optionsFor(secret.secretsManager, region)), ...CLIENT });
+      return (await client.send(new GetSecretValueCommand({ SecretId: secret.secretsManager }))).SecretString;
+    };
+    return {
+      place: `Secrets Manager secret ${secret.secretsManager}`,
+      action: 'secretsmanager:GetSecretValue',
+      read,
+    };
+  }
+  const read = async (): Promise<string | undefined> => {
+    const [, folder, key, query = ''] = /^(.*)\/([^/?]+)(\?.*)?$/.exec(secret.s3)!;
+    const { ConditionalObjects } = await import('@quorate/store/s3');
+    using objects = new ConditionalObjects(`${folder}${query}`, { attempts: CLIENT.maxAttempts, silenceMs: ANSWER_MS });
+    const found = await objects.get(key!);
+    if (!found) throw new Error('there is no such object');
+    return found.bytes.toString('utf8');
+  };
+  return { place: secret.s3, read };
+}
+
+async function optionsFor(name: string, region: () => Promise<string>) {
+  const [, , , own] = name.startsWith('arn:') ? name.split(':') : [];
+  return { region: own || (await region()), credentials: await awsCredentials() };
+}

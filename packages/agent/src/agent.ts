@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import { type OpenOptions, openStore, type Store } from '@quorate/store';
 import type { ArchiveState } from './archive/index.ts';
+import type { Measured } from './aws/index.ts';
 import type { LifeCycle, OwnState } from './aws/life-cycle.ts';
 import type { BackupReport } from './backup-timer.ts';
 import { belong } from './belong.ts';
@@ -14,7 +15,7 @@ import { superviseDeclared } from './member-supervisor.ts';
 import { OwnClock } from './own-clock.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
 import { configurationOf, placeOf } from './own-state.ts';
-import type { BackupSettings, EnsembleSection, MemberSettings, Settings } from './settings.ts';
+import type { BackupSettings, EnsembleSection, MemberSettings, MetricsSettings, Settings } from './settings.ts';
 import { describeInstance } from './status-file.ts';
 
 export type Log = (line: string) => void;
@@ -88,6 +89,8 @@ export class Agent {
     const tasks = [this.#measureClock(signal)];
     this.#lifeCycle = await this.#openLifeCycle(signal);
     if (this.#lifeCycle) tasks.push(this.#lifeCycle.run(signal));
+    const { metrics } = this.#settings.aws ?? {};
+    if (metrics) tasks.push(this.#measure(metrics, signal));
     const { ensemble, member, backup } = this.#settings;
     if (ensemble) tasks.push(this.#belong({ ...this.#settings, ensemble }, connected, signal));
     else {
@@ -129,6 +132,23 @@ export class Agent {
     });
     await lifeCycle.decide(signal);
     return lifeCycle;
+  }
+
+  async #measure(metrics: MetricsSettings, signal: AbortSignal): Promise<void> {
+    const { measureFleet, tellMetrics } = await import('./aws/index.ts');
+    const measure = async (): Promise<Measured> => {
+      const member = this.#member;
+      const isLeader = member?.mode === 'leader' && this.#store && this.#reachable;
+      const fleet = isLeader ? await measureFleet(this.#store!, this.#archive, signal) : undefined;
+      return {
+        instance: this.#status,
+        cluster: this.#settings.ensemble?.cluster ?? this.#settings.store!,
+        reachable: this.#reachable,
+        memberDown: member !== undefined && member.state !== 'absent' && member.state !== 'serving',
+        ...(fleet ? { fleet } : {}),
+      };
+    };
+    await tellMetrics(metrics, measure, this.#log, signal);
   }
 
   async #ownState(): Promise<OwnState> {

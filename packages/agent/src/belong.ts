@@ -52,10 +52,7 @@ export async function belong(
     discoveryOf(settings),
   ];
   const identity = await ownIdentity(state, ensemble.cluster);
-  const trust = await obtainTrust(
-    { settings, identity, arbiter, discovery, mayFound: () => !withdrawn?.(), log },
-    signal,
-  );
+  const trust = await obtainTrust({ settings, identity, arbiter, discovery, withdrawn, log }, signal);
   trusted();
   const lines = zooKeeperTls(trust, { address, client: ensemble.ports.client });
   const manager = new EnsembleManager({

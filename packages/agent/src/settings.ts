@@ -51,6 +51,15 @@ export interface LifeCycleSettings {
 /** Where the arbiter's record is: in a folder on a share, or below a prefix of an S3 bucket. */
 export type ArbiterSettings = { readonly file: string } | { readonly s3: string };
 
+/** Lines for CloudWatch, in its embedded metric format. */
+export interface MetricsSettings {
+  /** `stdout`, or a file */
+  readonly to: string;
+  readonly namespace: string;
+  /** seconds from one line to the next */
+  readonly every: number;
+}
+
 /** This machine is an EC2 instance: who it is comes from its metadata where it is not said. */
 export interface AwsSettings {
   /** that of the instance where absent */
@@ -59,6 +68,8 @@ export interface AwsSettings {
   readonly lifeCycle: LifeCycleSettings | false;
   /** the path below which parameters of SSM announce what is deployed */
   readonly deployments?: string;
+  /** for CloudWatch; none where absent */
+  readonly metrics?: MetricsSettings;
   /** what the instance metadata service says; undefined where instance, address and zone are said otherwise */
   readonly own?: InstanceFacts;
 }
@@ -208,6 +219,13 @@ const FileSchema = v.strictObject({
           'false, or a mapping of launching, terminating, onFailure, protect',
         ),
         v.getDefaults(LifeCycleSchema) as LifeCycleSettings,
+      ),
+      metrics: v.optional(
+        v.strictObject({
+          to: v.union([v.literal('stdout'), absolute], '`stdout`, or the absolute path of a file'),
+          namespace: v.optional(text, 'Quorate'),
+          every: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600)), 60),
+        }),
       ),
     }),
   ),

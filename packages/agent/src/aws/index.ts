@@ -7,6 +7,7 @@ export { AwsCloud, type Cloud, type Group } from './cloud.ts';
 export { ParameterDeployments } from './deployments.ts';
 export type { Ec2Instance } from './ec2.ts';
 export { isInstanceId, noteFacts } from './facts.ts';
+export { type Measured, measureFleet, tellMetrics } from './metrics.ts';
 export { cloudOf, regionOf } from './region.ts';
 export { type RemoteSecret, readRemoteSecret } from './secrets.ts';
 

@@ -26,8 +26,8 @@ export interface Arrival {
   readonly identity: MemberIdentity;
   readonly arbiter: Arbiter;
   readonly discovery: Discovery;
-  /** whether it may be the first of its cluster now */
-  readonly mayFound?: () => boolean;
+  /** whether this machine is to have no place in the ensemble now */
+  readonly withdrawn?: (() => boolean) | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -62,7 +62,7 @@ async function attempt(
   const { cluster, incarnation } = identity;
   const own: PeerAnswer = { format: 1, instance, address, cluster, generation: 0, incarnation };
   const { step, ruling, troubles } = await lookAtFounding(
-    { ...arrival, trust: undefined, mayFound: arrival.mayFound?.() ?? true },
+    { ...arrival, trust: undefined, mayFound: true },
     own,
     { session: false },
     signal,

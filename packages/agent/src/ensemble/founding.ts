@@ -24,6 +24,8 @@ export async function terminatedOf(discovery: Discovery, about: readonly string[
   return new Set(dead.map(({ instance }) => instance!));
 }
 
+const WITHDRAWN = 'its auto-scaling group has not put it into service, or takes it out of it';
+
 /** What was seen and decided about founding at one moment. */
 export interface FoundingLook {
   readonly step: FoundingStep;
@@ -41,11 +43,13 @@ export interface FoundingOptions {
   readonly trust: TrustFolder | undefined;
   /** whether this machine may be the first of its cluster */
   readonly mayFound: boolean;
+  /** whether this machine is to have no place in the ensemble now: it founds only to save the data that it has */
+  readonly withdrawn?: (() => boolean) | undefined;
 }
 
 /** Asks the arbiter, then the discovery and the machines, and has `planFounding` decide. */
 export async function lookAtFounding(
-  { settings, arbiter, discovery, trust, mayFound }: FoundingOptions,
+  { settings, arbiter, discovery, trust, mayFound, withdrawn }: FoundingOptions,
   own: PeerAnswer,
   now: { readonly session: boolean },
   signal: AbortSignal,
@@ -77,6 +81,7 @@ export async function lookAtFounding(
     });
   const step = decide();
   // who could not run a member must not keep the others waiting
+  if (step.kind === 'claim' && withdrawn?.() && !own.member) return { step: decide(WITHDRAWN), ruling, troubles };
   if (step.kind === 'claim') return { step: decide(await hindrance(settings.ensemble, own.address)), ruling, troubles };
   return { step, ruling, troubles };
 }

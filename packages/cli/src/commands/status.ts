@@ -20,7 +20,7 @@ export async function status(flags: GlobalFlags): Promise<number> {
       `no agent has ever run here (${context.settings.state})`,
       'start one with `quorate agent`, or name its state folder with --state',
     );
-  const { instance, store, member, backup, archive, agent, running } = local;
+  const { instance, store, member, lifeCycle, backup, archive, agent, running } = local;
   // one that ended says nothing of the clock as it is now
   const clock = running ? instance.clock : undefined;
   const warnings = clock ? clockWarnings([instance], warnAt(context)) : [];
@@ -33,6 +33,10 @@ export async function status(flags: GlobalFlags): Promise<number> {
     if (member)
       lines.push(
         `member  ${member.state === 'serving' ? paint('green', instance.member ?? 'serving') : paint(PASSING.has(member.state) ? 'yellow' : 'red', member.state)}${member.detail ? `: ${member.detail}` : ''}`,
+      );
+    if (lifeCycle)
+      lines.push(
+        `group   ${lifeCycle.target === undefined ? 'none' : paint(lifeCycle.role === 'full' ? 'green' : 'yellow', lifeCycle.target)}: ${lifeCycle.detail}`,
       );
     if (backup) lines.push(`backup  ${describeBackup(backup, running)}`);
     if (archive && running) lines.push(`archive ${describeArchive(archive).join('\n        ')}`);

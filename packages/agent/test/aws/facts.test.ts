@@ -40,10 +40,32 @@ test('an instance is called as EC2 calls it, with its address and zone, as far a
     'aws: {region: eu-west-1}\ninstance: web-1\naddress: 10.0.0.1\nzone: a\n',
     folder.path,
   );
-  assert.deepEqual([all.instance, all.aws], ['web-1', { region: 'eu-west-1' }]);
+  assert.deepEqual([all.instance, all.aws?.region, all.aws?.own], ['web-1', 'eu-west-1', undefined]);
   assert.equal(server.asked.length, asked, 'where all is said nobody is asked');
   await settingsWith('zone: a\n', folder.path);
   assert.equal(server.asked.length, asked, 'without `aws:` nobody is asked');
+});
+
+test('hooks are followed unless it is said that they are not; each wrong word is named', async () => {
+  await using _ = await metadata();
+  await using folder = await temporary();
+  const lifeCycle = async (text: string) => (await settingsWith(`aws: ${text}\n`, folder.path)).aws?.lifeCycle;
+  const usual = {
+    launching: 'quorate-launching',
+    terminating: 'quorate-terminating',
+    onFailure: 'wait',
+    protect: 'nobody',
+  };
+  assert.deepEqual(await lifeCycle(''), usual);
+  assert.deepEqual(await lifeCycle('{lifeCycle: {onFailure: abandon}}'), { ...usual, onFailure: 'abandon' });
+  assert.equal(await lifeCycle('{lifeCycle: false}'), false);
+  for (const [text, word] of [
+    ['{lifeCycle: {protect: all}}', /aws\.lifeCycle/],
+    ['{lifeCycle: {hook: x}}', /aws\.lifeCycle/],
+    ['{metrics: {to: relative}}', /aws\.metrics\.to/],
+    ['{key: AKIA}', /aws\.key/],
+  ] as const)
+    await assert.rejects(lifeCycle(text), { code: 'BAD_SETTINGS', message: word }, text);
 });
 
 test('an instance without IPv4 has its IPv6 address', async () => {

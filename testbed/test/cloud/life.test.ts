@@ -3,9 +3,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { groupTemplate } from '../../lab/template.ts';
 import { deploy, Group, Region } from '../../src/cloud/index.ts';
 import { COMMAND, type Instance, quorate, SHARE, until } from '../../src/index.ts';
-import { smallTemplate } from './template.ts';
 
 const skip = (await Region.unavailable()) ?? false;
 /** ms for anything to come about: a bound for what never comes, not a promise */
@@ -14,7 +14,7 @@ const SECRET = randomBytes(32).toString('base64');
 const CLUSTER = randomUUID();
 /** what `npm run lab` shows at length; here where it is asked for */
 const whole = process.env.QUORATE_CLOUD === 'whole' ? test : () => undefined;
-const HOOKS = { launching: 'quorate-launching', terminating: 'quorate-terminating' };
+const USER_DATA = `#!/bin/sh\nexec ${process.execPath} ${COMMAND} agent\n`;
 
 /** The same on every instance of the image. */
 const SETTINGS = {
@@ -38,7 +38,7 @@ before(async () => {
   if (skip) return;
   region = await Region.open({ image });
   await mkdir(join(region.fleet.share, 'arbiter'));
-  const { resources } = await deploy(region, 'web', templateWithHooks());
+  const { resources } = await deploy(region, 'web', groupTemplate({ userData: USER_DATA }));
   group = new Group(region, resources.get('Group')!.id);
 });
 after(async () => {
@@ -51,23 +51,6 @@ async function image(machine: Instance): Promise<void> {
   await machine.write('/etc/quorate/secret', SECRET);
   await machine.run(['chmod', '600', '/etc/quorate/secret']);
   await machine.run(['mkdir', '-p', '/etc/web', '/etc/next']);
-}
-
-function templateWithHooks(): ReturnType<typeof smallTemplate> {
-  const userData = `#!/bin/sh\nexec ${process.execPath} ${COMMAND} agent\n`;
-  const template = smallTemplate({ userData });
-  const { Hook, ...others } = template.Resources as Record<string, { Type: string; Properties: object }>;
-  const hook = (name: string, transition: string): typeof Hook => ({
-    ...Hook!,
-    Properties: {
-      ...Hook!.Properties,
-      LifecycleHookName: name,
-      LifecycleTransition: `autoscaling:EC2_INSTANCE_${transition}`,
-      DefaultResult: 'ABANDON',
-    },
-  });
-  const hooks = { Launching: hook(HOOKS.launching, 'LAUNCHING'), Terminating: hook(HOOKS.terminating, 'TERMINATING') };
-  return { ...template, Resources: { ...others, ...hooks } } as ReturnType<typeof smallTemplate>;
 }
 
 const machines = (ids: readonly string[]): Instance[] => ids.map((id) => region.machines.get(id)!);
@@ -144,14 +127,6 @@ test('two of three are terminated at once: each leaves in order, others come, an
   const now = await settles(3, 3);
   assert.ok(now.includes(stays) && !now.includes(one) && !now.includes(two));
   await reads(now, 'two');
-});
-
-whole('a group becomes smaller, to one, and larger again', { skip }, async () => {
-  await group.setDesired(1);
-  const [last] = (await settles(1, 1)) as [string];
-  await publish(machines([last])[0]!, 'three');
-  await group.setDesired(3);
-  await reads(await settles(3, 3), 'three');
 });
 
 whole(

@@ -31,12 +31,18 @@ export function instancesOf(group: IAutoScalingGroup, named: NamedInstances): In
   };
 }
 
-/** Sets how instances of a group of this app are replaced, unless it says so itself. @returns whether that could be done */
-export function replaceCarefully(group: IAutoScalingGroup): boolean {
-  if (!(group instanceof AutoScalingGroup)) return false;
+/** Sets how instances of a group of this app are replaced, unless it says so itself. */
+export function replaceCarefully(group: IAutoScalingGroup): void {
+  if (!(group instanceof AutoScalingGroup)) return;
   const made = group.node.defaultChild as CfnAutoScalingGroup;
   made.instanceMaintenancePolicy ??= REPLACEMENT;
-  return true;
+}
+
+/** Lets a group of this app count its instances, unless it does. */
+export function countInstances(group: IAutoScalingGroup): void {
+  if (!(group instanceof AutoScalingGroup)) return;
+  const made = group.node.defaultChild as CfnAutoScalingGroup;
+  made.metricsCollection ??= [{ granularity: '1Minute' }];
 }
 
 /** Says at synthesis what is left to do by hand for a group that exists. */
@@ -58,11 +64,19 @@ export function warnOf(scope: Construct, group: IAutoScalingGroup, instances: In
       'userData',
       `the user data of the group ${name} cannot be changed from here: give \`userData\`, or run \`fleet.bootCommands\` at the first boot of its instances`,
     );
-  if (!(group instanceof AutoScalingGroup))
-    warn(
-      'replacement',
-      `how the group ${name} replaces instances cannot be set from here: \`aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${name} --instance-maintenance-policy MinHealthyPercentage=${REPLACEMENT.minHealthyPercentage},MaxHealthyPercentage=${REPLACEMENT.maxHealthyPercentage}\``,
-    );
+  if (group instanceof AutoScalingGroup) return;
+  const update = `aws autoscaling update-auto-scaling-group --auto-scaling-group-name ${name}`;
+  const count = `aws autoscaling enable-metrics-collection --auto-scaling-group-name ${name} --granularity 1Minute`;
+  const { minHealthyPercentage, maxHealthyPercentage } = REPLACEMENT;
+  const policy = `MinHealthyPercentage=${minHealthyPercentage},MaxHealthyPercentage=${maxHealthyPercentage}`;
+  warn(
+    'replacement',
+    `how the group ${name} replaces instances cannot be set from here: ${update} --instance-maintenance-policy ${policy}`,
+  );
+  warn(
+    'metrics',
+    `whether the group ${name} counts its instances, as the alarms need, cannot be set from here: ${count}`,
+  );
 }
 
 /** A group made from a launch template throws where that does not tell what is asked for. */

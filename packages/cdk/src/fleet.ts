@@ -3,6 +3,7 @@ import type { AutoScalingGroup, IAutoScalingGroup } from 'aws-cdk-lib/aws-autosc
 import type { Connections, IConnectable, ISecurityGroup, UserData } from 'aws-cdk-lib/aws-ec2';
 import { type IRole, ManagedPolicy, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IStringParameter } from 'aws-cdk-lib/aws-ssm';
@@ -11,10 +12,18 @@ import { fleetBucket } from './bucket.ts';
 import type { Bundle } from './bundle.ts';
 import { checkCluster, clusterId } from './cluster.ts';
 import { Deployments, deploymentsOf } from './deployment.ts';
-import { type Instances, instancesOf, replaceCarefully, warnOf } from './existing.ts';
+import { countInstances, type Instances, instancesOf, replaceCarefully, warnOf } from './existing.ts';
 import { explainWildcards } from './explained.ts';
 import { type GroupProps, newGroup } from './group.ts';
 import { hooksOfExistingGroup } from './life-cycle.ts';
+import {
+  METRICS_FILE,
+  Monitoring,
+  type MonitoringProps,
+  metricsLog,
+  shipping,
+  shippingCommands,
+} from './monitoring.ts';
 import { CLUSTER_TAG, discovery, installation, lifeCycle, storage, WILDCARDS } from './permissions.ts';
 import { openTo, openWithin } from './ports.ts';
 import { clusterSecret, readSecret, secretSetting } from './secret.ts';
@@ -47,6 +56,8 @@ export interface QuorateFleetProps<G extends Given = Given> {
   readonly bundles?: readonly Bundle[];
   /** `quorum`: a release is in the archive right after it was acknowledged; `archive`: before. `quorum` unless said. */
   readonly durability?: 'quorum' | 'archive';
+  /** dashboard and alarms; false: neither */
+  readonly monitoring?: MonitoringProps | false;
   /** how many vote at most; what the cluster begins with, `quorate ensemble set` changes it later */
   readonly voters?: 1 | 3 | 5 | 7;
   /** of the instances: made for a new group; needed where a group that exists does not tell it */
@@ -74,6 +85,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
   readonly permissions: ManagedPolicy;
   /** what an instance does at its first boot, as commands for `/bin/sh`: for user data that the construct cannot reach */
   readonly bootCommands: readonly string[];
+  readonly monitoring: Monitoring | undefined;
   readonly #instances: Instances;
 
   constructor(scope: Construct, id: string, props: QuorateFleetProps<G>) {
@@ -82,7 +94,9 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
     this.bucket = props.bucket ?? fleetBucket(this, props.encryptionKey, props.accessLogs);
     this.secret = props.secret ?? clusterSecret(this, props.encryptionKey);
     const software = props.software.place(this);
-    this.bootCommands = this.#commands(props, software);
+    const monitoring = props.monitoring === false ? undefined : (props.monitoring ?? {});
+    const log = monitoring?.metrics ? metricsLog(this, this.cluster) : undefined;
+    this.bootCommands = [...(log ? shippingCommands(log) : []), ...this.#commands(props, software, log)];
     const given: Given = props.autoScalingGroup;
     const deployments = new Deployments(this, 'Bundles', this.cluster, props.bundles ?? []);
     this.permissions = this.#permit([
@@ -90,6 +104,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
       installation(software),
       ...readSecret(this.secret),
       ...deployments.statements(),
+      ...(log ? [shipping(log)] : []),
       discovery(),
       lifeCycle(this, isGroup(given) ? { group: given.autoScalingGroupName } : { cluster: this.cluster }),
     ]);
@@ -101,6 +116,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
     if (this.#instances.connections) openWithin(this);
     Tags.of(group).add(CLUSTER_TAG, this.cluster);
     if (isGroup(given)) this.#adopt(given);
+    this.monitoring = monitoring && new Monitoring(this, 'Monitoring', { ...monitoring, group, cluster: this.cluster });
   }
 
   /** Of the instances. */
@@ -116,7 +132,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
     openTo(this, others);
   }
 
-  #commands(props: QuorateFleetProps, software: PlacedSoftware): string[] {
+  #commands(props: QuorateFleetProps, software: PlacedSoftware, log: LogGroup | undefined): string[] {
     const { region } = Stack.of(this);
     const settings = settingsFile({
       cluster: this.cluster,
@@ -125,6 +141,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
       secret: secretSetting(this.secret),
       deployments: deploymentsOf(this.cluster),
       durability: props.durability ?? 'quorum',
+      ...(log ? { metrics: METRICS_FILE } : {}),
       ...(props.voters ? { founding: { voters: props.voters } } : {}),
     });
     return bootCommands({ region, settings, software: { ...software, bucket: software.bucket.bucketName } });
@@ -154,6 +171,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
     const { role } = this.#instances;
     if (role) this.permissions.attachToRole(role);
     replaceCarefully(group);
+    countInstances(group);
     hooksOfExistingGroup(this, group);
     warnOf(this, group, this.#instances);
   }

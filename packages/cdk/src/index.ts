@@ -1,4 +1,5 @@
 export { type Attributes, Bundle, type BundleProps, type Hook } from './bundle.ts';
 export { QuorateFleet, type QuorateFleetProps } from './fleet.ts';
 export type { GroupProps } from './group.ts';
+export type { MonitoringProps } from './monitoring.ts';
 export { Software } from './software.ts';

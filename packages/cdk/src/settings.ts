@@ -6,6 +6,8 @@ export interface AgentSettings {
   readonly region: string;
   readonly bucket: string;
   readonly secret: { readonly secretsManager: string } | { readonly ssm: string };
+  /** the file that metrics are written to; none where absent */
+  readonly metrics?: string;
   readonly durability: 'quorum' | 'archive';
   /** where it is announced what a deployment publishes */
   readonly deployments: string;
@@ -18,10 +20,10 @@ export const placeOf = (cluster: string, what: 'arbiter' | 'archive'): string =>
 
 /** The text of /etc/quorate/quorate.yaml; the same on every instance: what differs comes from the instance's metadata. */
 export function settingsFile(settings: AgentSettings): string {
-  const { cluster, region, bucket, secret, durability, deployments, founding } = settings;
+  const { cluster, region, bucket, secret, durability, deployments, metrics, founding } = settings;
   const place = (what: 'arbiter' | 'archive'): string => `s3://${bucket}/${placeOf(cluster, what)}?region=${region}`;
   const file = {
-    aws: { deployments },
+    aws: { deployments, ...(metrics ? { metrics: { to: metrics } } : {}) },
     ensemble: {
       cluster,
       discovery: { autoScaling: {} },

@@ -19,6 +19,6 @@ test('the group that exists: hooks, ports and permissions, and a warning for wha
   const warnings = Annotations.fromStack(stack).findWarning('/Edge/Edge', Match.anyValue());
   assert.deepEqual(
     warnings.map(({ entry }) => String(entry.data).match(/@quorate\/cdk:(\w+)/)?.[1]),
-    ['userData', 'replacement'],
+    ['userData', 'replacement', 'metrics'],
   );
 });

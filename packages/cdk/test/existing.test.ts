@@ -51,7 +51,7 @@ test('of a group that is known by its name, all that cannot be set from here is 
   const autoScalingGroup = AutoScalingGroup.fromAutoScalingGroupName(scope, 'Theirs', 'theirs');
   const fleet = new QuorateFleet(scope, 'Fleet', { autoScalingGroup, software: software() });
   const said = Annotations.fromStack(scope);
-  for (const what of ['role', 'securityGroup', 'userData', 'replacement'])
+  for (const what of ['role', 'securityGroup', 'userData', 'replacement', 'metrics'])
     said.hasWarning('/Web/Fleet', Match.stringLikeRegexp(`@quorate/cdk:${what}`));
   assert.throws(() => fleet.connections, /give `securityGroup` to the fleet/);
   const template = Template.fromStack(scope);

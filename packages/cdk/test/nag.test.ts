@@ -1,14 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { newFleet } from './app.ts';
+import type { IConstruct } from 'constructs';
+import { QuorateFleet } from '../src/index.ts';
+import { existingGroup, groupProps, newFleet, software, stack } from './app.ts';
 
 /** What is the user's to decide: the group takes `launchTemplate: { blockDevices }` and `notifications`. */
-const LEFT_TO_USERS = ['AwsSolutions-EC26', 'AwsSolutions-AS3'];
+const LEFT_TO_USERS = ['AwsSolutions-AS3', 'AwsSolutions-EC26'];
+
+function found(fleet: IConstruct): string[] {
+  return new AwsSolutionsChecks()
+    .validateScope(fleet)
+    .violations.map(({ ruleName }) => ruleName)
+    .sort();
+}
 
 test('cdk-nag (AwsSolutions) finds nothing but what the construct explains, and two things that are for its user to say', () => {
-  const { fleet } = newFleet();
-  const report = new AwsSolutionsChecks().validateScope(fleet);
-  const found = report.violations.map(({ ruleName }) => ruleName);
-  assert.deepEqual(found.sort(), LEFT_TO_USERS.sort());
+  assert.deepEqual(found(newFleet().fleet), LEFT_TO_USERS);
+});
+
+test('nor with keys, metrics, access logs, or a group that exists', () => {
+  const { stack: scope, vpc } = stack();
+  const encryptionKey = new Key(scope, 'Key', { enableKeyRotation: true });
+  const props = { autoScalingGroup: groupProps(vpc), software: software(), monitoring: { metrics: true } };
+  assert.deepEqual(found(new QuorateFleet(scope, 'Fleet', { ...props, encryptionKey })), LEFT_TO_USERS);
+  assert.deepEqual(found(existingGroup().node.findChild('Edge')), []);
 });

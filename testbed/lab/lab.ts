@@ -113,6 +113,19 @@ export class Lab implements AsyncDisposable {
     return this.#aws;
   }
 
+  /** A group of so many that has founded a cluster by itself and settled, with a first release everywhere and a desk. */
+  async beginInRegion(desired: number): Promise<AwsGroup> {
+    const group = await this.step(`a group of ${desired} founds a cluster by itself`, async () => {
+      const made = await this.enterRegion({ desired });
+      await made.group.comesTo(desired);
+      await this.openDesk();
+      return made;
+    });
+    await this.step('the ensemble settles', () => this.settles());
+    await this.step('a first release is everywhere', () => this.firstRelease());
+    return group;
+  }
+
   /** A machine that somebody else has made. */
   appeared(instance: Machine['instance']): Machine {
     const machine = new Machine(instance, ROOT);

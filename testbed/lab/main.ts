@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findJars, findJava } from '@quorate/agent';
-import { Region } from '../src/cloud/index.ts';
+import { Region, S3Server } from '../src/cloud/index.ts';
 import { Fleet } from '../src/index.ts';
 import { summary } from './report.ts';
 import { allStories, type NamedStory, needsAws } from './story.ts';
@@ -36,7 +36,7 @@ async function main(): Promise<number> {
     console.error(`The lab cannot run here: ${why ?? "ZooKeeper's jars are missing: npm run jars brings them"}.`);
     return 1;
   }
-  const cloud = asked.stories.some(needsAws) ? await Region.unavailable() : undefined;
+  const cloud = asked.stories.some(needsAws) ? ((await Region.unavailable()) ?? S3Server.unavailable()) : undefined;
   if (cloud) {
     console.error(`Stories of AWS cannot be told here: ${cloud}.`);
     return 1;

@@ -16,8 +16,12 @@ export const HOOKS: readonly Hook[] = [
   { name: 'quorate-terminating', on: 'TERMINATING', heartbeat: 300, otherwise: 'CONTINUE' },
 ];
 
-/** The least that a group needs: three zones, a role, a launch template, and its hooks. */
+/** Stands in a user data for the bucket's name, which is known at deployment only. */
+export const BUCKET = '@BUCKET@';
+
+/** The least that a group needs: three zones, a bucket, a role, a launch template, and its hooks. */
 export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = HOOKS } = {}): Template {
+  const text = userData.split(BUCKET).flatMap((part, at) => (at === 0 ? [part] : [{ Ref: 'Bucket' }, part]));
   const subnets = ZONES.map((zone, at) => [
     `Subnet${zone.toUpperCase()}`,
     {
@@ -34,6 +38,7 @@ export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = H
     Resources: {
       Vpc: { Type: 'AWS::EC2::VPC', Properties: { CidrBlock: '10.0.0.0/16' } },
       ...(Object.fromEntries(subnets) as Record<string, { Type: string }>),
+      Bucket: { Type: 'AWS::S3::Bucket', Properties: { VersioningConfiguration: { Status: 'Enabled' } } },
       Role: {
         Type: 'AWS::IAM::Role',
         Properties: { AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [assume] } },
@@ -47,7 +52,7 @@ export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = H
             InstanceType: 't4g.small',
             IamInstanceProfile: { Arn: { 'Fn::GetAtt': ['Profile', 'Arn'] } },
             MetadataOptions: { HttpTokens: 'required', InstanceMetadataTags: 'enabled' },
-            UserData: { 'Fn::Base64': userData },
+            UserData: { 'Fn::Base64': { 'Fn::Join': ['', text] } },
           },
         },
       },

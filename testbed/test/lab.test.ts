@@ -5,13 +5,13 @@ import test from 'node:test';
 import { findJars, findJava } from '@quorate/agent';
 import { allStories, needsAws } from '../lab/story.ts';
 import { tellStory } from '../lab/tell.ts';
-import { Region } from '../src/cloud/index.ts';
+import { Region, S3Server } from '../src/cloud/index.ts';
 import { Fleet } from '../src/index.ts';
 
 const skip =
   Fleet.unavailable() ??
   (!(await findJava()) ? 'Java is missing' : !(await findJars()) ? "ZooKeeper's jars are missing" : false);
-const skipAws = skip || ((await Region.unavailable()) ?? false);
+const skipAws = skip || ((await Region.unavailable()) ?? S3Server.unavailable() ?? false);
 
 // the short versions; `npm run lab` tells all of them at full size
 for (const story of await allStories()) {

@@ -1,3 +1,4 @@
 export { Group } from './group.ts';
 export { Region } from './region.ts';
+export { S3Server } from './s3.ts';
 export { deploy, type Template } from './stack.ts';

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Fleet } from '../fleet.ts';
 import type { Instance } from '../instance.ts';
 import { boot } from './boot.ts';
 import { findMoto } from './moto.ts';
+import { S3Server } from './s3.ts';
 
 const EMULATOR = fileURLToPath(new URL('emulator', import.meta.url));
 /** of the switch: where machines reach the region's services */
@@ -18,6 +20,8 @@ const AGAIN = 200;
 
 export interface RegionOptions {
   readonly name?: string;
+  /** with a real S3 server; that of moto unless said */
+  readonly s3?: boolean;
   /** where its machines are made; one of its own, which ends with it, unless said */
   readonly fleet?: Fleet;
   /** what the instances' roles are given; the S3 server must know it */
@@ -74,6 +78,8 @@ export class Region implements AsyncDisposable {
   readonly name: string;
   readonly fleet: Fleet;
   readonly endpoint = `http://${ADDRESS}:${PORT}`;
+  /** where the region has one */
+  readonly s3: S3Server | undefined;
   /** instances whose machine runs, or ran until its power failed; by id */
   readonly machines = new Map<string, Instance>();
   readonly #options: RegionOptions;
@@ -91,11 +97,12 @@ export class Region implements AsyncDisposable {
     fleet: Fleet,
     emulator: ChildProcess,
     ports: { apis: number; control: number },
-    name: string,
+    s3: S3Server | undefined,
     options: RegionOptions,
   ) {
     this.fleet = fleet;
-    this.name = name;
+    this.name = options.name ?? NAME;
+    this.s3 = s3;
     this.#emulator = emulator;
     this.#ports = ports;
     this.#options = options;
@@ -110,21 +117,26 @@ export class Region implements AsyncDisposable {
   static async open(options: RegionOptions = {}): Promise<Region> {
     const python = await findMoto();
     if (!python) throw new Error('moto is missing: scripts/moto.ts installs it');
-    const name = options.name ?? 'eu-central-1';
+    const { name = NAME, credentials: { accessKeyId, secretAccessKey } = EMULATED } = options;
     const fleet = options.fleet ?? (await Fleet.create({ instances: 0 }));
+    let s3: S3Server | undefined;
     try {
       const namespace = await fleet.serveAt(ADDRESS);
-      const { accessKeyId, secretAccessKey } = options.credentials ?? EMULATED;
+      const folder = join(fleet.folder, 's3');
+      if (options.s3)
+        s3 = await S3Server.start({ namespace, address: ADDRESS, folder, name, accessKeyId, secretAccessKey });
       const emulator = spawn(
         python,
         [
           ...[EMULATOR, '--region', name, '--namespace', namespace, '--address', ADDRESS, '--port', String(PORT)],
           ...['--access-key', accessKeyId, '--secret-key', secretAccessKey],
+          ...(s3 ? ['--buckets', s3.buckets] : []),
         ],
         { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } },
       );
-      return new Region(fleet, emulator, await portsOf(emulator), name, options);
+      return new Region(fleet, emulator, await portsOf(emulator), s3, options);
     } catch (error) {
+      await s3?.[Symbol.asyncDispose]();
       if (!options.fleet) await fleet[Symbol.asyncDispose]();
       throw error;
     }
@@ -138,7 +150,8 @@ export class Region implements AsyncDisposable {
 
   /** Variables of everything on an instance: where the region is. Credentials are not among them: those come from its role. */
   get environment(): Record<string, string> {
-    return { AWS_ENDPOINT_URL: this.endpoint, ...this.#options.environment };
+    const s3: Record<string, string> = this.s3 ? { AWS_ENDPOINT_URL_S3: this.s3.endpoint } : {};
+    return { AWS_ENDPOINT_URL: this.endpoint, ...s3, ...this.#options.environment };
   }
 
   /** All that EC2 knows, the terminated among them. */
@@ -277,12 +290,14 @@ export class Region implements AsyncDisposable {
     const exited = this.#emulator.exitCode === null ? once(this.#emulator, 'exit') : undefined;
     this.#emulator.stdin!.end();
     await exited;
+    await this.s3?.[Symbol.asyncDispose]();
     if (!this.#options.fleet) await this.fleet[Symbol.asyncDispose]();
     if (this.#failures.length > 0)
       throw new AggregateError(this.#failures, `region ${this.name} was not what it should be`);
   }
 }
 
+const NAME = 'eu-central-1';
 const EMULATED: Credentials = { accessKeyId: 'emulated', secretAccessKey: 'emulated' };
 
 interface Seen {

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 
+import buckets
 import ec2  # noqa: F401  before any other part of moto: its instances become machines
 import groups
 from control import control_app
@@ -42,11 +43,14 @@ def main():
     parser.add_argument("--port", type=int, default=5000, help="port there")
     parser.add_argument("--access-key", default="emulated")
     parser.add_argument("--secret-key", default="emulated")
+    parser.add_argument("--buckets", help="folder in which the S3 server has its buckets: one that moto makes is made there too")
     options = parser.parse_args()
 
     state = region_state
     state.name = options.region
     state.credentials = (options.access_key, options.secret_key)
+    if options.buckets:
+        buckets.make_in(options.buckets)
     moto = DomainDispatcherApplication(create_backend_app)
     gate = Gate(state, moto)
     apis = listen_in(None, "127.0.0.1", 0)

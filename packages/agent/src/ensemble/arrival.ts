@@ -73,12 +73,15 @@ async function attempt(
     case 'claim':
       await arbiter.claim(step.record, ruling!.version);
       return [undefined, step.reason];
-    case 'join':
-      return await ask(
+    case 'join': {
+      const [trust, trouble] = await ask(
         () => clusterSecret(secret, settings),
         step.through.map((host) => withPort(host, settings.ensemble.ports.peer)),
         { instance, addresses: certificateAddresses([address]), folder, cluster, signal },
       );
+      // where nobody lets it in, an arbiter that refuses it may be why nobody has founded
+      return [trust, [trouble, ...troubles].join('; ')];
+    }
     default:
       return [undefined, [step.reason, ...troubles].join('; ')];
   }

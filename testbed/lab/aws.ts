@@ -31,11 +31,11 @@ export class AwsGroup implements AsyncDisposable {
 
   static async open(lab: Lab, { desired }: GroupOptions): Promise<AwsGroup> {
     const machines = new Map<string, Machine>();
-    const region = await Region.open({
+    const region: Region = await Region.open({
       fleet: lab.fleet,
       s3: true,
       image: async (instance) => {
-        const machine = lab.appeared(instance);
+        const machine = lab.appeared(instance, region.environment);
         machines.set(instance.id, machine);
         machine.startApplication();
       },

@@ -49,6 +49,8 @@ export class Lab implements AsyncDisposable {
   readonly #ever: Machine[] = [];
   readonly #stock: Machine[] = [];
   #desk: Desk | undefined;
+  /** desks whose cluster is no more, and whose papers are worth nothing to the one that came from its archive */
+  readonly #former: Desk[] = [];
   #cloud: Cloud | undefined;
   #aws: AwsGroup | undefined;
 
@@ -127,8 +129,8 @@ export class Lab implements AsyncDisposable {
   }
 
   /** A machine that somebody else has made. */
-  appeared(instance: Machine['instance']): Machine {
-    const machine = new Machine(instance, ROOT);
+  appeared(instance: Machine['instance'], environment: Readonly<Record<string, string>>): Machine {
+    const machine = new Machine(instance, ROOT, environment);
     this.#ever.push(machine);
     this.machines.push(machine);
     this.#desk?.tell(this.running);
@@ -163,7 +165,9 @@ export class Lab implements AsyncDisposable {
   }
 
   async #openDesk(founder: Machine): Promise<void> {
-    const desk = await this.fleet.add({ id: 'desk', zone: '' });
+    if (this.#desk) this.#former.push(this.#desk);
+    const id = this.#former.length === 0 ? 'desk' : `desk-${this.#former.length + 1}`;
+    const desk = await this.fleet.add({ id, zone: '' });
     await until(`${founder.id} serves`, async () => (await founder.mode()) !== undefined, PATIENCE);
     this.#desk = await Desk.open(desk, founder, BUNDLE);
   }
@@ -333,13 +337,17 @@ export class Lab implements AsyncDisposable {
   /** Something that is attempted from now on is acknowledged. */
   async publishes(): Promise<void> {
     const from = monotonic();
-    await until('a publish is acknowledged', async () => isPublished(await this.desk.deeds(), from), PATIENCE);
+    await until('a publish is acknowledged', async () => isPublished(await this.#deeds(), from), PATIENCE);
+  }
+
+  async #deeds(): Promise<Deed[]> {
+    return (await Promise.all([...this.#former, this.desk].map((desk) => desk.deeds()))).flat();
   }
 
   /** So many more releases are acknowledged: how time goes by in a story. */
   async publishesMore(count: number): Promise<void> {
     const acknowledged = async (): Promise<number> =>
-      (await this.desk.deeds()).filter(({ kind }) => kind === 'acknowledged').length;
+      (await this.#deeds()).filter(({ kind }) => kind === 'acknowledged').length;
     const from = await acknowledged();
     await until(`${count} publishes are acknowledged`, async () => (await acknowledged()) >= from + count, PATIENCE);
   }
@@ -408,7 +416,7 @@ export class Lab implements AsyncDisposable {
   }
 
   async #checkHistory(): Promise<void> {
-    const [deeds, line] = await Promise.all([this.desk.deeds(), this.desk.line()]);
+    const [deeds, line] = await Promise.all([this.#deeds(), this.desk.line()]);
     const head = line.at(-1)?.texts[0];
     // what the applications themselves see, and they look ten times a second
     await until(
@@ -438,7 +446,7 @@ export class Lab implements AsyncDisposable {
     const seen = await this.look().catch((error: Error) => ({ error: error.message })); // out of reach is evidence too
     await keep('seen.json', JSON.stringify(seen, null, 1));
     for (const [name, lines] of [
-      ['deeds', await this.#desk.deeds()],
+      ['deeds', await this.#deeds()],
       ['memberships', await this.#desk.memberships()],
     ] as const)
       await keep(`${name}.jsonl`, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));

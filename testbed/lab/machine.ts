@@ -27,12 +27,17 @@ done 2>/dev/null`;
 export class Machine {
   readonly instance: Instance;
   readonly #root: string;
+  readonly #environment: Readonly<Record<string, string>>;
   #agent: Spawned | undefined;
 
-  /** @param root native root of the bundle */
-  constructor(instance: Instance, root: string) {
+  /**
+   * @param root native root of the bundle
+   * @param environment of all commands there
+   */
+  constructor(instance: Instance, root: string, environment: Readonly<Record<string, string>> = {}) {
     this.instance = instance;
     this.#root = root;
+    this.#environment = environment;
   }
 
   get id(): string {
@@ -49,7 +54,8 @@ export class Machine {
 
   /** Runs the command here. @throws Error when it fails */
   async quorate(...args: string[]): Promise<Ran> {
-    const ran = await quorate(this.instance, args, { timeout: 300_000 });
+    const env = { NODE_OPTIONS: '', ...this.#environment };
+    const ran = await quorate(this.instance, args, { timeout: 300_000, env });
     if (ran.code !== 0)
       throw new Error(`quorate ${args.join(' ')} on ${this.id} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
     return ran;

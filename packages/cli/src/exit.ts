@@ -88,6 +88,8 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
   EACCES: { exit: EXIT.failed, hint: 'run it as root, or choose a place that this user may use' },
   EPERM: { exit: EXIT.failed, hint: 'run it as root, or choose a place that this user may use' },
   ENOSPC: { exit: EXIT.failed, hint: 'free some room, then try again' },
+  NO_METADATA: { exit: EXIT.failed },
+  NO_SECRET: { exit: EXIT.failed },
   NO_JAVA: { exit: EXIT.failed, hint: '`quorate doctor` tells what is missing' },
 };
 

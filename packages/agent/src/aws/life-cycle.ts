@@ -138,7 +138,7 @@ export class LifeCycle {
       if (target !== this.#target) this.#told.clear(); // another target, another hook
       if (target !== this.#target) this.#done.clear();
       this.#target = target;
-      this.#interrupted ||= (await metadata.get('spot/instance-action', signal)) !== undefined;
+      this.#interrupted = (await metadata.get('spot/instance-action', signal)) !== undefined;
       const rebalanced = (await metadata.get('events/recommendations/rebalance', signal)) !== undefined;
       if (rebalanced && !this.#rebalanced)
         log('warn  life cycle: EC2 recommends to rebalance: this spot instance is likely to be taken back');

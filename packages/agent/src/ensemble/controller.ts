@@ -138,8 +138,9 @@ export class Controller {
     };
     const silence = knowsDeath ? new Map<string, number>() : await watch.silence(records, machines);
     const { synced } = viewOf({ ...observed, silence, behind: new Map() });
+    const missing = watch.missing(this.#options.sight?.(), machines, observed.leaving);
     const behind = watch.behind(synced, [...config.members, ...invitedOf({ ...observed, silence, behind: new Map() })]);
-    return { ...observed, silence, behind };
+    return { ...observed, silence, behind, ...(missing ? { missing } : {}) };
   }
 
   /** @returns what hindered it */
@@ -243,6 +244,7 @@ export function holderRecord(id: number, machine: Omit<MemberRecord, 'id'> | Mac
 class Watch {
   readonly #silentSince = new Map<string, number>();
   readonly #behindSince = new Map<number, number>();
+  #short: { readonly staying: number; readonly count: number; readonly at: number } | undefined;
 
   /**
    * Seconds since each holder that shows itself no more was last heard. One whose agent is stopped while its server goes on is not silent:
@@ -257,6 +259,25 @@ class Watch {
     );
     const silent = absent.filter((_, at) => !answers[at]).map(({ instance }) => instance);
     return since(this.#silentSince, silent, asked);
+  }
+
+  /** Machines that the groups are to have and that are not there, and for how long none has come and none more was wanted. */
+  missing(
+    sight: FleetSight | undefined,
+    machines: readonly MachineRecord[],
+    leaving: ReadonlySet<string>,
+  ): EnsembleObservation['missing'] {
+    const staying = machines.filter(({ instance }) => !leaving.has(instance)).length;
+    const count = (sight?.groups.reduce((sum, { desired }) => sum + desired, 0) ?? 0) - staying;
+    if (count <= 0) {
+      this.#short = undefined;
+      return undefined;
+    }
+    const now = performance.now();
+    const before = this.#short;
+    const isNews = !before || staying > before.staying || count > before.count;
+    this.#short = { staying, count, at: isNews ? now : before.at };
+    return { count, seconds: (now - this.#short.at) / 1000 };
   }
 
   behind(synced: ReadonlySet<number>, members: readonly { readonly id: number }[]): Map<number, number> {

@@ -3,6 +3,8 @@ import type { EnsembleView, Invited, Member } from './view.ts';
 
 /** Seconds that an observer may take to come into sync until nobody waits for it. */
 const LATE_AFTER = 60;
+/** Seconds that a machine which is to be made may take, from the last that came: a usual instance boots in two to five minutes. */
+const EXPECTED_FOR = 300;
 const SERVING_MODES = new Set(['leader', 'follower', 'observer']);
 
 /** What the one who leads has read and measured, all at about the same time. */
@@ -20,6 +22,8 @@ export interface EnsembleObservation {
   /** seconds since a member was last in sync, likewise */
   readonly behind: ReadonlyMap<number, number>;
   readonly settings: ClusterSettings;
+  /** machines that whoever makes them still has to make, and seconds since the last of them came; where somebody can tell */
+  readonly missing?: { readonly count: number; readonly seconds: number };
 }
 
 /** Facts for the plan, from what was observed. Pure. */
@@ -56,6 +60,7 @@ export function viewOf(seen: EnsembleObservation): EnsembleView {
     leaving: seen.leaving,
     late: new Set([...seen.behind].filter(([, seconds]) => seconds >= LATE_AFTER).map(([id]) => id)),
     reserved: new Set(seen.records.map(({ id }) => id).filter((id) => !configured.has(id))),
+    ...(seen.missing && seen.missing.seconds < EXPECTED_FOR ? { expected: seen.missing.count } : {}),
     settings: seen.settings,
   };
 }

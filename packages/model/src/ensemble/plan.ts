@@ -95,7 +95,7 @@ class Planner {
     );
     const able = [...this.#keepers, ...this.#ready, ...this.#admissible];
     this.#target = mostVoters(view.settings.voters, able);
-    this.#hope = mostVoters(view.settings.voters, [...able, ...this.#coming]);
+    this.#hope = mostVoters(view.settings.voters, [...able, ...this.#coming, ...this.#expected]);
     this.#perZone = perZone(this.#target, zonesOf(able).size);
   }
 
@@ -236,7 +236,10 @@ class Planner {
     const [first] = this.#coming;
     if (first) return this.wait(`${first.instance} is on its way into sync`);
     const leaver = this.#view.config.members.find(({ instance }) => this.#view.leaving.has(instance));
-    if (leaver) return this.wait(`${name(leaver)} wants to leave, and nobody is there to take its place`);
+    if (leaver) {
+      const who = this.#view.expected ? 'another machine is expected' : 'nobody is there';
+      return this.wait(`${name(leaver)} wants to leave, and ${who} to take its place`);
+    }
     const count = this.voters.length;
     const silent = this.voters.find(({ id }) => !this.#view.synced.has(id));
     const but = silent ? `; ${name(silent)} is not in sync and not known to be dead` : '';
@@ -255,9 +258,13 @@ class Planner {
     const arriving = this.#observers.filter(
       (member) => !synced.has(member.id) && !late.has(member.id) && this.#stays(member) && this.#isLive(member),
     );
-    const joiner = this.#joiner();
-    const onTheWay = [...arriving, ...this.#arrivingInvited];
-    return joiner && this.#freeId() !== undefined ? [...onTheWay, joiner] : onTheWay;
+    const joiners = this.#freeId() === undefined ? [] : this.#joiners();
+    return [...arriving, ...this.#arrivingInvited, ...joiners];
+  }
+
+  /** Machines that whoever makes them has still to make: nobody knows in which zones. */
+  get #expected(): { readonly zone: string }[] {
+    return Array.from({ length: this.#view.expected ?? 0 }, (_, at) => ({ zone: `expected ${at}` }));
   }
 
   /** Those invited that are not in sync yet, and still waited for. */
@@ -290,14 +297,20 @@ class Planner {
   }
 
   #joiner(): Candidate | undefined {
-    const { live, leaving, config, settings, invited } = this.#view;
-    const taken: readonly Invited[] = [...config.members, ...invited];
-    if (taken.length >= settings.members) return undefined;
+    return this.#joiners()[0];
+  }
+
+  /** Those that may come in, the next one first. */
+  #joiners(): Candidate[] {
+    const { live, leaving, config, settings } = this.#view;
+    const taken: readonly Invited[] = [...config.members, ...this.#invited]; // each machine once
+    if (taken.length >= settings.members) return [];
     const joiners = live.filter(
       (machine) => !leaving.has(machine.instance) && !taken.some(({ instance }) => instance === machine.instance),
     );
     const inZone = (zone: string): number => taken.filter((member) => member.zone === zone).length;
-    return joiners.toSorted((a, b) => inZone(a.zone) - inZone(b.zone) || (a.instance < b.instance ? -1 : 1))[0];
+    const inOrder = joiners.toSorted((a, b) => inZone(a.zone) - inZone(b.zone) || (a.instance < b.instance ? -1 : 1));
+    return inOrder.slice(0, settings.members - taken.length);
   }
 
   #freeId(): number | undefined {

@@ -42,6 +42,8 @@ export interface EnsembleView {
   readonly late: ReadonlySet<number>;
   /** server ids that may not be given away: their last holder is out of the configuration but not known to be dead */
   readonly reserved: ReadonlySet<number>;
+  /** machines that are to come, as whoever makes them has said: those that leave have successors */
+  readonly expected?: number;
   readonly settings: EnsembleSettings;
 }
 

@@ -115,3 +115,9 @@ test('who has not come into sync in a minute is not waited for', () => {
   assert.deepEqual(late(59), []);
   assert.deepEqual(late(60), [3]);
 });
+
+test('a machine that is to be made is waited for as long as a usual one takes to boot', () => {
+  assert.equal(viewOf(seen({ missing: { count: 2, seconds: 299 } })).expected, 2);
+  assert.equal(viewOf(seen({ missing: { count: 2, seconds: 300 } })).expected, undefined);
+  assert.equal(viewOf(seen()).expected, undefined);
+});

@@ -3,6 +3,7 @@ import test from 'node:test';
 import {
   type EnsemblePlan,
   type EnsembleSettings,
+  type EnsembleStep,
   type EnsembleView,
   type Member,
   planEnsemble,
@@ -27,6 +28,8 @@ interface Sketch {
   /** machines that came back with an empty disk */
   emptied?: number[];
   leader?: number;
+  /** machines that are to be made */
+  expected?: number;
   settings?: Partial<EnsembleSettings>;
 }
 
@@ -54,6 +57,7 @@ function draw(sketch: Sketch): EnsembleView {
     gone: new Set(sketch.gone?.map(web)),
     leaving: new Set(sketch.leaving?.map(web)),
     late: new Set(sketch.late),
+    ...(sketch.expected ? { expected: sketch.expected } : {}),
     reserved: new Set(sketch.reserved),
     settings: { voters: 5, members: 25, ...sketch.settings },
   };
@@ -153,6 +157,13 @@ const CASES: [string, Sketch, string, RegExp?][] = [
     { voters: '1a2b3c', observers: '4c', leaving: [3], behind: [3] },
     'demote 3',
   ],
+  [
+    'it waits for its successor also where that is still to be made',
+    { voters: '1a2b3c', leaving: [3], expected: 1 },
+    'wait',
+    /another machine is expected/,
+  ],
+  ['three that leave at once wait for three', { voters: '1a2b3c', leaving: [1, 2, 3], expected: 3 }, 'wait'],
   ['then it stops voting', { voters: '1a2b3c4c', leaving: [3] }, 'demote 3', /leaves/],
   ['then it is taken out', { voters: '1a2b4c', observers: '3c', leaving: [3] }, 'remove 3'],
   ['the leader leaves last', { voters: '1a2b3c', leaving: [1, 2], settings: { voters: 3 } }, 'demote 2'],
@@ -189,3 +200,63 @@ test('no free server id is told, not guessed', () => {
   assert.equal(inWords(plan), 'wait');
   assert.match(plan.reason, /no server id is free/);
 });
+
+/** What comes of a step, with everybody in sync at once; whoever is out of it is gone from a machine that leaves. */
+function after({ config, live, invited, leaving, ...view }: EnsembleView, step: EnsembleStep): EnsembleView {
+  let members = [...config.members];
+  let following = [...invited];
+  if (step.kind === 'invite') following.push(step.member);
+  else if (step.kind === 'add') {
+    members.push(step.member);
+    following = following.filter(({ id }) => id !== step.member.id);
+  } else if (step.kind === 'remove') members = members.filter(({ id }) => id !== step.id);
+  else {
+    const role = step.kind === 'promote' ? 'voter' : 'observer';
+    members = members.map((member) => (member.id === step.id ? { ...member, role } : member));
+  }
+  const left = [...leaving].filter((instance) => !members.some((member) => member.instance === instance));
+  return {
+    ...view,
+    config: { version: String(Number(config.version) + 1), members },
+    live: live.filter(({ instance }) => !left.includes(instance)),
+    invited: following,
+    leaving: new Set([...leaving].filter((instance) => !left.includes(instance))),
+    synced: new Set([...members, ...following].map(({ id }) => id)),
+  };
+}
+
+const votersOf = ({ config }: EnsembleView): string[] =>
+  config.members.filter(({ role }) => role === 'voter').map(({ instance }) => instance);
+
+for (const [what, sketch, least, voters] of [
+  [
+    'all five voters leave, five machines come',
+    { voters: '1a2b3c4a5b', others: '6a7b8c9a10b', leaving: [1, 2, 3, 4, 5] },
+    4,
+    5,
+  ],
+  ['two of three leave, two come', { voters: '1a2b3c', others: '4a5b', leaving: [1, 2] }, 2, 3],
+  ['four of five leave, nobody comes', { voters: '1a2b3c4a5b', leaving: [1, 2, 3, 4] }, 1, 1],
+  ['seven machines become three', { voters: '1a2b3c4a5b', observers: '6c7a', leaving: [2, 4, 5, 6] }, 3, 3],
+] as [string, Sketch, number, number][]) {
+  test(`however many leave at once, one voter stops at a time: ${what}`, () => {
+    let view = draw(sketch);
+    let fewest = votersOf(view).length;
+    for (let steps = 0; ; steps++) {
+      assert.ok(steps < 100, 'it comes to an end');
+      const { step, settled, reason } = planEnsemble(view);
+      if (!step) {
+        assert.ok(settled, reason);
+        break;
+      }
+      const next = after(view, step);
+      const stopped = votersOf(view).filter((instance) => !votersOf(next).includes(instance));
+      assert.ok(stopped.length <= 1, reason);
+      fewest = Math.min(fewest, votersOf(next).length);
+      view = next;
+    }
+    assert.equal(view.leaving.size, 0);
+    assert.equal(votersOf(view).length, voters);
+    assert.ok(fewest >= least, `never fewer than ${least} voters: ${fewest}`);
+  });
+}

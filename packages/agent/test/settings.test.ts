@@ -125,3 +125,14 @@ test('an instance id that could not be a name in the store is refused, wherever 
       instance,
     );
 });
+
+test('an archive belongs to an ensemble that looks after itself, and becomes part of what it begins with', async (t) => {
+  const ensemble = 'ensemble: { cluster: c-1, discovery: { addresses: [10.0.0.1] } }\n';
+  const read = (text: string): Promise<unknown> => readSettings({ config: fileWith(t, text) }, {});
+  const settings = await readSettings({ config: fileWith(t, `${ensemble}archive: { to: 's3://b/archive' }\n`) }, {});
+  assert.deepEqual(settings.archive, { to: 's3://b/archive', durability: 'quorum' });
+  assert.deepEqual(settings.ensemble?.founding.archive, settings.archive);
+  await assert.rejects(read("store: dir:/s\narchive: { to: 's3://b/archive' }\n"), refusal(/belongs to an ensemble/));
+  await assert.rejects(read(`${ensemble}archive: { to: archive }\n`), refusal(/archive\.to: a store such as s3:/));
+  await assert.rejects(read(`${ensemble}archive: { to: dir:/a, durability: all }\n`), refusal(/`quorum` or `archive`/));
+});

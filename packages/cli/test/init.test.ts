@@ -57,6 +57,20 @@ test('a settings file that is there is kept unless --yes says otherwise', async 
   assert.match(readFileSync(file, 'utf8'), /dir:\/b/);
 });
 
+test('an archive is part of the settings, and of what the cluster begins with', async () => {
+  await write({ address: '10.9.0.2', archive: 'dir:shared/archive', durability: 'archive' });
+  const { archive, ensemble } = await readSettings({ config: file }, {});
+  assert.deepEqual(archive, { to: `dir:${process.cwd()}/shared/archive`, durability: 'archive' });
+  assert.deepEqual(ensemble?.founding.archive, archive);
+});
+
+test('an archive that not every machine can mean, and a durability that there is not, are told', async () => {
+  const address = '10.9.0.2';
+  await assert.rejects(write({ address, archive: 'archive' }), { exit: 2, hint: /s3:\/\/BUCKET\/PREFIX/ });
+  await assert.rejects(write({ address, archive: 's3://b/p', durability: 'all' }), { exit: 2, message: /not all/ });
+  assert.equal(existsSync(file), false);
+});
+
 test('each mistake is told with what to do, and nothing is written', async () => {
   const cases: [InitFlags, RegExp, RegExp][] = [
     [{ voters: '2', address: '10.9.0.1' }, /--voters is 1, 3, 5 or 7, not 2/, /even number/],

@@ -1,1 +1,2 @@
+export { openArchive } from './open.ts';
 export { type ArchiveState, archiveState } from './state.ts';

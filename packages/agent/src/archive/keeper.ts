@@ -10,9 +10,9 @@ import {
   type LineSeen,
   planArchive,
 } from '@quorate/model';
-import { Copying, type Ensemble, type Latest, oldestOf, openStore, type Store, StoreError } from '@quorate/store';
+import { Copying, type Ensemble, type Latest, oldestOf, type Store, StoreError } from '@quorate/store';
 import { News } from '../ensemble/news.ts';
-import { unsharedBecause } from '../share.ts';
+import { checkArchive, openArchive } from './open.ts';
 import { type ArchiveState, archiveState } from './state.ts';
 
 /** ms without news between looks at the ensemble: what is told may be lost. The archive is asked only about what differs */
@@ -21,6 +21,8 @@ const REST_MS = 60_000;
 const WHOLE_MS = 3_600_000;
 /** ms after an attempt that failed, then after each last one; news waits meanwhile, so that an archive in trouble is left in peace */
 const RETRY_MS = [1000, 2000, 5000, 15_000, 30_000];
+/** ms in which the archive is to answer, or a release to be copied; then it is told that it does not, and waited for all the same */
+const SILENT_MS = 30_000;
 /** Faults of one bundle: the others go on. */
 const OF_A_BUNDLE = new Set(['CONFLICT', 'CORRUPT', 'NOT_FOUND', 'NEWER_FORMAT']);
 
@@ -36,6 +38,8 @@ export interface KeeperOptions {
   readonly open?: (url: string, signal: AbortSignal) => Promise<Store>;
   /** ms, for tests */
   readonly retryMs?: readonly number[];
+  /** ms, for tests */
+  readonly silentMs?: number;
 }
 
 /**
@@ -83,6 +87,8 @@ class Keeper {
   /** bundles that cannot be archived, and why */
   readonly #faults = new Map<string, string>();
   #wholeAt = 0;
+  /** counts steps, so that one that hangs is seen */
+  #copied = 0;
   #told = '';
   #said = '';
 
@@ -113,6 +119,7 @@ class Keeper {
 
   async #keep(cluster: ClusterRecord, settings: ArchiveSettings, signal: AbortSignal): Promise<string | undefined> {
     let trouble: string | undefined;
+    using _watch = this.#watchSilence(cluster, settings, signal);
     try {
       const archive = await this.#open(settings.to, signal);
       const isWhole = performance.now() >= this.#wholeAt;
@@ -131,16 +138,34 @@ class Keeper {
     return trouble;
   }
 
+  /** What hangs, as a share whose server is gone, tells nothing by itself. */
+  #watchSilence(cluster: ClusterRecord, settings: ArchiveSettings, signal: AbortSignal): Disposable {
+    const { silentMs = SILENT_MS } = this.#options;
+    let before = this.#copied;
+    const timer = setInterval(() => {
+      if (this.#copied === before) {
+        const trouble = `the archive ${settings.to} has not answered for ${Math.round(silentMs / 1000)} s and more`;
+        this.#tell(cluster, settings, trouble, signal).catch(() => undefined); // the ensemble is away: its own trouble is told elsewhere
+        this.#say(settings, trouble);
+      }
+      before = this.#copied;
+    }, silentMs);
+    const end = (): void => {
+      clearInterval(timer);
+      signal.removeEventListener('abort', end);
+    };
+    signal.addEventListener('abort', end); // what hangs is never disposed of
+    return { [Symbol.dispose]: end };
+  }
+
   async #open(to: string, signal: AbortSignal): Promise<Store> {
     if (this.#to !== to) {
       await this.close();
       this.#faults.clear();
     }
     this.#to = to;
-    const { open = (url, ends) => openStore(url, { signal: ends }) } = this.#options;
-    const [, folder] = /^dir:(.*)$/.exec(to) ?? [];
-    const fault = folder === undefined ? undefined : await unsharedBecause(folder);
-    if (fault) throw new StoreError('UNSUITABLE', `the archive ${to}: ${fault}`);
+    const { open = (url, ends) => openArchive(url, { signal: ends }) } = this.#options;
+    await checkArchive(to);
     this.#archive ??= await open(to, signal);
     return this.#archive;
   }
@@ -246,6 +271,7 @@ class Keeper {
 
   async #holds(cluster: ClusterRecord, latest: Latest, signal: AbortSignal): Promise<void> {
     this.#heads.set(latest.release.bundle, latest);
+    this.#copied++;
     await this.#tell(cluster, cluster.settings.archive!, undefined, signal);
   }
 

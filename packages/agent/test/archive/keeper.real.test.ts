@@ -6,6 +6,7 @@ import { type Latest, openStore, type Store, StoreError } from '@quorate/store';
 import { everything } from '../../../store/test/backup/place.ts';
 import { publishFiles } from '../../../store/test/publishing.ts';
 import { reasonToSkip, Ensemble as Servers } from '../../../zookeeper/test/server.ts';
+import { keepArchive } from '../../src/archive/keeper.ts';
 import { archiveState } from '../../src/index.ts';
 import { until } from '../real/closed-ensemble.ts';
 import { Place, refusal } from './place.ts';
@@ -43,6 +44,36 @@ test('what is published lies in the archive a moment later; while that is away p
   await place.isLevel();
   assert.deepEqual(await everything(place.archive), await everything(place.store));
   assert.ok(place.said.some((line) => /has every release again/.test(line)));
+});
+
+test('an archive that hangs is told of, hinders no publisher and no other leader, and gets everything later', {
+  skip,
+}, async () => {
+  await using place = await Place.make({ servers: servers.servers });
+  await place.found(1);
+  place.lead();
+  await place.isLevel();
+  await place.stopLeading();
+  const ends = new AbortController();
+  const hung = keepArchive(
+    {
+      store: place.store,
+      ensemble: place.store.ensemble!,
+      instance: 'web-2',
+      log: (line) => place.said.push(line),
+      open: () => new Promise<never>(() => undefined),
+      silentMs: 100,
+    },
+    ends.signal,
+  );
+  await place.publish('web', 'one');
+  await until('it is told', async () => /has not answered/.test((await archiveState(place.store))?.trouble ?? ''));
+  await place.publish('web', 'two');
+  ends.abort(); // another machine leads; the first one hangs on
+  place.lead();
+  await place.isLevel();
+  assert.equal(await Promise.race([hung.then(() => 'ended'), 'hangs']), 'hangs');
+  assert.deepEqual(await everything(place.archive), await everything(place.store));
 });
 
 test('with durability archive a publish is acknowledged when the archive has it; else the publisher is told where the release stands', {

@@ -1,4 +1,5 @@
-import { StoreError } from '@quorate/store';
+import { archiveState } from '@quorate/agent';
+import { type Store, StoreError } from '@quorate/store';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { confirm } from '../output/ask.ts';
@@ -15,6 +16,7 @@ export async function collect(flags: CollectFlags): Promise<number> {
   await using context = await Context.open(flags);
   const keep = wholeNumber('--keep', flags.keep);
   const store = await context.store();
+  await mustBeArchived(store);
   const rows: string[][] = [];
   for (const bundle of await store.bundles()) {
     const kept = await store.releases(bundle);
@@ -38,6 +40,17 @@ export async function collect(flags: CollectFlags): Promise<number> {
     if (!(cause instanceof StoreError && cause.code === 'CONFLICT')) throw cause;
     throw new CliError(EXIT.conflict, cause.message, 'nothing that is used was touched', { cause });
   }
+}
+
+/** What is taken out before the archive has it never gets there. */
+async function mustBeArchived(store: Store): Promise<void> {
+  const archive = await archiveState(store);
+  if (!archive?.behind) return;
+  throw new CliError(
+    EXIT.failed,
+    `the archive ${archive.to} lacks ${archive.behind} releases${archive.trouble ? ` (${archive.trouble})` : ''}; nothing was removed`,
+    'wait until it has them (quorate ensemble status), or do without it: quorate ensemble set --archive none',
+  );
 }
 
 function range(numbers: readonly number[]): string {

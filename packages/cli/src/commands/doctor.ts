@@ -4,9 +4,12 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
+  type ArchiveState,
+  archiveState,
   exchangeHelper,
   holderOf,
   type LocalStatus,
+  openArchive,
   parseServer,
   readStatus,
   requireJars,
@@ -56,6 +59,7 @@ export async function doctor(flags: GlobalFlags): Promise<number> {
     lockHelper(),
     certificate(settings),
     backups(settings),
+    archive(settings),
     storeReachable(settings),
   ]);
   const checks = groups.flat();
@@ -372,6 +376,47 @@ async function backups({ backup, state }: Settings): Promise<Check[]> {
   return [
     { name, result: 'ok', detail: last ? `${last.file}, found whole at ${last.time}` : `none yet in ${backup.to}` },
   ];
+}
+
+/** Any instance may come to lead, and then it is the one that copies. */
+async function archive(settings: Settings): Promise<Check[]> {
+  const { archive: own, ensemble } = settings;
+  if (!ensemble) return [];
+  const name = 'archive';
+  const checks: Check[] = [];
+  const said = await stateOfArchive(settings);
+  if (said && said.to !== own?.to) {
+    const detail = `the ensemble archives to ${said.to}, and the settings of this machine name ${own?.to ?? 'none'}`;
+    const advice =
+      "name the ensemble's under `archive:` in the settings: after the loss of all machines they are what counts";
+    checks.push({ name, result: 'warn', detail, advice });
+  }
+  const to = said?.to ?? own?.to;
+  if (to === undefined) return checks;
+  try {
+    await using opened = await openArchive(to, { signal: AbortSignal.timeout(CONNECT_MS) });
+    const bundles = await opened.bundles({ signal: AbortSignal.timeout(CONNECT_MS) });
+    if (to.startsWith('dir:')) await access(to.slice('dir:'.length), constants.W_OK | constants.X_OK);
+    checks.push({
+      name,
+      result: 'ok',
+      detail: `${to} answers, ${bundles.length === 0 ? 'no bundles yet' : `bundles: ${bundles.join(', ')}`}`,
+    });
+  } catch (error) {
+    const advice = `mend it, or see to this user's rights: should this machine come to lead, nothing is archived`;
+    checks.push({ name, result: 'fail', detail: (error as Error).message, advice });
+  }
+  return checks;
+}
+
+/** What the ensemble says of its archive; undefined also while it cannot be asked, which is told apart from this. */
+async function stateOfArchive(settings: Settings): Promise<ArchiveState | undefined> {
+  try {
+    await using store = await openNamed(settings, CONNECT_MS);
+    return await archiveState(store);
+  } catch {
+    return undefined; // `storeReachable` tells why
+  }
 }
 
 async function storeReachable(settings: Settings): Promise<Check[]> {

@@ -73,7 +73,7 @@ export class Agent {
     this.#log = options.log ?? (() => undefined);
     this.#resyncMs = options.resyncMs ?? RESYNC_MS;
     this.#disk = options.disk ?? ownDisk(settings, this.#log);
-    this.#open = options.open ?? ((signal) => openStore(settings.store!, storeOptions(settings, signal)));
+    this.#open = options.open ?? ((signal) => openStore(settings.store!, storeOptions(settings, this.#log, signal)));
   }
 
   /**
@@ -464,7 +464,8 @@ class Loop {
   }
 }
 
-function storeOptions(settings: Settings, signal: AbortSignal): OpenOptions {
+function storeOptions(settings: Settings, log: Log, signal: AbortSignal): OpenOptions {
   const { tls, ensemble } = settings;
-  return { signal, ...(tls ? { tls } : {}), ...(ensemble ? { servers: () => knownServers(settings) } : {}) };
+  const tell = (line: string): void => log(`warn  ${line}`);
+  return { signal, tell, ...(tls ? { tls } : {}), ...(ensemble ? { servers: () => knownServers(settings) } : {}) };
 }

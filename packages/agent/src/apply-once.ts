@@ -77,15 +77,16 @@ async function note(
 
 async function converge(
   settings: Settings,
-  { store: given, connectTimeout }: ApplyOnceOptions,
+  { store: given, connectTimeout, log }: ApplyOnceOptions,
   signal: AbortSignal,
   work: (store: Store) => Promise<void>,
 ): Promise<Error | undefined> {
   let store: Store | undefined;
   try {
     const tls = settings.tls ? { tls: settings.tls } : {};
-    store =
-      given ?? (await openStore(settings.store!, { signal, ...tls, ...(connectTimeout ? { connectTimeout } : {}) }));
+    const tell = (line: string): void => log?.(`warn  ${line}`);
+    const bound = connectTimeout ? { connectTimeout } : {};
+    store = given ?? (await openStore(settings.store!, { signal, tell, ...tls, ...bound }));
     await work(store);
     return undefined;
   } catch (error) {

@@ -75,6 +75,7 @@ export async function openNamed(settings: Settings, connectTimeout: number | und
   const url = namedStore(settings);
   if (url.startsWith('dir:')) await checkFolder(url);
   return openStore(url, {
+    tell: (line) => console.error(`! ${line}`),
     ...(connectTimeout === undefined ? {} : { connectTimeout }),
     ...(settings.tls ? { tls: settings.tls } : {}),
     ...(settings.ensemble ? { servers: () => knownServers(settings) } : {}),

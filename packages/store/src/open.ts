@@ -4,7 +4,7 @@ import type { Store } from './store.ts';
 
 export interface OpenOptions {
   readonly signal?: AbortSignal;
-  /** ms until a ZooKeeper store that does not answer is given up; 15,000 unless said */
+  /** ms until a store that does not answer is given up: for ZooKeeper 15,000 unless said, for S3 as long as its attempts take */
   readonly connectTimeout?: number;
   /** ms in which the archive is to have what was published, where that is the cluster's durability; 30,000 unless said */
   readonly archiveWait?: number;
@@ -43,8 +43,8 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
     }
     case 's3': {
       const [{ S3Store }, { bucketPlace }] = await Promise.all([import('./s3/store.ts'), import('./s3/place.ts')]);
-      const { signal, pollMs, tell } = options;
-      return S3Store.open(bucketPlace(url), { signal, pollMs, ...(tell ? { tell } : {}) });
+      const { signal, pollMs, connectTimeout, tell } = options;
+      return S3Store.open(bucketPlace(url), { signal, pollMs, connectTimeout, ...(tell ? { tell } : {}) });
     }
     default:
       throw new StoreError('BAD_URL', `${JSON.stringify(url)} is no store: write ${EXAMPLES}`);

@@ -164,7 +164,9 @@ class Keeper {
       this.#faults.clear();
     }
     this.#to = to;
-    const { open = (url, ends) => openArchive(url, { signal: ends }) } = this.#options;
+    const { log } = this.#options;
+    const tell = (line: string): void => log(`warn  archive: ${line}`);
+    const { open = (url, ends) => openArchive(url, { signal: ends, tell }) } = this.#options;
     await checkArchive(to);
     this.#archive ??= await open(to, signal);
     return this.#archive;

@@ -438,8 +438,14 @@ async function storeReachable(settings: Settings): Promise<Check[]> {
         name: 'store',
         result: 'fail',
         detail: (error as Error).message,
-        advice: (error as CliError).hint ?? 'check the address, the network, and that a majority of the members runs',
+        advice: (error as CliError).hint ?? adviceFor(store),
       },
     ];
   }
+}
+
+function adviceFor(store: string): string {
+  if (store.startsWith('s3:'))
+    return 'check the network, the bucket, and what this machine may do there (docs/aws.md, Permissions)';
+  return 'check the address, the network, and that a majority of the members runs';
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BlobRef, checkBundleName, type InstanceStatus, type Release } from '@quorate/model';
+import { StoreError } from '../errors.ts';
 import { changesByLooking, type Seen } from '../looking.ts';
 import type {
   Backfill,
@@ -33,6 +34,8 @@ const LOOKS_PER_LIST = 10;
 export interface S3Options extends ObjectsOptions {
   readonly signal?: AbortSignal | undefined;
   readonly pollMs?: number | undefined;
+  /** ms until one that does not answer is given up */
+  readonly connectTimeout?: number | undefined;
   /** ms by the service's clock that content stays aside before a collection deletes it; an hour unless said */
   readonly asideMs?: number;
 }
@@ -53,14 +56,16 @@ export class S3Store implements Store {
   readonly #closed = new AbortController();
 
   /** @throws StoreError BAD_URL, NOT_ALLOWED, UNREACHABLE …: what is wrong is told at once */
-  static async open(place: BucketPlace, { signal, ...options }: S3Options = {}): Promise<S3Store> {
+  static async open(place: BucketPlace, { signal, connectTimeout, ...options }: S3Options = {}): Promise<S3Store> {
     const store = new S3Store(place, options);
+    const late = connectTimeout === undefined ? undefined : AbortSignal.timeout(connectTimeout);
     try {
-      await store.#root.checkFormat(signal ? { signal } : {});
+      await store.#root.checkFormat({ signal: AbortSignal.any([signal, late].filter((each) => each !== undefined)) });
       return store;
     } catch (error) {
       await store.close();
-      throw error;
+      if (!late?.aborted || signal?.aborted) throw error;
+      throw new StoreError('UNREACHABLE', `${place.url}: no answer within ${connectTimeout} ms`, { cause: error });
     }
   }
 

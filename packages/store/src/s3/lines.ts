@@ -5,7 +5,7 @@ import { checkNamed, recordError } from '../format.ts';
 import type { CallOptions, Latest } from '../store.ts';
 import { headKey, releaseKey } from './keys.ts';
 import { inLanes } from './lanes.ts';
-import type { ConditionalObjects } from './objects.ts';
+import type { ConditionalObjects, StoredObject } from './objects.ts';
 
 /** What a bundle's object `heads/<bundle>` says, and the tag to replace it by. */
 export interface Step {
@@ -29,6 +29,12 @@ export interface Committed {
   readonly older?: readonly Release[];
 }
 
+/** What one process remembers of all lines. */
+export interface Remembered {
+  readonly steps: Map<string, Step>;
+  readonly askedAt: Map<string, number>;
+}
+
 /** A line that has begun holds its mark alone: a UUID and a newline. */
 const BEGUN_BYTES = 37;
 
@@ -44,20 +50,20 @@ export class Line {
   readonly #objects: ConditionalObjects;
   /** the newest step that was read: asking whether it still stands costs little */
   readonly #known: Map<string, Step>;
+  /** when each head was asked for last, by the monotonic clock in ms */
+  readonly #askedAt: Map<string, number>;
 
-  constructor(objects: ConditionalObjects, bundle: string, known: Map<string, Step>) {
+  constructor(objects: ConditionalObjects, bundle: string, { steps, askedAt }: Remembered) {
     this.#objects = objects;
     this.bundle = bundle;
-    this.#known = known;
+    this.#known = steps;
+    this.#askedAt = askedAt;
   }
 
   /** @returns undefined when the line has not begun @throws StoreError CORRUPT, NEWER_FORMAT */
   async current(options: CallOptions = {}): Promise<Step | undefined> {
-    const key = headKey(this.bundle);
     const known = this.#known.get(this.bundle);
-    const read = known
-      ? await this.#objects.get(key, { ...options, unlike: known.etag })
-      : await this.#objects.get(key, options);
+    const read = await this.#ask(known, options);
     if (read === 'unchanged') return known;
     if (!read) {
       this.#known.delete(this.bundle);
@@ -68,13 +74,24 @@ export class Line {
     return step;
   }
 
-  /** The tag of what stands, without a look at what it says. @returns undefined when no release was ever committed */
-  async tag(options: CallOptions = {}): Promise<string | undefined> {
-    const known = this.#known.get(this.bundle);
+  async #ask(known: Step | undefined, options: CallOptions): Promise<StoredObject | 'unchanged' | undefined> {
     const key = headKey(this.bundle);
     const read = known
       ? await this.#objects.get(key, { ...options, unlike: known.etag })
       : await this.#objects.get(key, options);
+    this.#askedAt.set(this.bundle, performance.now());
+    return read;
+  }
+
+  /**
+   * The tag of what stands, without a look at what it says.
+   * @param options.within ms: what was read so long ago will do
+   * @returns undefined when no release was ever committed
+   */
+  async tag(options: CallOptions & { readonly within?: number } = {}): Promise<string | undefined> {
+    const known = this.#known.get(this.bundle);
+    const isFresh = performance.now() - (this.#askedAt.get(this.bundle) ?? -Infinity) < (options.within ?? 0);
+    const read = known && isFresh ? 'unchanged' : await this.#ask(known, options);
     if (read === 'unchanged') return known!.committed && known!.etag;
     return read && read.bytes.byteLength !== BEGUN_BYTES ? read.etag : undefined;
   }

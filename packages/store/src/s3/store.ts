@@ -18,7 +18,7 @@ import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { collect } from './collect.ts';
 import { inLanes } from './lanes.ts';
-import { Line, latestOf, numbersOf, type Step } from './lines.ts';
+import { Line, latestOf, numbersOf, type Remembered } from './lines.ts';
 import { ConditionalObjects, type ObjectsOptions } from './objects.ts';
 import type { BucketPlace } from './place.ts';
 import { Publisher } from './publisher.ts';
@@ -50,7 +50,7 @@ export class S3Store implements Store {
   readonly #blobs: Blobs;
   readonly #statuses: Statuses;
   readonly #pollMs: number;
-  readonly #steps = new Map<string, Step>();
+  readonly #remembered: Remembered = { steps: new Map(), askedAt: new Map() };
   /** bundles that have a release: they keep one */
   readonly #committed = new Set<string>();
   readonly #closed = new AbortController();
@@ -132,7 +132,9 @@ export class S3Store implements Store {
       const options = { signal: ends };
       await this.#root.checkFormat(options);
       if (looks++ % LOOKS_PER_LIST === 0) names = await this.#registry.names(options);
-      const tags = await inLanes(names, (name) => this.#line(name).tag(options));
+      // an agent looks at its heads by itself from time to time: that is a look too
+      const within = (this.#pollMs * 3) / 4;
+      const tags = await inLanes(names, (name) => this.#line(name).tag({ ...options, within }));
       return new Map(names.map((name, at) => [name, tags[at]] as const).filter(([, tag]) => tag !== undefined));
     };
     const rest = async (seen: Seen | undefined): Promise<void> => {
@@ -176,7 +178,7 @@ export class S3Store implements Store {
 
   #line(bundle: string): Line {
     checkBundleName(bundle);
-    return new Line(this.#objects, bundle, this.#steps);
+    return new Line(this.#objects, bundle, this.#remembered);
   }
 
   async #call<T>({ signal }: CallOptions, work: () => Promise<T>): Promise<T> {

@@ -11,7 +11,7 @@ const AGAIN = 50;
 let counter = 0;
 
 /** A name that no other process and no earlier run uses. */
-function temporaryName(folder: string): string {
+export function temporaryName(folder: string): string {
   return join(folder, `${UNFINISHED}${process.pid}-${process.hrtime.bigint().toString(36)}-${counter++}`);
 }
 

@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { readFile, realpath, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isMissing } from './errors.ts';
 
@@ -26,4 +26,45 @@ export async function tellsChanges(folder: string): Promise<boolean> {
       if (at === dirname(at) || !isMissing(error)) return false; // whatever is wrong there is told by the first real use
     }
   }
+}
+
+/** Programs that show a bucket as a folder, as they call themselves in the list of mounts. */
+const BUCKET_MOUNTS = [
+  'mountpoint-s3',
+  's3fs',
+  'goofys',
+  'geesefs',
+  'rclone',
+  'gcsfuse',
+  'blobfuse2',
+  'riofs',
+  'yas3fs',
+];
+
+/** The program that shows a bucket as the folder that a path is in, which need not be there yet; undefined where it is no such folder. */
+export async function bucketMount(path: string): Promise<string | undefined> {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      return bucketMountIn(await readFile('/proc/self/mountinfo', 'utf8'), await realpath(at));
+    } catch (error) {
+      if (at === dirname(at) || !isMissing(error)) return undefined; // no Linux, or something that the first real use tells
+    }
+  }
+}
+
+/** @param mounts as proc_pid_mountinfo(5) has them */
+export function bucketMountIn(mounts: string, path: string): string | undefined {
+  let found: { readonly point: string; readonly names: string } | undefined;
+  for (const line of mounts.split('\n')) {
+    const [before = '', after = ''] = line.split(' - ');
+    const point = (before.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, code) =>
+      String.fromCharCode(Number.parseInt(code, 8)),
+    );
+    const isAbove = point === '/' || path === point || path.startsWith(`${point}/`);
+    // of two mounts on one point the later one is seen
+    if (point !== '' && isAbove && point.length >= (found?.point.length ?? 0)) found = { point, names: after };
+  }
+  const [type = '', source = ''] = found?.names.split(' ') ?? [];
+  if (!type.startsWith('fuse')) return undefined;
+  return BUCKET_MOUNTS.find((name) => type === `fuse.${name}` || source === name || source.startsWith(`${name}:`));
 }

@@ -4,6 +4,7 @@ import { StoreError } from '../errors.ts';
 import { checkFormat, FORMAT_RECORD } from '../format.ts';
 import { createFile, lookAgain, makeFolder, syncFolder } from './durable.ts';
 import { codeOf } from './errors.ts';
+import { checkSuits } from './suits.ts';
 
 /** The folder that a store lives in, and its record `format`. */
 export class Root {
@@ -34,6 +35,7 @@ export class Root {
     }
     if (!this.#known) await createFile(join(this.folder, 'format'), Buffer.from(FORMAT_RECORD));
     await this.checkFormat();
+    await checkSuits(this.folder);
     for (const name of ['blobs', 'bundles']) await makeFolder(join(this.folder, name));
     await syncFolder(this.folder); // somebody else may have made all this a moment ago, and died before it was durable
     this.#prepared = true;

@@ -32,6 +32,7 @@ import { Publisher } from './publisher.ts';
 import { Releases } from './releases.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
+import { refuseBucketMount } from './suits.ts';
 
 /** A store in a folder: on a local disk, or on a mount that all machines share. */
 export class DirectoryStore implements Store {
@@ -42,8 +43,9 @@ export class DirectoryStore implements Store {
   readonly #pollMs: number;
   readonly #closed = new AbortController();
 
-  /** A store in this absolute folder. */
+  /** A store in this absolute folder. @throws StoreError UNSUITABLE for a bucket that is mounted as a folder */
   static async open(folder: string, options: { pollMs?: number | undefined } = {}): Promise<DirectoryStore> {
+    await refuseBucketMount(folder);
     return new DirectoryStore(folder, await tellsChanges(folder), options.pollMs ?? POLL_MS);
   }
 

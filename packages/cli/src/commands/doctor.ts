@@ -24,11 +24,13 @@ import { CLOCK_ADVICE, clockIs, showOffset } from '../output/clock.ts';
 import { paint } from '../output/style.ts';
 import { judgeTime } from '../time/judge.ts';
 import { observeTime } from '../time/observe.ts';
+import { fleetChecks } from './doctor-fleet.ts';
 import { warnAt } from './status.ts';
 
 const run = promisify(execFile);
 
-interface Check {
+/** One thing that was looked at. */
+export interface Check {
   readonly name: string;
   readonly result: 'ok' | 'warn' | 'fail';
   readonly detail: string;
@@ -58,6 +60,7 @@ export async function doctor(flags: GlobalFlags): Promise<number> {
     swap(),
     lockHelper(),
     certificate(settings),
+    fleetChecks(settings),
     backups(settings),
     archive(settings),
     storeReachable(settings),

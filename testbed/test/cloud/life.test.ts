@@ -130,6 +130,22 @@ test('two of three are terminated at once: each leaves in order, others come, an
 });
 
 whole(
+  'all three are terminated at once: their voters wait for those that the group makes instead',
+  { skip },
+  async () => {
+    const before = await settles(3, 3);
+    await publish(machines(before)[0]!, 'all');
+    await Promise.all(before.map((id) => group.terminate(id)));
+    const now = await settles(3, 3);
+    assert.deepEqual(
+      now.filter((id) => before.includes(id)),
+      [],
+    );
+    await reads(now, 'all');
+  },
+);
+
+whole(
   'a refresh of all, at least two in service: a voter comes before a voter goes, and publishing goes on',
   {
     skip,

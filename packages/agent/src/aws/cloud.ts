@@ -167,7 +167,7 @@ export class AwsCloud implements Cloud {
       region: this.region,
       credentials: await awsCredentials(),
       maxAttempts: ATTEMPTS,
-      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS },
+      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS, throwOnRequestTimeout: true },
     });
     return { scaling, ec2: new Ec2(scaling) };
   }

@@ -57,7 +57,7 @@ export class ParameterDeployments implements DeploymentSource {
       region: await regionOf(this.#settings),
       credentials: await awsCredentials(),
       maxAttempts: ATTEMPTS,
-      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS },
+      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS, throwOnRequestTimeout: true },
     });
   }
 }

@@ -134,7 +134,7 @@ function endpointOf(env: NodeJS.ProcessEnv): string {
   if (env.AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true')
     throw new AgentError(
       'NO_METADATA',
-      'the settings have `aws:`, and AWS_EC2_METADATA_DISABLED forbids to ask the instance metadata service: take the variable away, or write instance, address, zone and aws.region into the settings',
+      'the settings have `aws:`, and AWS_EC2_METADATA_DISABLED forbids to ask the instance metadata service: take the variable away, or write instance, address, zone, aws.region and `aws: {lifeCycle: false}` into the settings',
     );
   const mode = env.AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE === 'IPv6' ? 'IPv6' : 'IPv4';
   return env.AWS_EC2_METADATA_SERVICE_ENDPOINT || ENDPOINTS[mode];

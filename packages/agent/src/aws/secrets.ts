@@ -14,15 +14,20 @@ export type RemoteSecret =
 /** ms that one attempt may take; whoever needs it asks again */
 const CONNECT_MS = 3000;
 const ANSWER_MS = 5000;
-const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS } };
+const ATTEMPTS = 2;
 
 /**
  * Reads a secret. Each service's client is loaded only where it is named.
  * @param region of the service; an ARN or a URL may name its own
+ * @param answerMs for one answer
  * @throws AgentError NO_SECRET, with what to do
  */
-export async function readRemoteSecret(secret: RemoteSecret, region: () => Promise<string>): Promise<string> {
-  const { place, action, read } = readerOf(secret, region);
+export async function readRemoteSecret(
+  secret: RemoteSecret,
+  region: () => Promise<string>,
+  answerMs = ANSWER_MS,
+): Promise<string> {
+  const { place, action, read } = readerOf(secret, region, answerMs);
   let text: string | undefined;
   try {
     text = await read();
@@ -43,11 +48,11 @@ interface Reader {
   readonly read: () => Promise<string | undefined>;
 }
 
-function readerOf(secret: RemoteSecret, region: () => Promise<string>): Reader {
+function readerOf(secret: RemoteSecret, region: () => Promise<string>, answerMs: number): Reader {
   if ('ssm' in secret) {
     const read = async (): Promise<string | undefined> => {
       const { SSMClient, GetParameterCommand } = await import('@aws-sdk/client-ssm');
-      const client = new SSMClient({ ...(await optionsFor(secret.ssm, region)), ...CLIENT });
+      const client = new SSMClient(await optionsFor(secret.ssm, region, answerMs));
       const { Parameter } = await client.send(new GetParameterCommand({ Name: secret.ssm, WithDecryption: true }));
       return Parameter?.Value;
     };
@@ -56,7 +61,7 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>): Reader {
   if ('secretsManager' in secret) {
     const read = async (): Promise<string | undefined> => {
       const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
-      const client = new SecretsManagerClient({ ...(await optionsFor(secret.secretsManager, region)), ...CLIENT });
+      const client = new SecretsManagerClient(await optionsFor(secret.secretsManager, region, answerMs));
       return (await client.send(new GetSecretValueCommand({ SecretId: secret.secretsManager }))).SecretString;
     };
     return {
@@ -68,7 +73,7 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>): Reader {
   const read = async (): Promise<string | undefined> => {
     const [, folder, key, query = ''] = /^(.*)\/([^/?]+)(\?.*)?$/.exec(secret.s3)!;
     const { ConditionalObjects } = await import('@quorate/store/s3');
-    using objects = new ConditionalObjects(`${folder}${query}`, { attempts: CLIENT.maxAttempts, silenceMs: ANSWER_MS });
+    using objects = new ConditionalObjects(`${folder}${query}`, { attempts: ATTEMPTS, silenceMs: answerMs });
     const found = await objects.get(key!);
     if (!found) throw new Error('there is no such object');
     return found.bytes.toString('utf8');
@@ -76,7 +81,12 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>): Reader {
   return { place: secret.s3, read };
 }
 
-async function optionsFor(name: string, region: () => Promise<string>) {
+async function optionsFor(name: string, region: () => Promise<string>, answerMs: number) {
   const [, , , own] = name.startsWith('arn:') ? name.split(':') : [];
-  return { region: own || (await region()), credentials: await awsCredentials() };
+  return {
+    region: own || (await region()),
+    credentials: await awsCredentials(),
+    maxAttempts: ATTEMPTS,
+    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: answerMs, throwOnRequestTimeout: true },
+  };
 }

@@ -33,6 +33,8 @@ export class CloudServer implements AsyncDisposable {
   readonly asked: { readonly action: string; readonly parameters: URLSearchParams }[] = [];
   /** an error's code for each action that has one: `*` for all */
   readonly refused = new Map<string, { readonly code: string; readonly status: number }>();
+  /** whether it takes requests and says nothing */
+  hangs = false;
   /** ms that its clock is ahead */
   ahead = 0;
   /** groups, or instances, in one answer */
@@ -146,6 +148,7 @@ export class CloudServer implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body = '';
     for await (const part of request) body += String(part);
+    if (this.hangs) return;
     const target = request.headers['x-amz-target'];
     if (target !== undefined) return this.#answerJson(String(target), body, response);
     if (request.method === 'GET') return this.#answerObject(request, response);

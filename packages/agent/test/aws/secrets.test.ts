@@ -3,6 +3,7 @@ import { mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { readRemoteSecret } from '../../src/aws/secrets.ts';
 import { clusterSecret, readSettings } from '../../src/index.ts';
 import { CloudServer } from './cloud-server.ts';
 
@@ -47,6 +48,14 @@ test('what is not there, refused, or too short says what to do, and is asked for
   await assert.rejects(clusterSecret({ secretsManager: 'short' }, {}), { code: 'BAD_SETTINGS', message: short });
   const nowhere = { s3: 's3://keys/none?region=eu-central-1' };
   await assert.rejects(clusterSecret(nowhere, {}), { code: 'NO_SECRET', message: /keys\/none.*no such object/ });
+});
+
+test('a service that says nothing is given up', async () => {
+  await using cloud = await cloudWith({});
+  cloud.hangs = true;
+  const region = async () => 'eu-central-1';
+  for (const where of [{ ssm: '/quorate/secret' }, { secretsManager: 'quorate' }])
+    await assert.rejects(readRemoteSecret(where, region, 100), { code: 'NO_SECRET', message: /is not answered/ });
 });
 
 test('one answer serves a crowd that joins', async () => {

@@ -61,4 +61,6 @@ test('a claim whose answer was lost is won, and known to be; an S3 that ignores 
   await assert.rejects(careless.read(), refusal);
   await assert.rejects(careless.claim(record(), '0'), refusal);
   assert.deepEqual((await arbiter.read()).record, record());
+  delete process.env.AWS_REGION;
+  await assert.rejects(new BucketArbiter(place.url).read(), { code: 'ARBITER_UNREACHABLE', message: /\?region=/ });
 });

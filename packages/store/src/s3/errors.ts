@@ -24,9 +24,17 @@ const SKEWED = ['RequestTimeTooSkewed', 'RequestExpired', 'RequestInTheFuture'];
 export function mayHaveBeenDone(error: unknown): boolean {
   const { name } = error as Failure;
   const status = statusOf(error);
-  if (status === undefined) return name !== 'CredentialsProviderError' && !isRefusedConnection(error);
+  if (status === undefined) return !isNeverSent(error);
   return status >= 500 && status !== 501 && !THROTTLED.includes(name);
 }
+
+/** Something that the SDK looks for before it sends anything was not to be had, or nobody listened. */
+function isNeverSent(error: unknown): boolean {
+  const { name, message } = error as Failure;
+  return name === 'CredentialsProviderError' || isRegionMissing(message) || isRefusedConnection(error);
+}
+
+const isRegionMissing = (message: string): boolean => /^Region is missing/.test(message);
 
 /** Nobody listened: the request was not even sent. */
 function isRefusedConnection(error: unknown): boolean {
@@ -52,7 +60,7 @@ export function storeError(url: string, doing: string, cause: unknown): StoreErr
       'NOT_ALLOWED',
       'no AWS credentials were found: give the instance a role (an instance profile), or set AWS_PROFILE or the like',
     );
-  if (/^Region is missing/.test(message)) return says('BAD_URL', 'no region is known: add ?region=… or set AWS_REGION');
+  if (isRegionMissing(message)) return says('BAD_URL', 'no region is known: add ?region=… or set AWS_REGION');
   if (name === 'NoSuchBucket') return says('UNSUITABLE', 'there is no such bucket: make it first, or correct its name');
   const region = error.$response?.headers?.['x-amz-bucket-region'] ?? error.Region;
   if (name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed' || status === 301)

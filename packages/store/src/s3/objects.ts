@@ -225,8 +225,13 @@ export class ConditionalObjects implements Disposable {
 
   /** Writes an object where there is none, whoever does: what stands in it afterwards is not the caller's concern. Repeatable. */
   async ensure(key: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
+    await this.#harmless(key, this.create(key, bytes, options));
+  }
+
+  /** For a write of which it does not matter whether it was done: why its answer was lost is what matters then. */
+  async #harmless<T>(key: string, writing: Promise<T>): Promise<T> {
     try {
-      await this.create(key, bytes, options);
+      return await writing;
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'UNKNOWN_OUTCOME')) throw error;
       throw this.#error(`writing ${key}`, error.cause);
@@ -295,10 +300,12 @@ export class ConditionalObjects implements Disposable {
    * @throws StoreError UNSUITABLE when it ignores them
    */
   async checkConditions(key: string, bytes: Uint8Array, options: CallOptions = {}): Promise<void> {
-    const created = await this.create(key, bytes, options);
+    const create = (): Promise<string | undefined> => this.#harmless(key, this.create(key, bytes, options));
+    const created = await create();
     // the first answer may have been lost and found again: what counts is that nothing can be created now
-    const twice = created === undefined ? undefined : await this.create(key, bytes, options);
-    const stale = await this.replace(key, bytes, '"00000000000000000000000000000000"', options);
+    const twice = created === undefined ? undefined : await create();
+    const none = '"00000000000000000000000000000000"';
+    const stale = await this.#harmless(key, this.replace(key, bytes, none, options));
     if (twice === undefined && stale === undefined) return;
     const what = twice === undefined ? 'If-Match' : 'If-None-Match';
     throw new StoreError(
@@ -315,7 +322,7 @@ export class ConditionalObjects implements Disposable {
   ): Promise<string | undefined> {
     let doubtful = false;
     for (let round = 0; ; round++) {
-      signal?.throwIfAborted();
+      if (!doubtful) signal?.throwIfAborted();
       try {
         // without the signal: a write that was given up in the middle would be one whose outcome nobody knows
         const { ETag } = await this.#client.send(this.#put(key, bytes, sha256, condition));
@@ -325,7 +332,7 @@ export class ConditionalObjects implements Disposable {
         doubtful ||= (error as { doubtful?: boolean }).doubtful === true;
         const status = statusOf(error);
         if (status === 409 && round < BUSY_ROUNDS) {
-          await delay(Math.random() * Math.min(1000, 20 * 2 ** round), undefined, signal ? { signal } : {});
+          await delay(Math.random() * Math.min(1000, 20 * 2 ** round)); // the signal is looked at next
           continue;
         }
         const refused = status === 412 || (isMissing(error) && condition.IfMatch !== undefined);

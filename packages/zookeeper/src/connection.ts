@@ -27,8 +27,8 @@ export interface WireEvent {
 
 /** What a connection tells its owner, in the order in which it came over the wire. */
 export interface ConnectionOwner {
-  /** The session was asked of the server. */
-  asked(connection: Connection): void;
+  /** The connection is made: the session can be asked for. */
+  ready(connection: Connection): void;
   opened(connection: Connection, grant: SessionGrant): void;
   event(event: WireEvent): void;
   /** A reply was seen with this transaction number: high and low half. */
@@ -121,7 +121,7 @@ export class Connection {
   #listen(): void {
     const socket = this.#socket;
     socket.once('connect', () => this.#contacted());
-    socket.once(this.#settings.tls === undefined ? 'connect' : 'secureConnect', () => this.#greet());
+    socket.once(this.#settings.tls === undefined ? 'connect' : 'secureConnect', () => this.#owner.ready(this));
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('error', (cause) => this.#lose(this.#broken('failed', cause)));
     // A server that has said its last word takes no request either.
@@ -145,12 +145,12 @@ export class Connection {
     this.#timer = setTimeout(() => this.#late('got no session', grant), grant);
   }
 
-  #greet(): void {
+  /** Asks for the session. Once, when it is ready. */
+  ask(): void {
     this.#writer.begin();
     writeSessionRequest(this.#writer, this.#settings.request);
     this.#writer.end();
     this.#flush();
-    this.#owner.asked(this);
   }
 
   /** Sends a request with the rest of this tick, or fails it when it is too large. */

@@ -4,11 +4,13 @@ const LONGEST_IDLE = 10_000;
 const SHORTEST_PAUSE = 10;
 const LONGEST_PAUSE = 2_000;
 /** Of the time that the search has taken. */
-const PAUSE_SHARE = 1 / 4;
+const PAUSE_SHARE = 1 / 6;
 const CONTACT = 2_000;
 const LEAST_CONTACT = 500;
 const LONGEST_GRANT = 60_000;
-const HEAD_START = { dialed: 250, asked: 1_000 } as const;
+const HEAD_START = 250;
+const USUAL_TIMES = 4;
+const ASKED_SHARE = 1 / 5;
 const DOUBT = 1_000;
 /** Linux sends a lost packet of a new connection again after a second. */
 const KNOCK = 1_500;
@@ -40,7 +42,7 @@ export function knockFor(sessionTimeout: number): number {
 }
 
 /**
- * After an attempt that failed, when none has succeeded for `searching`. It grows with that time, so that the end of an outage is missed by a quarter of
+ * After an attempt that failed, when none has succeeded for `searching`. It grows with that time, so that the end of an outage is missed by a sixth of
  * it at most, and a long one costs the servers few attempts; a random half is taken off, so that clients do not come in step.
  */
 export function pauseAfter(searching: number, random: () => number): number {
@@ -49,12 +51,16 @@ export function pauseAfter(searching: number, random: () => number): number {
 }
 
 /**
- * That the latest of `underWay` attempts has before another server is tried beside it: more for each that is under way, so that many clients of a slow
- * ensemble do not make it slower. Who was asked for the session already gets more: a session belongs to the server that was asked last.
+ * That the latest of `underWay` attempts has before another server is tried beside it: more for each that is under way, and where connections have taken
+ * `usual` to be made, so that many clients, or a busy machine, are not made busier.
  */
-export function headStart(underWay: number, asked: boolean, random: () => number): number {
-  const start = asked ? HEAD_START.asked : HEAD_START.dialed;
-  return start * 2 ** (underWay - 1) * (0.8 + random() * 0.4);
+export function headStart(underWay: number, usual: number, random: () => number): number {
+  return Math.max(HEAD_START, usual * USUAL_TIMES) * 2 ** (underWay - 1) * (0.8 + random() * 0.4);
+}
+
+/** That a server has, once the session was asked of it, before it is asked of another: asked of both, it may move to the one and be used on the other. */
+export function askedHeadStart(sessionTimeout: number, random: () => number): number {
+  return sessionTimeout * ASKED_SHARE * (0.8 + random() * 0.4);
 }
 
 /** For a machine to take the connection: every server can be tried once in two thirds of the session. */

@@ -59,7 +59,8 @@ export class Session implements ConnectionOwner {
     const { random, now } = settings;
     this.#servers = new ServerList(settings.servers, random);
     const servers = () => this.#servers.servers.length;
-    this.#race = new Race({ dial: (busy) => this.#dialNext(busy), servers, random, now });
+    const timeout = () => this.timeout;
+    this.#race = new Race({ dial: (busy) => this.#dialNext(busy), servers, timeout, random, now });
     this.#auths = new Authentications(settings.auth, (error) => this.#end('auth-failed', error));
     this.#credentials = new Credentials(settings.session, settings.sessionTimeout);
     this.closed = new Promise((resolve) => {
@@ -171,8 +172,9 @@ export class Session implements ConnectionOwner {
     return new Connection({ server, tls: tls?.(), request, contact, grant, maxFrame, maxRequest, chroot, now }, this);
   }
 
-  asked(connection: Connection): void {
-    this.#race.asked(connection);
+  ready(connection: Connection): void {
+    if (connection === this.#search.candidate) connection.ask();
+    else this.#race.ready(connection);
   }
 
   opened(connection: Connection, grant: SessionGrant): void {

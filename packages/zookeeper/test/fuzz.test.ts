@@ -94,7 +94,7 @@ class Round {
 
   constructor() {
     const owner: ConnectionOwner = {
-      asked: () => {},
+      ready: (connection) => connection.ask(),
       opened: () => this.opened++,
       event: ({ path }) => assert.equal(typeof path, 'string'),
       progressed: (high, low) => assert.ok(high >= 0 && low >= 0),

@@ -29,7 +29,7 @@ export function bootCommands({ region, software, settings }: Boot): string[] {
     [
       `curl -sSf --retry 10 --retry-all-errors -o "$package" --aws-sigv4 'aws:amz:${region}:s3'`,
       '--user "$(field AccessKeyId):$(field SecretAccessKey)" -H "x-amz-security-token: $(field Token)"',
-      `"\${AWS_ENDPOINT_URL_S3:-https://s3.${region}.amazonaws.com}/${bucket}/${key}"`,
+      `"\${AWS_ENDPOINT_URL_S3:-\${AWS_ENDPOINT_URL:-https://s3.${region}.amazonaws.com}}/${bucket}/${key}"`,
     ].join(' '),
     `echo '${sha256}  '"$package" | sha256sum -c --quiet -`,
     kind === 'rpm'

@@ -13,6 +13,7 @@ import threading
 import buckets
 import ec2  # noqa: F401  before any other part of moto: its instances become machines
 import groups
+import resources  # noqa: F401  kinds of resources for CloudFormation
 from control import control_app
 from faults import Gate
 from metadata import Metadata

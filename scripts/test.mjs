@@ -20,8 +20,7 @@ if (tiers.includes('real') || tiers.includes('fleet')) await step('an S3 server'
 const TIERS = {
   check: checks,
   // pure decisions, codecs, files in temporary folders: under 20 s
-  unit: () =>
-    inMemory((env) => tests('unit', (file) => !slow(file) && !ofMachines(file) && !ofCdk(file), 3, [], env)),
+  unit: () => inMemory((env) => tests('unit', (file) => !slow(file) && !ofMachines(file) && !ofCdk(file), 3, [], env)),
   // the CDK construct, whose 190 MB of dependencies are installed for it alone
   cdk,
   // real ZooKeeper servers, crashes at chosen system calls, long histories

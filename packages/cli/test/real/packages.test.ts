@@ -22,8 +22,15 @@ function pack(place: Place): Map<string, string> {
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, stdio: 'ignore' });
   const folder = place.path('tarballs');
   mkdirSync(folder);
-  const words = ['pack', '--json', `--pack-destination=${folder}`, ...PACKAGES.map((name) => `--workspace=packages/${name}`)];
-  const packed = JSON.parse(execFileSync('npm', words, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const words = [
+    'pack',
+    '--json',
+    `--pack-destination=${folder}`,
+    ...PACKAGES.map((name) => `--workspace=packages/${name}`),
+  ];
+  const packed = JSON.parse(
+    execFileSync('npm', words, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  );
   const list = Object.values(packed) as { name: string; filename: string }[];
   return new Map(list.map(({ name, filename }) => [name, join(folder, filename.replace('@', '').replace('/', '-'))]));
 }

@@ -6,7 +6,7 @@ import { connect } from 'node:tls';
 import { makeAuthority } from '@quorate/agent';
 import { permissions, ZooKeeper } from '@quorate/zookeeper';
 import { backedUp, everything, Place, publishLine, restored } from '../../../store/test/backup/place.ts';
-import { ClosedEnsemble, contents, missing, type Papers, publishText } from './closed-ensemble.ts';
+import { ClosedEnsemble, contents, missing, type Papers, publishText, until } from './closed-ensemble.ts';
 
 const DAY_MS = 86_400_000;
 const soon = { connectTimeout: 2_000 };
@@ -48,6 +48,26 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     assert.equal((await other.ensemble!.cluster())?.cluster, ensemble.cluster);
     assert.equal((await other.ensemble!.configuration()).members.length, 3);
     await assert.rejects(publishText(other, 'third\n'), { code: 'NOT_ALLOWED' });
+  });
+
+  test('where a publish waits for the archive, instances tell that it is there, and a publisher cannot', async () => {
+    await using fleet = await ensemble.open(ensemble.seats[0]!.trust.files);
+    await using store = await ensemble.open(publisher);
+    const to = 's3://bucket/archive';
+    const { generation } = await fleet.ensemble!.adjust({ archive: { to, durability: 'archive' } });
+    const before = (await fleet.latest('web'))!.release;
+    const publishing = publishText(store, 'archived\n');
+    const release = await until('it stands', async () => {
+      const now = (await fleet.latest('web'))!.release;
+      return now.number > before.number && now;
+    });
+    const bundles = [{ bundle: 'web', release: release.number, id: release.id }];
+    const record = { format: 1, by: 'i-1', generation, to, bundles };
+    await assert.rejects(store.ensemble!.tellArchive(record), { code: 'NOT_ALLOWED' });
+    await assert.rejects(store.ensemble!.adjust({ archive: undefined }), { code: 'NOT_ALLOWED' });
+    await fleet.ensemble!.tellArchive(record);
+    assert.equal((await publishing).id, release.id);
+    await fleet.ensemble!.adjust({ archive: undefined });
   });
 
   test('a publisher takes nothing away, opens nothing, and keeps its hands off the ensemble', async () => {

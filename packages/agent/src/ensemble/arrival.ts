@@ -17,6 +17,7 @@ import {
 import { lookAtFounding } from './founding.ts';
 import type { MemberIdentity } from './identity.ts';
 import { orders } from './orders.ts';
+import { noteServers } from './servers.ts';
 
 /** ms between attempts, each made longer or shorter by half at random */
 const AGAIN_MS = 1000;
@@ -78,6 +79,7 @@ async function attempt(
         () => clusterSecret(secret, settings),
         step.through.map((host) => withPort(host, settings.ensemble.ports.peer)),
         { instance, addresses: certificateAddresses([address]), folder, cluster, signal },
+        settings.state,
       );
       // where nobody lets it in, an arbiter that refuses it may be why nobody has founded
       return [trust, [trouble, ...troubles].join('; ')];
@@ -114,9 +116,13 @@ async function ask(
   secret: () => Promise<string>,
   addresses: readonly string[],
   joiner: Parameters<typeof joinCluster>[1],
+  state: string,
 ): Promise<[trust: TrustFolder | undefined, trouble: string]> {
   try {
-    return [(await joinCluster({ secret: await secret(), addresses }, joiner)).trust, ''];
+    const { trust, instances } = await joinCluster({ secret: await secret(), addresses }, joiner);
+    // whoever let it in knows where others are, also while the discovery is throttled
+    await noteServers(state, instances);
+    return [trust, ''];
   } catch (error) {
     // what only somebody on this machine can mend ends the agent
     if (error instanceof AgentError && error.code !== 'BAD_SETTINGS') return [undefined, error.message];

@@ -187,7 +187,10 @@ export class EnsembleManager {
     }
     if (!heard) return;
     const { settings } = this.#options;
-    await noteServers(settings.state, heard.configuration);
+    await noteServers(
+      settings.state,
+      heard.configuration.members.map(({ address }) => address),
+    );
     await this.#learn(heard.ensemble);
     const leaving = await this.#isToLeave();
     this.#leaving = leaving;

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EnsembleConfiguration } from '@quorate/store';
 import { type Discovery, discoveryOf, type SharedSight } from '../discovery/index.ts';
 import { replaceDurable } from '../disk/durable.ts';
 import { type Settings, withPort } from '../settings.ts';
@@ -8,8 +7,8 @@ import { type Settings, withPort } from '../settings.ts';
 const file = (state: string): string => join(state, 'member', 'servers.json');
 
 /** Keeps where the ensemble's members were last, for the next start of this machine: those that were named at first may all be gone by then. */
-export async function noteServers(state: string, { members }: EnsembleConfiguration): Promise<void> {
-  const text = `${JSON.stringify(members.map(({ address }) => address))}\n`;
+export async function noteServers(state: string, addresses: readonly string[]): Promise<void> {
+  const text = `${JSON.stringify(addresses)}\n`;
   if ((await readNote(state)) !== text) replaceDurable(file(state), text, 0o644);
 }
 

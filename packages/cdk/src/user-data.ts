@@ -11,6 +11,9 @@ export interface Boot {
   readonly settings: string;
 }
 
+/** SHA-256 of nothing: a download sends no body. */
+const NO_BODY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
 /** Commands for `/bin/sh`, to be run as root. They install the package that has the SHA-256 and no other, write the settings, and start the agent. */
 export function bootCommands({ region, software, settings }: Boot): string[] {
   const { bucket, key, sha256, kind } = software;
@@ -29,6 +32,8 @@ export function bootCommands({ region, software, settings }: Boot): string[] {
     [
       `curl -sSf --retry 10 --retry-all-errors -o "$package" --aws-sigv4 'aws:amz:${region}:s3'`,
       '--user "$(field AccessKeyId):$(field SecretAccessKey)" -H "x-amz-security-token: $(field Token)"',
+      // S3 asks for it, and curl before 8 (Debian 12) does not add it by itself
+      `-H 'x-amz-content-sha256: ${NO_BODY}'`,
       `"\${AWS_ENDPOINT_URL_S3:-\${AWS_ENDPOINT_URL:-https://s3.${region}.amazonaws.com}}/${bucket}/${key}"`,
     ].join(' '),
     `echo '${sha256}  '"$package" | sha256sum -c --quiet -`,

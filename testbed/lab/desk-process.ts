@@ -8,6 +8,7 @@ import { manifestOf, sha256 } from '@quorate/model';
 import { type Latest, openStore, publishManifest, readManifest, type Store, StoreError } from '@quorate/store';
 import type { Deed, Kept } from './history.ts';
 import type { Observation } from './settled.ts';
+import { releaseText } from './text.ts';
 
 export interface DeskSettings {
   readonly url: string;
@@ -172,12 +173,13 @@ async function openPatiently(signal: AbortSignal): Promise<Store | undefined> {
 }
 
 async function publishOnce(own: Store, by: string): Promise<void> {
-  const text = randomUUID();
+  const id = randomUUID();
+  const text = releaseText(id);
   try {
     const base = await own.latest(bundle);
     if (!base) return;
     note({ kind: 'attempt', by, text, base: base.release.number, at: now() });
-    const { release } = await publishText(own, base, by, text);
+    const { release } = await publishText(own, base, { author: by, text, id });
     note({ kind: 'acknowledged', by, text, release: release.number, digest: release.digest, at: now() });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
@@ -186,7 +188,11 @@ async function publishOnce(own: Store, by: string): Promise<void> {
 }
 
 /** Every file of the bundle says the same. */
-async function publishText(own: Store, base: Latest, author: string, text: string): Promise<Latest> {
+async function publishText(
+  own: Store,
+  base: Latest,
+  { author, text, id }: { author: string; text: string; id: string },
+): Promise<Latest> {
   const content = Buffer.from(`${text}\n`);
   const manifest = (await readManifest(own, base.release)).map((entry) =>
     entry.kind === 'file' ? { ...entry, size: content.byteLength, sha256: sha256(content) } : entry,
@@ -198,8 +204,8 @@ async function publishText(own: Store, base: Latest, author: string, text: strin
     manifest: manifestOf(manifest),
     read: async () => content,
     author,
-    message: text,
-    id: text,
+    message: id,
+    id,
   });
 }
 

@@ -1,10 +1,10 @@
 export interface Measured {
   readonly what: string;
   readonly value: number;
-  readonly unit: 'ms' | 's' | 'MB';
+  readonly unit: 'ms' | 's' | 'MB' | 'requests';
 }
 
-const DIGITS: Readonly<Record<Measured['unit'], number>> = { ms: 0, s: 2, MB: 1 };
+const DIGITS: Readonly<Record<Measured['unit'], number>> = { ms: 0, s: 2, MB: 1, requests: 0 };
 
 export function shown({ value, unit }: Pick<Measured, 'value' | 'unit'>): string {
   return `${value.toFixed(DIGITS[unit])} ${unit}`;

@@ -9,6 +9,7 @@ import { type Measured, shown } from './figures.ts';
 import { broken, type Deed } from './history.ts';
 import { Machine } from './machine.ts';
 import { behind, type Observation, type Present, unsettled, votersFor } from './settled.ts';
+import { releaseText } from './text.ts';
 
 export const BUNDLE = 'app';
 const ROOT = '/etc/app';
@@ -116,15 +117,18 @@ export class Lab implements AsyncDisposable {
   }
 
   /** A group of so many that has founded a cluster by itself and settled, with a first release everywhere and a desk. */
-  async beginInRegion(desired: number): Promise<AwsGroup> {
+  async beginInRegion(desired: number, options: Partial<GroupOptions> = {}): Promise<AwsGroup> {
     const group = await this.step(`a group of ${desired} founds a cluster by itself`, async () => {
-      const made = await this.enterRegion({ desired });
+      const made = await this.enterRegion({ ...options, desired });
       await made.group.comesTo(desired);
       await this.openDesk();
       return made;
     });
     await this.step('the ensemble settles', () => this.settles());
-    await this.step('a first release is everywhere', () => this.firstRelease());
+    await this.step('a first release is everywhere, and every nginx serves by it', async () => {
+      await this.firstRelease('--reload', 'nginx -s reload');
+      group.beginLoad(this.desk.instance);
+    });
     return group;
   }
 
@@ -319,12 +323,12 @@ export class Lab implements AsyncDisposable {
     return this.#desk;
   }
 
-  /** As a person would begin: native files of one machine become a bundle. */
-  async firstRelease(): Promise<void> {
+  /** As a person would begin: native files of one machine become a bundle. @param flags of `quorate import` */
+  async firstRelease(...flags: string[]): Promise<void> {
     const [machine] = this.running;
-    const text = randomBytes(8).toString('hex');
+    const text = releaseText(randomBytes(8).toString('hex'));
     for (const name of ['a.conf', 'conf.d/b.conf']) await machine!.instance.write(`${ROOT}/${name}`, `${text}\n`);
-    await machine!.quorate('import', BUNDLE, ROOT, '-m', 'the first');
+    await machine!.quorate('import', BUNDLE, ROOT, '-m', 'the first', ...flags);
     await this.converges();
   }
 
@@ -413,6 +417,11 @@ export class Lab implements AsyncDisposable {
       if (strays.length > 0) throw new Error(strays.join('; '));
     });
     await this.step('the history is whole (P1 to P4)', () => this.#checkHistory());
+    if (!this.#aws) return;
+    const answered = await this.step('no request failed that a lone nginx would have answered', () =>
+      this.#aws!.endLoad(),
+    );
+    this.measure('answered by one release each', answered, 'requests');
   }
 
   async #checkHistory(): Promise<void> {

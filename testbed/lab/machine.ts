@@ -4,10 +4,14 @@ import { join } from 'node:path';
 import { type Instance, quorate, type Ran, type Spawned, startAgent, until } from '../src/index.ts';
 import { commandOf, signal } from '../src/processes.ts';
 import type { Reading } from './history.ts';
+import { NGINX } from './text.ts';
 
 /** The command's exit code where nobody answers. */
 const UNREACHABLE = 5;
 
+/** of the checkout, or of the package */
+const AGENT = /quorate\.c?js agent/;
+const MEMBER = /QuorumPeerMain/;
 const MEMBER_LOG = 'zookeeper.log';
 
 /** What applications do: read two files of a set, again and again. A file that is read before and after shows whether both could be of one release. */
@@ -80,6 +84,12 @@ export class Machine {
     this.instance.spawn(['bash', '-c', READER, 'reader', this.#root], { log: 'reader.log' });
   }
 
+  /** Serves by the files of the bundle, and without them until they are there. */
+  async startNginx(): Promise<void> {
+    await this.instance.write('/etc/nginx/nginx.conf', NGINX);
+    this.instance.spawn(['nginx', '-g', 'daemon off;'], { log: 'nginx.log' });
+  }
+
   startAgent(): void {
     this.#agent = startAgent(this.instance);
   }
@@ -102,11 +112,11 @@ export class Machine {
 
   /** Its ZooKeeper server's process, by its number on the host. */
   get member(): number | undefined {
-    return this.#running('QuorumPeerMain')[0];
+    return this.#running(MEMBER)[0];
   }
 
   get agent(): number | undefined {
-    return this.#running('quorate.js agent')[0];
+    return this.#running(AGENT)[0];
   }
 
   /** Signals its ZooKeeper server. @throws Error when none runs */
@@ -139,13 +149,13 @@ export class Machine {
     return /^Mode: (\w+)$/m.exec(stdout)?.[1];
   }
 
-  #running(words: string): number[] {
-    return this.instance.processes().filter((pid) => commandOf(pid).includes(words));
+  #running(command: RegExp): number[] {
+    return this.instance.processes().filter((pid) => command.test(commandOf(pid)));
   }
 
   /** What should not be so about what runs here, in words. */
   strays(): string[] {
-    const found = [this.#running('QuorumPeerMain').length, this.#running('quorate.js agent').length];
+    const found = [this.#running(MEMBER).length, this.#running(AGENT).length];
     const names = ['ZooKeeper servers', 'agents'];
     return found.flatMap((count, at) => (count === 1 ? [] : [`${this.id} runs ${count} ${names[at]}`]));
   }

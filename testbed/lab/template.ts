@@ -21,23 +21,12 @@ export const BUCKET = '@BUCKET@';
 
 /** The least that a group needs: three zones, a bucket, a role, a launch template, and its hooks. */
 export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = HOOKS } = {}): Template {
+  const { subnets, network } = networkOf();
   const text = userData.split(BUCKET).flatMap((part, at) => (at === 0 ? [part] : [{ Ref: 'Bucket' }, part]));
-  const subnets = ZONES.map((zone, at) => [
-    `Subnet${zone.toUpperCase()}`,
-    {
-      Type: 'AWS::EC2::Subnet',
-      Properties: {
-        VpcId: { Ref: 'Vpc' },
-        CidrBlock: `10.0.${at}.0/24`,
-        AvailabilityZone: { 'Fn::Sub': `\${AWS::Region}${zone}` },
-      },
-    },
-  ]) satisfies [string, object][];
   const assume = { Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' };
   return {
     Resources: {
-      Vpc: { Type: 'AWS::EC2::VPC', Properties: { CidrBlock: '10.0.0.0/16' } },
-      ...(Object.fromEntries(subnets) as Record<string, { Type: string }>),
+      ...network,
       Bucket: { Type: 'AWS::S3::Bucket', Properties: { VersioningConfiguration: { Status: 'Enabled' } } },
       Role: {
         Type: 'AWS::IAM::Role',
@@ -66,7 +55,7 @@ export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = H
             LaunchTemplateId: { Ref: 'Launch' },
             Version: { 'Fn::GetAtt': ['Launch', 'LatestVersionNumber'] },
           },
-          VPCZoneIdentifier: subnets.map(([name]) => ({ Ref: name })),
+          VPCZoneIdentifier: subnets.map((name) => ({ Ref: name })),
           LifecycleHookSpecificationList: hooks.map(({ name, on, heartbeat, otherwise }) => ({
             LifecycleHookName: name,
             LifecycleTransition: `autoscaling:EC2_INSTANCE_${on}`,
@@ -78,4 +67,32 @@ export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = H
       },
     } as Template['Resources'],
   };
+}
+
+/** What an account has before: a network over three zones, and a bucket for the package. */
+export function accountTemplate(): Template {
+  const { subnets, network } = networkOf();
+  const outputs = { Vpc: { Ref: 'Vpc' }, Packages: { Ref: 'Packages' }, Subnets: joined(subnets) };
+  return {
+    Resources: { ...network, Packages: { Type: 'AWS::S3::Bucket' } },
+    Outputs: Object.fromEntries(Object.entries(outputs).map(([name, Value]) => [name, { Value }])),
+  } as Template;
+}
+
+const joined = (names: readonly string[]): object => ({ 'Fn::Join': [',', names.map((name) => ({ Ref: name }))] });
+
+function networkOf(): { subnets: string[]; network: Template['Resources'] } {
+  const subnets: [string, { Type: string }][] = ZONES.map((zone, at) => [
+    `Subnet${zone.toUpperCase()}`,
+    {
+      Type: 'AWS::EC2::Subnet',
+      Properties: {
+        VpcId: { Ref: 'Vpc' },
+        CidrBlock: `10.0.${at}.0/24`,
+        AvailabilityZone: { 'Fn::Sub': `\${AWS::Region}${zone}` },
+      },
+    },
+  ]);
+  const vpc = { Type: 'AWS::EC2::VPC', Properties: { CidrBlock: '10.0.0.0/16' } };
+  return { subnets: subnets.map(([name]) => name), network: { Vpc: vpc, ...Object.fromEntries(subnets) } };
 }

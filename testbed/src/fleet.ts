@@ -14,6 +14,13 @@ export interface FleetOptions {
   readonly zones?: readonly string[];
 }
 
+export interface MachineOptions {
+  /** addresses of the switch outside of 10.0.0.0/8 that it reaches */
+  readonly routes?: readonly string[];
+  /** whether packages can be installed there */
+  readonly ownUsr?: boolean;
+}
+
 const FOLDER = 'quorate-fleet-';
 let serial = 0;
 /** Fleets of this process that are not gone yet. */
@@ -73,14 +80,20 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** One more machine, running. Without words it is the next in turn. */
-  async add(named: Partial<Named> & { readonly local?: readonly string[] } = {}): Promise<Instance> {
+  async add(named: Partial<Named> & MachineOptions = {}): Promise<Instance> {
     const number = ++this.#numbers;
-    const { id = `web-${number}`, zone = this.#zones[(number - 1) % this.#zones.length]!, address, local = [] } = named;
+    const {
+      id = `web-${number}`,
+      zone = this.#zones[(number - 1) % this.#zones.length]!,
+      address,
+      routes = [],
+      ownUsr = false,
+    } = named;
     const instance = new Instance(this.#network, number, { id, zone, address }, join(this.folder, id), this.share);
     this.instances.push(instance);
     await this.#network.plug(number, instance.address);
-    for (const one of local) await this.#network.addLocal(number, one);
-    await instance.install();
+    for (const one of routes) await this.#network.route(number, one);
+    await instance.install({ ownUsr });
     await instance.start();
     return instance;
   }
@@ -93,10 +106,13 @@ export class Fleet implements AsyncDisposable {
     await this.#network.unplug(instance.number);
   }
 
-  /** Where a service must listen that all machines reach: in this network namespace, once it has this address. */
+  /**
+   * Where a service must listen that machines reach: in this network namespace, once it has this address. One that is not of 10.0.0.0/8 must be among
+   * the routes of a machine, and no cut hides it: the host below has it.
+   */
   async serveAt(address: string): Promise<string> {
     await this.#network.serveAt(address);
-    this.#services.push(address);
+    if (address.startsWith('10.')) this.#services.push(address);
     return this.#network.switch;
   }
 

@@ -24,6 +24,7 @@ disk=/run/disk
 mount --bind "$1" "$disk"
 mount --bind "$disk/etc" /etc
 mount -t overlay overlay -o lowerdir=/var,upperdir="$disk/var",workdir="$disk/work" /var
+if [ -d "$disk/usr" ]; then mount -t overlay overlay -o lowerdir=/usr,upperdir="$disk/usr",workdir="$disk/usrwork" /usr; fi
 mkdir -p /var/lib/quorate
 mount --bind "$disk/quorate" /var/lib/quorate
 # a /tmp of its own, and the sources visible also when they lie in the host's
@@ -110,14 +111,10 @@ export class Instance {
     this.#share = share;
   }
 
-  /** of its network, as `ip netns` names it */
-  get namespace(): string {
-    return this.#network.namespace(this.number);
-  }
-
-  /** A new disk: /etc as on the host. */
-  async install(): Promise<void> {
-    for (const folder of ['var', 'work', 'quorate', LOGS]) await mkdir(join(this.disk, folder), { recursive: true });
+  /** A new disk: /etc as on the host. @param ownUsr whether what is installed there is not what is installed on the host */
+  async install({ ownUsr = false } = {}): Promise<void> {
+    for (const folder of ['var', 'work', 'quorate', LOGS, ...(ownUsr ? ['usr', 'usrwork'] : [])])
+      await mkdir(join(this.disk, folder), { recursive: true });
     await run(['cp', '-a', '/etc', this.disk]);
   }
 
@@ -143,7 +140,7 @@ export class Instance {
   async start(): Promise<void> {
     if (this.#init) return;
     const command = [
-      `--net=/run/netns/${this.namespace}`,
+      `--net=/run/netns/${this.#network.namespace(this.number)}`,
       'unshare',
       '--mount',
       '--uts',

@@ -35,7 +35,8 @@ export class Network {
 
   /** Gives the switch an address, so that a service can listen there. */
   async serveAt(address: string): Promise<void> {
-    await this.#ip(this.switch, 'addr', 'add', `${address}/${PREFIX}`, 'dev', 'br0');
+    const prefix = address.startsWith('10.') ? PREFIX : 32;
+    await this.#ip(this.switch, 'addr', 'add', `${address}/${prefix}`, 'dev', 'br0');
     await this.#ip(this.switch, 'link', 'set', 'lo', 'up');
   }
 
@@ -67,9 +68,9 @@ export class Network {
     await this.#ip(name, 'link', 'set', 'eth0', 'up');
   }
 
-  /** One more address of an instance, that only itself reaches. */
-  async addLocal(number: number, address: string): Promise<void> {
-    await this.#ip(this.namespace(number), 'addr', 'add', `${address}/32`, 'dev', 'lo');
+  /** An instance reaches an address of the switch that is not of its own network. */
+  async route(number: number, address: string): Promise<void> {
+    await this.#ip(this.namespace(number), 'route', 'add', `${address}/32`, 'dev', 'eth0');
   }
 
   /** An instance is no more. */

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Fleet } from '../fleet.ts';
 import type { Instance } from '../instance.ts';
-import { boot } from './boot.ts';
+import { boot, makeImage } from './boot.ts';
 import { findMoto } from './moto.ts';
 import { S3Server } from './s3.ts';
 
@@ -30,6 +30,8 @@ export interface RegionOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** what an image has beside the system; done before the user data is run */
   readonly image?: (instance: Instance) => Promise<void>;
+  /** an instance is about to end: its processes still run, unless it has lost its power */
+  readonly stopping?: (instance: Instance) => void;
   /** the last moment of an instance: its processes have ended, its disk is still there */
   readonly ending?: (instance: Instance) => Promise<void>;
 }
@@ -122,6 +124,7 @@ export class Region implements AsyncDisposable {
     let s3: S3Server | undefined;
     try {
       const namespace = await fleet.serveAt(ADDRESS);
+      await fleet.serveAt(METADATA);
       const folder = join(fleet.folder, 's3');
       if (options.s3)
         s3 = await S3Server.start({ namespace, address: ADDRESS, folder, name, accessKeyId, secretAccessKey });
@@ -256,10 +259,11 @@ export class Region implements AsyncDisposable {
   }
 
   async #raise({ id, zone, address, userData }: Ec2Instance): Promise<void> {
-    const machine = await this.fleet.add({ id, zone, address, local: [METADATA] });
+    const machine = await this.fleet.add({ id, zone, address, routes: [METADATA], ownUsr: true });
     this.machines.set(id, machine);
+    await makeImage(machine);
+    await this.#tell(id, { state: 'running' });
     await this.#options.image?.(machine);
-    await this.#tell(id, { state: 'running', namespace: machine.namespace });
     if (!userData) return;
     const booted = boot(machine, Buffer.from(userData, 'base64').toString(), this.environment);
     await booted.catch((error: unknown) => {
@@ -270,6 +274,7 @@ export class Region implements AsyncDisposable {
   async #end(id: string): Promise<void> {
     const machine = this.machines.get(id);
     if (machine) {
+      this.#options.stopping?.(machine);
       await machine.stop();
       await this.#options.ending?.(machine);
       await this.fleet.remove(machine);

@@ -13,10 +13,10 @@ import threading
 import buckets
 import ec2  # noqa: F401  before any other part of moto: its instances become machines
 import groups
+import metadata
 import resources  # noqa: F401  kinds of resources for CloudFormation
 from control import control_app
 from faults import Gate
-from metadata import Metadata
 from namespaces import listen_in
 from state import region_state
 from werkzeug.serving import make_server
@@ -58,8 +58,9 @@ def main():
     control = listen_in(None, "127.0.0.1", 0)
     ports = {"apis": apis.getsockname()[1], "control": control.getsockname()[1]}
     serve(gate.for_operators, apis)
-    serve(control_app(state, Metadata(state)), control)
+    serve(control_app(state), control)
     if options.namespace:
+        metadata.serve(state, options.namespace)
         serve(gate.for_instances, listen_in(options.namespace, options.address, options.port))
     threading.Thread(target=groups.keep, args=(state,), daemon=True).start()
     print(json.dumps(ports), flush=True)

@@ -1,7 +1,7 @@
 """The testbed's own calls: which machines there are to be, what became of them, and what goes wrong.
 
 GET  /machines?after=VERSION  {version, machines: [{id, address, zone, state, role?, userData?}]}, once its version is another, or after some s
-POST /machines/ID             {state: "running", namespace} | {state: "terminated"} | {impaired: bool} | {spotAction} | {rebalance: bool}
+POST /machines/ID             {state: "running"} | {state: "terminated"} | {impaired: bool} | {spotAction} | {rebalance: bool}
 PUT  /faults                  [{kind: throttle | down | denied | hang, service?, action?, from?, share?}]
 GET  /calls                   [{service, action, from, count}] of instances, since the last DELETE /calls
 PUT  /settings                {impairedZones?: [zone], remembersTerminated?: s, healthCheckDelay?: s}
@@ -18,7 +18,7 @@ from metadata import role_of
 PATIENCE = 20
 
 
-def control_app(state, metadata):
+def control_app(state):
     def machines(query):
         after = int(query.get("after", ["-1"])[0])
         until = time.monotonic() + PATIENCE
@@ -30,12 +30,9 @@ def control_app(state, metadata):
     def machine(instance_id, told):
         facts, instance = state.of(instance_id), ec2.find(instance_id)
         if told.get("state") == "running":
-            facts.namespace = told["namespace"]
-            metadata.open(instance_id, facts.namespace)
             if ec2.state_of(instance) == "pending":
                 ec2.set_state(instance, ec2.RUNNING)
         if told.get("state") == "terminated":
-            metadata.close(instance_id)
             ec2.ended(instance)
         if "impaired" in told:
             facts.impaired_since = time.monotonic() if told["impaired"] else None

@@ -27,6 +27,12 @@ def find(instance_id):
     raise KeyError(instance_id)
 
 
+def at_address(address):
+    """@returns the instance that has it now, or None"""
+    alive = (one for one in instances() if state_of(one) != "terminated")
+    return next((one for one in alive if one.private_ip == address), None)
+
+
 def state_of(instance):
     return instance._state.name
 

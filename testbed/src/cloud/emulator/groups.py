@@ -335,7 +335,9 @@ class Refresh:
         self.ended = datetime.now(timezone.utc)
 
     def number(self, name, default):
-        return int(self.preferences.get(name, default))
+        """A preference: what was asked for, what the group's maintenance policy says, or AWS's default."""
+        policy = getattr(self.group, "maintenance", {})
+        return int(self.preferences.get(name, policy.get(name, default)))
 
     @property
     def to_update(self):
@@ -496,6 +498,7 @@ def create_with_hooks(cls, resource_name, cloudformation_json, account_id, regio
     group = _moto_create(cls, resource_name, cloudformation_json, account_id, region_name, **options)
     properties = cloudformation_json["Properties"]
     group.capacity_rebalance = properties.get("CapacityRebalance") in (True, "true")
+    group.maintenance = properties.get("InstanceMaintenancePolicy", {})
     put_hooks(group.name, properties.get("LifecycleHookSpecificationList", []))
     return group
 
@@ -636,7 +639,9 @@ _moto_create_group = AutoScalingResponse.create_auto_scaling_group
 
 def create_auto_scaling_group(self):
     _moto_create_group(self)
-    put_hooks(self._get_param("AutoScalingGroupName"), self._get_param("LifecycleHookSpecificationList", []))
+    group = group_named(backend(), self._get_param("AutoScalingGroupName"))
+    group.maintenance = self._get_param("InstanceMaintenancePolicy", {})
+    put_hooks(group.name, self._get_param("LifecycleHookSpecificationList", []))
     return EmptyResult()
 
 

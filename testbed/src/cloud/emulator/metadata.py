@@ -1,4 +1,4 @@
-"""IMDSv2, at 169.254.169.254 of each instance's own namespace."""
+"""IMDSv2, at 169.254.169.254 of the switch: whoever asks is known by its address, as on a real host."""
 
 import base64
 import json
@@ -18,37 +18,20 @@ TOKEN_LIVES_AT_MOST = 21600  # s
 CREDENTIALS_LIVE = timedelta(hours=6)
 
 
-class Metadata:
-    """The services of all instances."""
-
-    def __init__(self, state):
-        self.state = state
-        self.servers = {}
-
-    def open(self, instance_id, namespace):
-        if instance_id in self.servers:
-            return
-        server = Service(self.state, instance_id, listen_in(namespace, ADDRESS, PORT))
-        self.servers[instance_id] = server
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def close(self, instance_id):
-        server = self.servers.pop(instance_id, None)
-        if server:
-            server.shutdown()
-            server.server_close()
+def serve(state, namespace):
+    server = Service(state, listen_in(namespace, ADDRESS, PORT))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 class Service(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, state, instance_id, sock):
+    def __init__(self, state, sock):
         super().__init__((ADDRESS, PORT), Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = sock
         self.state = state
-        self.instance_id = instance_id
-        # token -> when it ends, by the monotonic clock
+        # (address, token) -> when it ends, by the monotonic clock
         self.tokens = {}
 
     def handle_error(self, request, client_address):
@@ -73,18 +56,17 @@ class Handler(BaseHTTPRequestHandler):
         if not ttl.isdigit() or not 1 <= int(ttl) <= TOKEN_LIVES_AT_MOST:
             return self.say(400)
         token = secrets.token_urlsafe(32)
-        self.server.tokens[token] = time.monotonic() + int(ttl)
+        self.server.tokens[self.client_address[0], token] = time.monotonic() + int(ttl)
         return self.say(200, token, {"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": ttl})
 
     def do_GET(self):
-        until = self.server.tokens.get(self.headers.get("X-aws-ec2-metadata-token", ""))
+        token = self.headers.get("X-aws-ec2-metadata-token", "")
+        until = self.server.tokens.get((self.client_address[0], token))
         if until is None or time.monotonic() > until:
             return self.say(401)
         with self.server.state.lock:
-            try:
-                found = lookup(tree(self.server.state, ec2.find(self.server.instance_id)), self.path)
-            except KeyError:
-                found = None
+            instance = ec2.at_address(self.client_address[0])
+            found = instance and lookup(tree(self.server.state, instance), self.path)
         return self.say(404) if found is None else self.say(200, found)
 
     def say(self, status, text="", headers=None):

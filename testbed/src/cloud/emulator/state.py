@@ -42,7 +42,6 @@ class Facts:
 
     def __init__(self):
         self.launched = time.monotonic()
-        self.namespace = None
         # by the group's controller, for IMDS; None: in no group
         self.target_state = None
         self.spot_action = None  # {"action": …, "time": …}

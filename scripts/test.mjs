@@ -20,14 +20,13 @@ if (tiers.includes('real') || tiers.includes('fleet')) await step('an S3 server'
 const TIERS = {
   check: checks,
   // pure decisions, codecs, files in temporary folders: under 20 s
-  unit: () =>
-    inMemory((env) => tests('unit', (file) => !slow(file) && !file.startsWith('testbed/') && !ofCdk(file), 3, [], env)),
+  unit: () => inMemory((env) => tests('unit', (file) => !slow(file) && !ofMachines(file) && !ofCdk(file), 3, [], env)),
   // the CDK construct, whose 190 MB of dependencies are installed for it alone
   cdk,
   // real ZooKeeper servers, crashes at chosen system calls, long histories
-  real: () => tests('real', (file) => slow(file) && !file.startsWith('testbed/') && !ofCdk(file), 2),
-  // network and mount namespaces as machines, with real nginx and haproxy
-  fleet: () => tests('fleet', (file) => file.startsWith('testbed/'), 1),
+  real: () => tests('real', (file) => slow(file) && !ofMachines(file) && !ofCdk(file), 2),
+  // network and mount namespaces as machines, with real nginx and haproxy; packages, on one with systemd
+  fleet: () => tests('fleet', ofMachines, 1),
 };
 for (const tier of tiers) {
   const work = TIERS[tier];
@@ -74,6 +73,10 @@ async function step(name, command, args) {
   }
 }
 
+function ofMachines(file) {
+  return file.startsWith('testbed/') || file.startsWith('packaging/');
+}
+
 function slow(file) {
   return /\/(real|slow)\/|\.(real|slow)\.test\.ts$/.test(file);
 }
@@ -106,7 +109,7 @@ function memoryFolder() {
 }
 
 function tests(name, wanted, concurrency, more = [], env = {}) {
-  const files = ['packages', 'testbed'].flatMap((folder) => testFiles(join(ROOT, folder))).filter(wanted);
+  const files = ['packages', 'testbed', 'packaging'].flatMap((folder) => testFiles(join(ROOT, folder))).filter(wanted);
   if (files.length === 0) return undefined;
   console.log(`── ${name} tests`);
   return new Promise((resolve) => {

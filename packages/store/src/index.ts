@@ -1,4 +1,5 @@
 export { Copying, type CopyOptions, oldestOf } from './archive/copy.ts';
+export { bucketMount } from './directory/mount.ts';
 export { NumberedFiles } from './directory/numbered.ts';
 export type {
   Asker,

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, delimiter, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findJars } from '../packages/agent/src/ensemble/index.ts';
 import { bundle } from './bundle.ts';
@@ -31,9 +31,15 @@ const { values: flags } = parseArgs({
   },
 });
 if (flags.help) process.stdout.write(HELP);
-else await main();
+else {
+  await main().catch((error: Error) => {
+    console.error(`the packages were not built: ${error.message}`);
+    process.exitCode = 1;
+  });
+}
 
 async function main(): Promise<void> {
+  checkTools();
   const out = resolve(flags.out ?? join(ROOT, 'dist'));
   const own = JSON.parse(readFileSync(join(ROOT, 'packages/cli/package.json'), 'utf8')).version as string;
   const version = flags.version ?? own;
@@ -50,6 +56,20 @@ async function main(): Promise<void> {
     if (flags.kind !== 'deb') tell(buildRpm(contents, architecture, options));
     rmSync(join(out, `tree-${architecture.deb}`), { recursive: true, force: true });
   }
+}
+
+/** @throws Error that names what is missing here, and the Debian package that has it */
+function checkTools(): void {
+  const needed = [
+    { program: 'unzip', from: 'unzip' },
+    ...(flags.kind === 'rpm' ? [] : [{ program: 'dpkg-deb', from: 'dpkg' }]),
+    ...(flags.kind === 'deb' ? [] : [{ program: 'rpmbuild', from: 'rpm' }]),
+  ];
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const missing = needed.filter(({ program }) => !folders.some((folder) => existsSync(join(folder, program))));
+  if (missing.length === 0) return;
+  const what = missing.map(({ program, from }) => `${program} (Debian's package ${from})`).join(', ');
+  throw new Error(`install ${what}, or choose --kind deb or --kind rpm`);
 }
 
 function chosen(): readonly Architecture[] {

@@ -18,7 +18,11 @@ export function buildRpm(contents: Contents, architecture: Architecture, { out, 
   const spec = join(top, 'quorate.spec');
   writeFileSync(
     spec,
-    fill(readFileSync(join(ROOT, 'packaging/files/rpm/quorate.spec'), 'utf8'), { VERSION: contents.version }),
+    fill(readFileSync(join(ROOT, 'packaging/files/rpm/quorate.spec'), 'utf8'), {
+      VERSION: contents.version,
+      // as `Wed Nov 25 2026`
+      DATE: new Date(time * 1000).toUTCString().replace(/^(\w+), (\d+) (\w+) (\d+) .*/, '$1 $3 $2 $4'),
+    }),
   );
   const define = (name: string, value: string): string[] => ['--define', `${name} ${value}`];
   const args = [

@@ -78,7 +78,10 @@ test('installed, upgraded over a running member, removed and purged, on a machin
     const [agent, member] = [await machine.pid('quorate'), await machine.pid('quorate-member')];
     await install(NEXT);
     await until(async () => ![0, agent].includes(await machine.pid('quorate')), 'the new agent runs');
-    await until(async () => (await quorate('status')).includes(`Quorate ${NEXT}`), 'the new agent has told its status');
+    await until(
+      async () => (await machine.try('quorate', 'status')).output.includes(`Quorate ${NEXT}`),
+      'the new agent has told its status',
+    );
     await until(serves, 'the new agent has taken the member over');
     assert.equal(await machine.pid('quorate-member'), member);
     await machine.sh('cp -r /etc/shop/. /tmp/shop; echo two >/tmp/shop/a.conf');

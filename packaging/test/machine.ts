@@ -45,7 +45,7 @@ ip link add eth0 type veth peer name peer0
 ip link set eth0 up
 ip link set peer0 up
 ip addr add 10.0.0.1/24 dev eth0
-mkdir .old
+mkdir -p .old
 pivot_root . .old
 umount -l /.old
 exec env -i container=quorate PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd </dev/null >/dev/null 2>&1

@@ -5,7 +5,7 @@ import { type ConfigOptions, zooCfg } from './config.ts';
 import { parseDynamic, type ServerLine } from './dynamic.ts';
 import { askDataSize, askMember, type Endpoint, type MemberAnswer, type MemberHealth } from './health.ts';
 import { checkIdentity, type MemberIdentity, readIdentity, sameIdentity, setDataAside } from './identity.ts';
-import { requireJars } from './jars.ts';
+import { type Jars, requireJars } from './jars.ts';
 import { requireJava } from './java.ts';
 import { LogFile } from './log-file.ts';
 import { claimData, prepareFiles } from './member-files.ts';
@@ -128,7 +128,7 @@ export class Member {
       const aside = fits ? undefined : await claimData(this.folder, this.#options.identity!, options.rewrite === true);
       await prepareFiles(this.id, this.#options, { dynamic: this.#options.dynamic, ...options });
       await this.#log.rotate();
-      await this.#take(await this.#spawn(java.path, jars.classPath));
+      await this.#take(await this.#spawn(java.path, jars));
       return { started: true, ...(aside ? { aside } : {}) };
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause;
@@ -289,10 +289,10 @@ export class Member {
     return !identity || sameIdentity(await readIdentity(this.folder), identity);
   }
 
-  async #spawn(java: string, classPath: string): Promise<RunningMember> {
+  async #spawn(java: string, { classPath, version }: Jars): Promise<RunningMember> {
     const { heap, properties } = this.#options;
     const launch = { java, classPath, heap, properties };
-    const launched = await launchMember(this.folder, this.#log, launch, this.#markOf(launch));
+    const launched = await launchMember(this.folder, this.#log, launch, this.#markOf(launch, version));
     this.#ending = undefined;
     void launched.ended.then((ending) => {
       this.#ending = ending;
@@ -304,7 +304,8 @@ export class Member {
   async #mark(): Promise<string | undefined> {
     const { heap, properties, jars } = this.#options;
     try {
-      return this.#markOf({ java: '', classPath: (await requireJars(jars)).classPath, heap, properties });
+      const { classPath, version } = await requireJars(jars);
+      return this.#markOf({ java: '', classPath, heap, properties }, version);
     } catch (error) {
       // the jars are gone: told when it must be started again
       if ((error as AgentError).code === 'NO_JAVA') return undefined;
@@ -312,7 +313,8 @@ export class Member {
     }
   }
 
-  #markOf(launch: Launch): string {
-    return launchMark(launch, zooCfg(this.#options, '').split('\n'));
+  /** @param version of ZooKeeper: a package's upgrade puts another in the same folder */
+  #markOf(launch: Launch, version: string | undefined): string {
+    return launchMark(launch, [...zooCfg(this.#options, '').split('\n'), `ZooKeeper ${version}`]);
   }
 }

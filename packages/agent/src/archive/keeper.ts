@@ -39,6 +39,8 @@ export interface KeeperOptions {
   /** ms, for tests */
   readonly retryMs?: readonly number[];
   /** ms, for tests */
+  readonly restMs?: number;
+  /** ms, for tests */
   readonly silentMs?: number;
 }
 
@@ -55,12 +57,13 @@ export async function keepArchive(options: KeeperOptions, signal: AbortSignal): 
   news.follow(headChanges(store, signal));
   news.follow(ensemble.changes({ signal }));
   let failures = 0;
+  let isQuiet = false;
   while (!signal.aborted) {
-    const trouble = await keeper.look(signal);
+    const trouble = await keeper.look(isQuiet, signal);
     failures = trouble ? failures + 1 : 0;
     if (trouble)
       await delay(retryMs[Math.min(failures, retryMs.length) - 1], undefined, { signal }).catch(() => undefined); // ended by the signal: so is the loop
-    else await news.wait(REST_MS, signal);
+    isQuiet = !trouble && !(await news.wait(options.restMs ?? REST_MS, signal));
   }
   options.report?.(undefined);
   await keeper.close();
@@ -68,6 +71,12 @@ export async function keepArchive(options: KeeperOptions, signal: AbortSignal): 
 
 async function* headChanges(store: Store, signal: AbortSignal): AsyncGenerator<void> {
   for await (const { kind } of store.changes({ signal })) if (kind !== 'unreachable') yield;
+}
+
+interface Look {
+  /** also what the archive has and the ensemble does not is looked at */
+  readonly isWhole: boolean;
+  readonly isQuiet: boolean;
 }
 
 /** Releases of a bundle that go to the archive, whose head is `after`. */
@@ -84,6 +93,8 @@ class Keeper {
   #archive: Store | undefined;
   /** what the archive is known to have, by bundle */
   readonly #heads = new Map<string, Latest>();
+  /** how far down each bundle's line went in the ensemble when the two were compared */
+  readonly #oldest = new Map<string, number>();
   /** bundles that cannot be archived, and why */
   readonly #faults = new Map<string, string>();
   #wholeAt = 0;
@@ -96,8 +107,8 @@ class Keeper {
     this.#options = options;
   }
 
-  /** One look, and what follows from it. @returns why it is to be tried again soon */
-  async look(signal: AbortSignal): Promise<string | undefined> {
+  /** One look, and what follows from it. @param isQuiet nothing was told: what is not told is looked for @returns why it is to be tried again soon */
+  async look(isQuiet: boolean, signal: AbortSignal): Promise<string | undefined> {
     const { store, ensemble, report } = this.#options;
     try {
       await ensemble.configuration({ signal }); // whatever is read from here on is no older
@@ -108,7 +119,7 @@ class Keeper {
         report?.(undefined);
         return undefined;
       }
-      const trouble = await this.#keep(cluster, settings, signal);
+      const trouble = await this.#keep(cluster, settings, isQuiet, signal);
       report?.(await archiveState(store, { signal }));
       return trouble;
     } catch (error) {
@@ -117,7 +128,12 @@ class Keeper {
     }
   }
 
-  async #keep(cluster: ClusterRecord, settings: ArchiveSettings, signal: AbortSignal): Promise<string | undefined> {
+  async #keep(
+    cluster: ClusterRecord,
+    settings: ArchiveSettings,
+    isQuiet: boolean,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     let trouble: string | undefined;
     using _watch = this.#watchSilence(cluster, settings, signal);
     try {
@@ -125,7 +141,7 @@ class Keeper {
       const isWhole = performance.now() >= this.#wholeAt;
       if (isWhole) this.#heads.clear();
       if (isOpen(cluster) || (await this.#refill(archive, cluster, signal))) {
-        await this.#follow(archive, cluster, isWhole, signal);
+        await this.#follow(archive, cluster, { isWhole, isQuiet }, signal);
         if (isWhole) this.#wholeAt = performance.now() + WHOLE_MS;
       }
     } catch (error) {
@@ -207,8 +223,13 @@ class Keeper {
     }
   }
 
-  /** Copies what the archive lacks. @param isWhole also what it has and the ensemble does not is looked at */
-  async #follow(archive: Store, cluster: ClusterRecord, isWhole: boolean, signal: AbortSignal): Promise<void> {
+  /** Copies what the archive lacks. */
+  async #follow(
+    archive: Store,
+    cluster: ClusterRecord,
+    { isWhole, isQuiet }: Look,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { store } = this.#options;
     const copying = new Copying(store, archive, { signal });
     const bundles = await store.bundles({ signal });
@@ -217,7 +238,8 @@ class Keeper {
       await this.#guarded(bundle, signal, async () => {
         const latest = await store.latest(bundle, { signal });
         const known = this.#heads.get(bundle);
-        if (known && known.release.id === latest?.release.id) return undefined;
+        const isSame = known && known.release.id === latest?.release.id;
+        if (isSame && !(isQuiet && (await this.#hasDeepened(known, signal)))) return undefined;
         if (!known || !latest || !(await this.#goesOn(known, latest, signal)))
           return this.#takeStep(archive, copying, cluster, bundle, signal);
         const [from, to] = [known.release.number + 1, latest.release.number];
@@ -225,6 +247,12 @@ class Keeper {
         return undefined;
       });
     }
+  }
+
+  /** Whether a restore has brought older releases in since. */
+  async #hasDeepened({ release: { bundle, number } }: Latest, signal: AbortSignal): Promise<boolean> {
+    const oldest = oldestOf(number, await this.#options.store.releases(bundle, { signal }));
+    return oldest < (this.#oldest.get(bundle) ?? 0);
   }
 
   /** Whether the line goes on from what the archive is known to have: the usual case, in which the archive need not be asked. */
@@ -245,6 +273,10 @@ class Keeper {
     switch (step.kind) {
       case 'copy':
         await this.#copy(copying, cluster, { bundle, after: there, ...step }, signal);
+        return undefined;
+      case 'deepen':
+        await copying.history(bundle);
+        await this.#holds(cluster, there!, signal);
         return undefined;
       case 'refill': // not once publishers are let in
       case 'level':
@@ -297,6 +329,7 @@ class Keeper {
       seen(store, here, meeting, copied, signal),
       seen(archive, there, meeting, undefined, signal),
     ]);
+    if (ensembleLine) this.#oldest.set(bundle, ensembleLine.oldest);
     return { step: planArchive(ensembleLine, archiveLine, { isOpen }), here, there };
   }
 

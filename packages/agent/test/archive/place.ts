@@ -71,6 +71,7 @@ export class Place implements AsyncDisposable {
         instance: 'web-1',
         log: (line) => this.said.push(line),
         retryMs: [50],
+        restMs: 200,
         ...(open ? { open } : {}),
       },
       stop.signal,

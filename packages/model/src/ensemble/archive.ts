@@ -51,6 +51,8 @@ export type ArchiveStep =
   | { readonly kind: 'level' }
   /** releases that the archive lacks, from the oldest up: what it has is then always the line up to somewhere */
   | { readonly kind: 'copy'; readonly from: number; readonly to: number }
+  /** the ensemble's history reaches further down, as after a restore: older releases follow downwards */
+  | { readonly kind: 'deepen' }
   /** the ensemble lacks what the archive has, at the top or further down: published again, the newest first */
   | { readonly kind: 'refill' }
   /** both have a release of one number that is not the same, or whether they do cannot be told: nothing is written */
@@ -79,7 +81,7 @@ export function planArchive(
   if (!isOpen && (isAhead || archive.oldest < ensemble.oldest)) return { kind: 'refill' };
   if (archive.newest < ensemble.newest)
     return { kind: 'copy', from: Math.max(archive.newest + 1, ensemble.oldest), to: ensemble.newest };
-  return { kind: 'level' };
+  return ensemble.oldest < archive.oldest ? { kind: 'deepen' } : { kind: 'level' };
 }
 
 const forked = (reason: string): ArchiveStep => ({ kind: 'forked', reason });

@@ -210,7 +210,9 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ event: fc.constant('publish' as const) }) },
   {
     weight: 3,
-    arbitrary: fc.record({ event: fc.constantFrom('hear' as const, 'collect' as const, 'adjust' as const) }),
+    arbitrary: fc.record({
+      event: fc.constantFrom('hear' as const, 'collect' as const, 'adjust' as const),
+    }),
   },
   { weight: 4, arbitrary: fc.record({ event: fc.constantFrom('look' as const, 'act' as const), leader }) },
   { weight: 8, arbitrary: fc.record({ event: fc.constant('work' as const), leader }) },

@@ -19,13 +19,13 @@ const line = (newest: number, met: string | undefined = 'same', oldest = 1): Lin
 const open = { isOpen: true };
 const closed = { isOpen: false };
 
-test('the archive follows the ensemble, from the oldest release up', () => {
+test('the archive follows the ensemble, from the oldest release up; what a restore brings in below that follows downwards', () => {
   assert.deepEqual(planArchive(undefined, undefined, open), { kind: 'level' });
   assert.deepEqual(planArchive(line(3, 'same', 2), undefined, open), { kind: 'copy', from: 2, to: 3 });
   assert.deepEqual(planArchive(line(3), line(3), open), { kind: 'level' });
   assert.deepEqual(planArchive(line(5), line(3), open), { kind: 'copy', from: 4, to: 5 });
   assert.deepEqual(planArchive(line(9, 'same', 7), line(3), open), { kind: 'copy', from: 7, to: 9 });
-  assert.deepEqual(planArchive(line(5), line(5, 'same', 4), open), { kind: 'level' });
+  assert.deepEqual(planArchive(line(5), line(5, 'same', 4), open), { kind: 'deepen' });
   assert.deepEqual(planArchive(line(5, 'same', 4), line(5), open), { kind: 'level' });
 });
 

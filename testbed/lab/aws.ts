@@ -130,8 +130,12 @@ export class AwsGroup implements AsyncDisposable {
     await this.group.comesTo(count);
   }
 
-  async refresh(preferences: RefreshPreferences): Promise<void> {
+  /** All instances are replaced, and those that were are gone. @returns when the group has so many */
+  async refresh(count: number, preferences: RefreshPreferences): Promise<void> {
+    const before = await this.group.inService();
     await this.group.refreshed(await this.group.refresh(preferences));
+    const old = (await this.group.comesTo(count)).filter((id) => before.includes(id));
+    if (old.length > 0) throw new Error(`${old.join(', ')} were not replaced`);
   }
 
   /** The archive has all that was published, as the ensemble knows. */

@@ -100,6 +100,7 @@ class Keeper {
   #wholeAt = 0;
   /** counts steps, so that one that hangs is seen */
   #copied = 0;
+  readonly #moves = (): void => void this.#copied++;
   #told = '';
   #said = '';
 
@@ -191,7 +192,7 @@ class Keeper {
   /** What only the archive has comes back, each bundle's newest release before any history. @returns whether publishers are let in now */
   async #refill(archive: Store, cluster: ClusterRecord, signal: AbortSignal): Promise<boolean> {
     const { store, ensemble, log } = this.#options;
-    const copying = new Copying(archive, store, { signal, archived: true });
+    const copying = new Copying(archive, store, { signal, archived: true, progress: this.#moves });
     const refilled: string[] = [];
     for (const bundle of await archive.bundles({ signal })) {
       await this.#guarded(bundle, signal, async () => {
@@ -231,7 +232,7 @@ class Keeper {
     signal: AbortSignal,
   ): Promise<void> {
     const { store } = this.#options;
-    const copying = new Copying(store, archive, { signal });
+    const copying = new Copying(store, archive, { signal, progress: this.#moves });
     const bundles = await store.bundles({ signal });
     const all = isWhole ? new Set([...bundles, ...(await archive.bundles({ signal }))]) : bundles;
     for (const bundle of all) {

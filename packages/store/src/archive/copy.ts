@@ -9,6 +9,8 @@ const AT_ONCE = 64;
 export interface CopyOptions extends CallOptions {
   /** it comes from the archive: taken in while publishers are not let in yet, and not waited for */
   readonly archived?: true;
+  /** told whenever something was brought */
+  readonly progress?: () => void;
 }
 
 /** Brings releases of one bundle from a store to another as they are. What is there already is left alone; every step may be repeated. */
@@ -65,7 +67,7 @@ export class Copying {
         held.push(...fresh);
       }
       if (releases.length === 0) return;
-      await this.#to.backfill({ bundle, releases, held }, this.#signal);
+      await this.#to.backfill({ bundle, releases, held }, this.#options);
     }
   }
 

@@ -65,6 +65,17 @@ describe('doctor', () => {
     assert.equal((await examine(settings)).checks.get('backups')?.detail, `none yet in ${place.path('backups')}`);
   });
 
+  test('a machine that may come to lead must reach the archive', async () => {
+    const ensemble = 'ensemble: { cluster: c-1, discovery: { addresses: [10.0.0.1] } }';
+    const settings = `store: dir:${place.path('store')}\n${ensemble}\narchive: { to: 'dir:${place.path('archive')}' }\n`;
+    const { checks } = await examine(settings);
+    assert.equal(checks.get('archive')?.result, 'fail');
+    assert.match(checks.get('archive')!.detail, /mount the share, or make the folder on it once/);
+    mkdirSync(place.path('archive'));
+    const after = (await examine(settings)).checks.get('archive');
+    assert.equal(after?.detail, `dir:${place.path('archive')} answers, no bundles yet`);
+  });
+
   test("the certificate of a machine of a cluster is looked at: whose, until when, and that its key is its owner's alone", async () => {
     const authority = await makeAuthority('c-1');
     const look = async (kind: 'instance' | 'reader', span: { from: number; to: number }): Promise<Check> => {

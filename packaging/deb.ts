@@ -8,6 +8,8 @@ import { type Architecture, type Contents, clear, layTree, setTimes, zip } from 
 export interface BuildOptions {
   /** where the package goes */
   readonly out: string;
+  /** an empty folder of this build's own */
+  readonly work: string;
   /** seconds since 1970 that all files get */
   readonly time: number;
   /** large and soon made, for tests; else xz, as Debian's own */
@@ -18,8 +20,8 @@ const MAINTAINER_SCRIPTS = ['postinst', 'prerm', 'postrm'];
 
 /** Builds a .deb. @returns its path */
 export function buildDeb(contents: Contents, architecture: Architecture, options: BuildOptions): string {
-  const { out, time, quick } = options;
-  const folder = clear(join(out, `tree-${architecture.deb}`));
+  const { out, work, time, quick } = options;
+  const folder = clear(join(work, 'deb'));
   layTree(folder, contents, architecture);
   const read = (name: string): string => readFileSync(join(ROOT, 'packaging/files/debian', name), 'utf8');
   writeDoc(folder, contents.version, time);

@@ -1,7 +1,8 @@
 // Builds the packages: see README.md. One bundle of JavaScript, laid out once for each architecture.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, delimiter, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findJars } from '../packages/agent/src/ensemble/index.ts';
@@ -51,10 +52,14 @@ async function main(): Promise<void> {
   const made = await bundle();
   for (const architecture of chosen()) {
     const contents = { bundle: made, node: nodeFor(architecture), jars, version, date };
-    const options = { out, time, quick: flags.quick };
-    if (flags.kind !== 'rpm') tell(buildDeb(contents, architecture, options));
-    if (flags.kind !== 'deb') tell(buildRpm(contents, architecture, options));
-    rmSync(join(out, `tree-${architecture.deb}`), { recursive: true, force: true });
+    const work = mkdtempSync(join(tmpdir(), 'quorate-package-'));
+    const options = { out, work, time, quick: flags.quick };
+    try {
+      if (flags.kind !== 'rpm') tell(buildDeb(contents, architecture, options));
+      if (flags.kind !== 'deb') tell(buildRpm(contents, architecture, options));
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
   }
 }
 

@@ -1,13 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BuildOptions, fill } from './deb.ts';
 import { ROOT } from './root.ts';
 import { type Architecture, type Contents, clear, layTree } from './tree.ts';
 
 /** Builds an .rpm for Amazon Linux 2023, on any machine that has rpmbuild. @returns its path */
-export function buildRpm(contents: Contents, architecture: Architecture, { out, time, quick }: BuildOptions): string {
-  const top = clear(join(out, `tree-${architecture.deb}`));
+export function buildRpm(
+  contents: Contents,
+  architecture: Architecture,
+  { out, work, time, quick }: BuildOptions,
+): string {
+  const top = clear(join(work, 'rpm'));
   const tree = join(top, 'tree');
   layTree(tree, contents, architecture);
   // where Fedora and its kin have them
@@ -45,6 +49,6 @@ export function buildRpm(contents: Contents, architecture: Architecture, { out, 
     env: { ...process.env, SOURCE_DATE_EPOCH: String(time) },
   });
   const name = `quorate-${contents.version}-1.${architecture.rpm}.rpm`;
-  renameSync(join(top, name), join(out, name));
+  copyFileSync(join(top, name), join(out, name)); // perhaps another file system
   return join(out, name);
 }

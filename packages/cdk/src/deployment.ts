@@ -71,7 +71,7 @@ export class Deployments extends Construct {
     const see = new PolicyStatement({
       sid: 'SeeDeployments',
       actions: ['ssm:GetParametersByPath'],
-      resources: [parameters],
+      resources: [parameters, `${parameters}/*`],
     });
     if (this.#assets.length === 0) return [see];
     const read = new PolicyStatement({

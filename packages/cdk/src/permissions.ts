@@ -10,6 +10,7 @@ export const CLUSTER_TAG = 'quorate:cluster';
 /** Why there are wildcards. */
 export const WILDCARDS = [
   "Objects: all below the cluster's own folder of the bucket, whose names are made as releases are.",
+  "Parameters: those that announce this cluster's deployments.",
   'Describe…: these actions know no resources.',
   "Life cycle: every group with the cluster's tag, and no other.",
 ].join(' ');
@@ -25,8 +26,11 @@ export function storage(bucket: IBucket, cluster: string): PolicyStatement[] {
       ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
       [bucket.arnForObjects(`${cluster}/*`)],
     ),
-    // without it a missing object reads as refused
-    allow('ListItsFolder', ['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': `${cluster}/*` } }),
+    // Without it a missing object reads as refused. That is asked for each object that is not there, where no prefix is named: hence IfExists. In a bucket of
+    // several clusters so the names of the others' objects can be listed, and nothing of them be read.
+    allow('ListItsFolder', ['s3:ListBucket'], [bucket.bucketArn], {
+      StringLikeIfExists: { 's3:prefix': `${cluster}/*` },
+    }),
     ...(bucket.encryptionKey
       ? [allow('BucketKey', ['kms:Decrypt', 'kms:GenerateDataKey'], [bucket.encryptionKey.keyArn])]
       : []),

@@ -54,7 +54,11 @@ test("the role may do what is needed in the cluster's folder, and nothing with a
   for (const { Action } of statements.values())
     for (const action of [Action].flat()) assert.doesNotMatch(action, /[*?]/);
   assert.match(asText(statements.get('ArbiterAndArchive')!.Resource), /^<FleetBucket\w+\.Arn>\/.+\/\*$/);
-  assert.ok(statements.get('ListItsFolder')!.Condition);
+  assert.ok(statements.get('ListItsFolder')!.Condition, 'only its folder');
+  assert.match(
+    asText((statements.get('SeeDeployments')!.Resource as unknown[])[0]),
+    /parameter\/quorate\/.+\/bundles$/,
+  );
   assert.match(asText(statements.get('Install')!.Resource), /packages-of-mine\/quorate_0\.1\.0_arm64\.deb$/);
   assert.deepEqual(
     [...statements.values()].filter(({ Resource }) => Resource === '*').map(({ Sid }) => Sid),

@@ -133,7 +133,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
   }
 
   #commands(props: QuorateFleetProps, software: PlacedSoftware, log: LogGroup | undefined): string[] {
-    const { region } = Stack.of(this);
+    const { region, urlSuffix: domain } = Stack.of(this);
     const settings = settingsFile({
       cluster: this.cluster,
       region,
@@ -144,7 +144,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
       ...(log ? { metrics: METRICS_FILE } : {}),
       ...(props.voters ? { founding: { voters: props.voters } } : {}),
     });
-    return bootCommands({ region, settings, software: { ...software, bucket: software.bucket.bucketName } });
+    return bootCommands({ region, domain, settings, software: { ...software, bucket: software.bucket.bucketName } });
   }
 
   #permit(statements: PolicyStatement[]): ManagedPolicy {

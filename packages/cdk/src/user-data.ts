@@ -1,6 +1,8 @@
 /** What an instance does when it boots for the first time. */
 export interface Boot {
   readonly region: string;
+  /** of host names of AWS's services: `amazonaws.com` unless said, another one in China */
+  readonly domain?: string;
   readonly software: {
     readonly bucket: string;
     readonly key: string;
@@ -15,7 +17,7 @@ export interface Boot {
 const NO_BODY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** Commands for `/bin/sh`, to be run as root. They install the package that has the SHA-256 and no other, write the settings, and start the agent. */
-export function bootCommands({ region, software, settings }: Boot): string[] {
+export function bootCommands({ region, domain = 'amazonaws.com', software, settings }: Boot): string[] {
   const { bucket, key, sha256, kind } = software;
   return [
     'set -eu',
@@ -34,7 +36,7 @@ export function bootCommands({ region, software, settings }: Boot): string[] {
       '--user "$(field AccessKeyId):$(field SecretAccessKey)" -H "x-amz-security-token: $(field Token)"',
       // S3 asks for it, and curl before 8 (Debian 12) does not add it by itself
       `-H 'x-amz-content-sha256: ${NO_BODY}'`,
-      `"\${AWS_ENDPOINT_URL_S3:-\${AWS_ENDPOINT_URL:-https://s3.${region}.amazonaws.com}}/${bucket}/${key}"`,
+      `"\${AWS_ENDPOINT_URL_S3:-\${AWS_ENDPOINT_URL:-https://s3.${region}.${domain}}}/${bucket}/${key}"`,
     ].join(' '),
     `echo '${sha256}  '"$package" | sha256sum -c --quiet -`,
     kind === 'rpm'

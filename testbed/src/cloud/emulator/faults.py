@@ -4,7 +4,6 @@ import io
 import random
 import time
 from datetime import datetime, timezone
-from email.utils import formatdate
 from urllib.parse import parse_qs
 
 # s that a signature may be off, as AWS tells: five minutes
@@ -108,5 +107,5 @@ def refuse(start_response, kind, service):
         status, code = json
         body = f'{{"__type":"{code}","message":"{says}"}}'
         content = "application/x-amz-json-1.1"
-    start_response(f"{status} {code}", [("Content-Type", content), ("Date", formatdate(usegmt=True))])
+    start_response(f"{status} {code}", [("Content-Type", content)])
     return [body.encode()]

@@ -117,13 +117,14 @@ export class AwsGroup implements AsyncDisposable {
     );
   }
 
-  /** The group has noticed that one is no more, and has so many without it. */
-  async replaced({ id }: Machine, count: number): Promise<void> {
+  /** The group has noticed that these are no more, and has so many without them. */
+  async replaced(machines: readonly Machine[], count: number): Promise<void> {
+    const gone = machines.map(({ id }) => id);
     await until(
-      `the group has done with ${id}`,
+      `the group has done with ${gone.join(', ')}`,
       async () => {
         const members = await this.group.members();
-        return members.every((one) => one.InstanceId !== id);
+        return members.every(({ InstanceId }) => !gone.includes(InstanceId!));
       },
       2 * PATIENCE,
     );

@@ -11,7 +11,7 @@ export default {
     const [one] = lab.machines;
     await lab.step(`${one!.id} is terminated through EC2, and another comes in its place`, async () => {
       await group.terminate(one!);
-      await group.replaced(one!, machines);
+      await group.replaced([one!], machines);
     });
     await lab.step('the ensemble settles', () => lab.settles());
     await lab.step('ten more releases are acknowledged', () => lab.publishesMore(10));

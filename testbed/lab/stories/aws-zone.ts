@@ -16,7 +16,7 @@ export default {
     });
     await lab.step('publishes are acknowledged', () => lab.publishes());
     await lab.step('others come in the other zones; the hooks of the lost ones time out', () =>
-      group.group.comesTo(machines),
+      group.replaced(lost, machines),
     );
     await lab.step('the ensemble settles', () => lab.settles());
     await lab.step('the zone is back, and has as many as the others again', async () => {

@@ -36,7 +36,7 @@ export function refusalOf(action: string, cause: unknown): AwsRefusal {
   if (name === 'CredentialsProviderError')
     return new AwsRefusal(
       'denied',
-      `${action}: there are no credentials (${said}): give the instance a profile with a role, see docs/aws.md, Permissions`,
+      `${action}: there are no credentials (${said}): give the instance a profile with a role, see docs/aws.md, Permissions; where it has one, its metadata service did not answer in time, and is asked again`,
       { cause },
     );
   if (DENIED.test(word))

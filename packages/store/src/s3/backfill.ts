@@ -1,5 +1,6 @@
-import { encodeRelease, type Release } from '@quorate/model';
+import type { Release } from '@quorate/model';
 import { noPlace, StoreError } from '../errors.ts';
+import { releaseBatches } from '../release-batches.ts';
 import type { Backfill, CallOptions, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import { inLanes } from './lanes.ts';
@@ -45,7 +46,7 @@ export async function backfill(
 async function addOlder(line: Line, from: Step | undefined, absent: readonly Release[]): Promise<boolean> {
   let step = from;
   let first = from?.committed?.first;
-  for (const older of batches(absent)) {
+  for (const older of releaseBatches(absent, BATCH_BYTES)) {
     for (let added = false; !added; ) {
       const now = step?.committed;
       if (!now || now.fence !== from!.committed!.fence || now.first !== first) return false;
@@ -74,19 +75,4 @@ async function missing(line: Line, step: Step | undefined, releases: readonly Re
     kept.add(number);
   }
   return absent;
-}
-
-function* batches(releases: readonly Release[]): Generator<Release[]> {
-  let batch: Release[] = [];
-  let bytes = 0;
-  for (const release of releases) {
-    const { byteLength } = encodeRelease(release);
-    if (batch.length > 0 && bytes + byteLength > BATCH_BYTES) {
-      yield batch;
-      [batch, bytes] = [[], 0];
-    }
-    batch.push(release);
-    bytes += byteLength;
-  }
-  if (batch.length > 0) yield batch;
 }

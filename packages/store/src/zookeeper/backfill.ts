@@ -1,6 +1,7 @@
 import { encodeRelease, type Release } from '@quorate/model';
 import { op, type WriteOp, type ZooKeeper, ZooKeeperError } from '@quorate/zookeeper';
 import { noPlace, StoreError } from '../errors.ts';
+import { releaseBatches } from '../release-batches.ts';
 import type { Backfill, CallOptions, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import { isCode } from './errors.ts';
@@ -55,7 +56,7 @@ async function attempt(
 ): Promise<void> {
   let generation = await tree.prepare(zk, bundle, blobs);
   await blobs.upload(zk, held, signal, progress);
-  for (const batch of batches(await missing(zk, lines, bundle, releases))) {
+  for (const batch of releaseBatches(await missing(zk, lines, bundle, releases), BATCH_BYTES)) {
     signal?.throwIfAborted();
     await zk.multi([op.set(GENERATION, '', generation), ...batch.flatMap((release) => steps(tree, release))]);
     tree.raised(generation++);
@@ -83,19 +84,4 @@ async function missing(zk: ZooKeeper, lines: Lines, bundle: string, releases: re
     kept.add(release.number);
   }
   return absent;
-}
-
-function* batches(releases: readonly Release[]): Generator<Release[]> {
-  let batch: Release[] = [];
-  let bytes = 0;
-  for (const release of releases) {
-    const { byteLength } = encodeRelease(release);
-    if (batch.length > 0 && bytes + byteLength > BATCH_BYTES) {
-      yield batch;
-      [batch, bytes] = [[], 0];
-    }
-    batch.push(release);
-    bytes += byteLength;
-  }
-  if (batch.length > 0) yield batch;
 }

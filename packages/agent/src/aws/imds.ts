@@ -1,4 +1,3 @@
-import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
 
@@ -34,7 +33,6 @@ export class InstanceMetadata {
   readonly place: string;
   readonly #timeoutMs: number;
   readonly #againMs: readonly number[];
-  readonly #agent = new Agent({ keepAlive: false });
   #token: { readonly value: string; readonly until: number } | undefined;
 
   constructor(options: MetadataOptions = {}) {
@@ -98,17 +96,18 @@ export class InstanceMetadata {
     }
   }
 
-  #ask(
+  async #ask(
     method: 'GET' | 'PUT',
     path: string,
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
+    const { request } = await import('node:http'); // only where it is needed: every agent loads this file
     const time = AbortSignal.timeout(this.#timeoutMs);
     return new Promise((resolve, reject) => {
       const options = {
         method,
-        agent: this.#agent,
+        agent: false as const, // a connection for each
         // the service refuses a PUT with this header, so that no open proxy passes tokens on; Node sends none by itself
         headers: { ...headers, ...(method === 'PUT' ? { 'content-length': '0' } : {}) },
         signal: signal ? AbortSignal.any([signal, time]) : time,

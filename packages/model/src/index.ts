@@ -177,3 +177,14 @@ export {
   type Release,
   type ReleaseDraft,
 } from './release.ts';
+export {
+  boundVerdict,
+  decodeVerdict,
+  describeVerdict,
+  encodeVerdict,
+  VERDICT_BY,
+  VERDICT_BYTES,
+  VERDICT_FORMAT,
+  type Verdict,
+  VerdictSchema,
+} from './verdict.ts';

@@ -107,6 +107,10 @@ test('installed, upgraded over a running member, removed and purged, on a machin
   await t.test(
     'removed: nothing runs, the files stay; purged: what native paths need is kept, and nothing else',
     async () => {
+      // an agent that takes its time to end sees its member gone meanwhile, where both are stopped at once
+      await machine.sh(
+        'd=/run/systemd/system/quorate.service.d; mkdir -p $d; printf "[Service]\\nExecStop=/bin/sleep 5\\n" >$d/slow.conf; systemctl daemon-reload',
+      );
       assert.match(await machine.run('dpkg', '--remove', 'quorate'), /quorate unmanage shop/);
       for (const unit of ['quorate', 'quorate-member'])
         assert.notEqual((await machine.try('systemctl', 'is-active', unit)).code, 0, unit);

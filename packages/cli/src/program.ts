@@ -284,6 +284,28 @@ export function makeProgram(version: string, finish: Finish): Command {
   );
 
   add(
+    'blame <name> <path>',
+    'which release brought in each line of a file, by whom and why',
+    'quorate blame web nginx.conf',
+  )
+    .option('--release <release>', 'the file as this one has it; the head unless said')
+    .action((name: string, path: string, _, command: Command) =>
+      finish(import('./commands/blame.ts').then(({ blame }) => blame(name, path, globals(command)))),
+    );
+
+  add('at <time> [names...]', 'what was live at a time', "quorate at '2026-11-25 12:31' web").action(
+    (time: string, names: string[], _, command: Command) =>
+      finish(import('./commands/at.ts').then(({ at }) => at(time, names, globals(command)))),
+  );
+
+  add('log [names...]', 'releases of all bundles, oldest first; those that come, too', 'quorate log --follow')
+    .option('-f, --follow', 'go on with those that come')
+    .option('-n, --number <count>', 'this many of each that are there, 10 unless said')
+    .action((names: string[], _, command: Command) =>
+      finish(import('./commands/log.ts').then(({ log }) => log(names, globals(command)))),
+    );
+
+  add(
     'rollback <name>',
     'brings back what an older release held, as a new release',
     'quorate rollback web --to 11 --wait',

@@ -57,6 +57,10 @@ export class Place implements Disposable {
     writeFileSync(this.path(path), content);
   }
 
+  remove(path: string): void {
+    rmSync(this.path(path));
+  }
+
   read(path: string): string {
     return readFileSync(this.path(path), 'utf8');
   }

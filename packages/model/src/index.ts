@@ -139,6 +139,7 @@ export {
 export { type LifeCycleHook, type LifeCyclePlan, type LifeCycleView, planLifeCycle } from './life-cycle.ts';
 export { checkLimits, LIMITS } from './limits.ts';
 export { checkLinks } from './links.ts';
+export { type LiveAt, liveAt, type RecordedTime } from './live-at.ts';
 export {
   blobsOf,
   type DirectoryEntry,

@@ -1,4 +1,4 @@
-import { createTwoFilesPatch } from 'diff';
+import { createTwoFilesPatch, diffArrays } from 'diff';
 import { diff3Merge } from 'node-diff3';
 
 /** Text, or undefined for bytes that are not UTF-8 text (or hold a zero byte, as diff and git judge). */
@@ -45,4 +45,31 @@ export function mergeText(
     }
   }
   return { text: out.join('\n'), conflicts };
+}
+
+/** The lines of a text; the end of the last one begins no other. */
+export function linesOf(text: string): string[] {
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+/** For each line of the last text: the text that brought it in, as its place in `texts`, oldest first. */
+export function blameLines(texts: readonly string[]): number[] {
+  let before: string[] = [];
+  let from: number[] = [];
+  for (const [place, text] of texts.entries()) {
+    const after = linesOf(text);
+    const origins: number[] = [];
+    let at = 0;
+    for (const { added, removed, count } of diffArrays(before, after)) {
+      if (added) origins.push(...new Array<number>(count).fill(place));
+      else {
+        if (!removed) origins.push(...from.slice(at, at + count));
+        at += count;
+      }
+    }
+    [before, from] = [after, origins];
+  }
+  return from;
 }

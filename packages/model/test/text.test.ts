@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { mergeText, textOf, unifiedDiff } from '../src/text.ts';
+import { blameLines, mergeText, textOf, unifiedDiff } from '../src/text.ts';
 
 test('text comes back byte for byte, and bytes that are no text are told', () => {
   fc.assert(
@@ -50,4 +50,11 @@ test('a text that only one side changed is that side', () => {
         assert.deepEqual(mergeText(base, ours, theirs, NAMES), { text: changed, conflicts: 0 });
     }),
   );
+});
+
+test('each line is blamed on the text that brought it in, also when lines around it come and go', () => {
+  assert.deepEqual(blameLines(['a\nb\nc\n', 'a\nx\nc\n', 'new\na\nx\nc\nend\n']), [2, 0, 1, 0, 2]);
+  assert.deepEqual(blameLines(['a\nb\n', 'b\n', 'a\nb\n']), [2, 0], 'a line that went and came again is new');
+  assert.deepEqual(blameLines(['a']), [0]);
+  assert.deepEqual(blameLines(['a\n', '']), []);
 });

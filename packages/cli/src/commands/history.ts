@@ -8,6 +8,7 @@ import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber 
 import { CliError, EXIT } from '../exit.ts';
 import { confirm } from '../output/ask.ts';
 import { type DiffSide, renderDiff, summarize } from '../output/diff.ts';
+import { localTime, RELEASE_COLUMNS, releaseRow } from '../output/release.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
 import { announce, nothingToPublish } from '../publishing.ts';
@@ -26,34 +27,8 @@ export async function history(bundle: string, flags: HistoryFlags): Promise<numb
   const numbers = (await store.releases(bundle)).slice(-most).reverse();
   const found = await Promise.all(numbers.map((number) => store.release(bundle, number)));
   const releases = found.filter((release) => release !== undefined);
-  context.print(releases, () =>
-    table(
-      ['release', 'when', 'author', 'files', 'message'],
-      releases.map((release) => [
-        String(release.number),
-        localTime(release.time),
-        release.author,
-        String(release.files),
-        describeMessage(release),
-      ]),
-    ),
-  );
+  context.print(releases, () => table(RELEASE_COLUMNS, releases.map(releaseRow)));
   return EXIT.done;
-}
-
-function describeMessage({ message, rollbackOf }: Release): string {
-  const first = message.split('\n')[0]!;
-  return rollbackOf === undefined
-    ? first
-    : `${first}${first ? ' ' : ''}${paint('dim', `(content of release ${rollbackOf})`)}`;
-}
-
-/** The publisher's own clock, as this machine would write it. */
-function localTime(time: string): string {
-  const date = new Date(time);
-  return Number.isNaN(date.getTime())
-    ? time
-    : `${date.toLocaleDateString('sv-SE')} ${date.toLocaleTimeString('sv-SE')}`;
 }
 
 export interface ShowFlags extends GlobalFlags {

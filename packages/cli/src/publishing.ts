@@ -12,6 +12,7 @@ import {
 import { mergeOnto, type OpenConflict } from '@quorate/store/merge';
 import { authorOf, type Context, releaseSide } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
+import { messageFor } from './message.ts';
 import { confirm } from './output/ask.ts';
 import { renderDiff, summarize } from './output/diff.ts';
 import { uploadProgress } from './output/progress.ts';
@@ -48,6 +49,7 @@ export async function publishWorking(
   const moved = head.release.number !== base.number;
   if (moved && (await isUnchanged(store, base, working))) return nothingToPublish(context, store, base);
   const ready = moved ? await rebased(store, base, head, working, flags.rebase ?? false) : working;
+  const message = messageFor(bundle, flags.message, '', head.release.definition, ready.definition);
   const before = await releaseSide(store, head.release);
   const after = {
     name: 'new',
@@ -63,7 +65,7 @@ export async function publishWorking(
     context.say('nothing was published');
     return EXIT.failed;
   }
-  const latest = await commit(store, head, ready, flags);
+  const latest = await commit(store, head, ready, { ...flags, message });
   await ready.settle?.(latest.release);
   return announce(context, store, bundle, latest, flags.wait);
 }

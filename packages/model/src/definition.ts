@@ -24,6 +24,8 @@ export interface BundleDefinition {
   readonly ignore?: readonly string[];
   /** absolute folders outside the root that absolute symlinks may point to, besides `DEFAULT_LINKS` */
   readonly links?: readonly string[];
+  /** every release has to say why */
+  readonly message?: 'required';
 }
 
 /** Where symlinks of a bundle may point outside its root unless an instance says otherwise: what packages own and nobody edits. */
@@ -61,6 +63,7 @@ export const DefinitionSchema = exactly({
   health: v.optional(HookSchema),
   ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
   links: v.optional(v.array(absolute)),
+  message: v.optional(v.picklist(['required'], 'required')),
 });
 
 /**
@@ -84,5 +87,6 @@ function orderKeys(d: BundleDefinition): BundleDefinition {
     ...(d.health ? { health: hook(d.health) } : {}),
     ...(d.ignore ? { ignore: [...d.ignore] } : {}),
     ...(d.links ? { links: [...d.links] } : {}),
+    ...(d.message ? { message: d.message } : {}),
   };
 }

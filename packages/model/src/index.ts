@@ -174,6 +174,7 @@ export {
   encodeRelease,
   HEAD_FORMAT,
   type Head,
+  needsMessage,
   RELEASE_FORMAT,
   type Release,
   type ReleaseDraft,

@@ -74,6 +74,9 @@ export function draftRelease(draft: ReleaseDraft): DraftedRelease {
     throw new ModelError('LIMIT', `the message is longer than ${LIMITS.messageBytes} bytes`);
   }
   const definition = definitionOf(draft.definition);
+  if (draft.message.trim() === '' && needsMessage(definition, draft.parent?.definition)) {
+    throw new ModelError('NO_MESSAGE', `${draft.bundle} takes no release without a message`);
+  }
   const pages = paginate(draft.manifest);
   const held = new Set(
     draft.parent ? [...draft.parent.pages, ...blobsOf(draft.parentManifest)].map((ref) => ref.sha256) : [],
@@ -107,6 +110,11 @@ export function draftRelease(draft: ReleaseDraft): DraftedRelease {
     );
   }
   return { release, pages, added };
+}
+
+/** Whether a release has to say why: by its own definition, or by that of the release below, so that the rule is not lifted in silence. */
+export function needsMessage(...definitions: readonly (BundleDefinition | undefined)[]): boolean {
+  return definitions.some((definition) => definition?.message === 'required');
 }
 
 /** The content address of a release. */

@@ -32,6 +32,7 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a', ignore: 'x' }, /ignore: a list is wanted, not "x"/],
     [{ root: '/etc/a', relaod: { command: 'x' } }, /relaod: there is no such key/],
     [{ root: '/etc/a', links: ['usr'] }, /links\.0/],
+    [{ root: '/etc/a', message: true }, /message: required is wanted, not true/],
   ];
   for (const [value, message] of cases)
     assert.throws(() => definitionOf(value), { code: 'BAD_DEFINITION', message }, JSON.stringify(value));
@@ -58,6 +59,7 @@ const GOOD = {
   health: hook,
   ignore: fc.array(rather<unknown>(['*.bak', 'x', 'y'], ['', 1]), { maxLength: 3 }),
   links: fc.array(path, { maxLength: 2 }),
+  message: rather<unknown>(['required'], ['optional', true]),
 };
 const anything = fc.oneof(fc.constantFrom<unknown>('/etc/nginx', 1, null, true, {}, []), ...Object.values(GOOD));
 /** Definitions, most of them with something wrong in one place or another. */

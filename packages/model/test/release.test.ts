@@ -3,7 +3,9 @@ import test from 'node:test';
 import fc from 'fast-check';
 import {
   ADDS_MOST,
+  type BundleDefinition,
   blobsOf,
+  type DraftedRelease,
   decodeHead,
   decodeRelease,
   definitionOf,
@@ -37,6 +39,31 @@ function draft(
     time: '2026-01-01T00:00:00Z',
   });
 }
+
+test('a bundle that wants messages takes no release without one, not even the one that lifts the rule', () => {
+  const required = { ...definitionOf({ root: '/etc/web' }), message: 'required' } as const;
+  const draft = (definition: BundleDefinition, message: string, parent?: Release): DraftedRelease =>
+    draftRelease({
+      bundle: 'web',
+      parent,
+      parentManifest: [],
+      definition,
+      manifest: [],
+      id: 'x',
+      author: 'me',
+      message,
+      time: '',
+    });
+  assert.throws(() => draft(required, ' \n'), {
+    code: 'NO_MESSAGE',
+    message: 'web takes no release without a message',
+  });
+  const { release } = draft(required, 'begin');
+  const lifted = definitionOf({ root: '/etc/web' });
+  assert.throws(() => draft(lifted, '', release), { code: 'NO_MESSAGE' });
+  assert.equal(draft(lifted, 'no more', release).release.number, 2);
+  assert.equal(draft(lifted, '').release.message, '');
+});
 
 test('a draft names exactly what its parent does not hold', () => {
   fc.assert(

@@ -6,6 +6,7 @@ import { type FileEntry, liesIn, type Manifest, manifestOf, sha256 } from '@quor
 import { type Latest, readManifest, type Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { messageFor } from '../message.ts';
 import { nativePath } from '../native-path.ts';
 import { type PublishFlags, publishWorking } from '../publishing.ts';
 import { waitSeconds } from './publish.ts';
@@ -20,6 +21,8 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
   const store = await context.store();
   const native = nativePath(context.settings.root, path);
   const { latest, manifest, entry } = await find(store, native, context.settings.bundles);
+  const { bundle, definition } = latest.release;
+  const message = messageFor(bundle, flags.message, `edit ${native}`, definition);
   const before = await store.blob(entry);
   const folder = await mkdtemp(join(tmpdir(), 'quorate-edit-'));
   const copy = join(folder, basename(native));
@@ -29,8 +32,7 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
   if (!after || after.equals(before)) {
     await rm(folder, { recursive: true });
     if (failed) throw failed;
-    const { bundle, number } = latest.release;
-    context.print({ bundle, release: number, published: false }, () => 'nothing was changed');
+    context.print({ bundle, release: latest.release.number, published: false }, () => 'nothing was changed');
     return EXIT.done;
   }
   const kept = `your edit is kept as ${copy}\n`;
@@ -39,10 +41,9 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
     const edited: FileEntry = { ...entry, size: after.byteLength, sha256: sha256(after) };
     const working = {
       manifest: manifestOf(manifest.map((one) => (one.path === entry.path ? edited : one))),
-      definition: latest.release.definition,
+      definition,
       read: async () => after,
     };
-    const message = flags.message ?? `edit ${native}`;
     // whoever else changed other places of the file meanwhile is merged with: that is what an editor on a shared file cannot do
     const options = { author: flags.author, message, rebase: true, ...waitSeconds(flags.wait) };
     const exit = await publishWorking(context, latest.release, working, options);

@@ -6,6 +6,7 @@ import { textOf } from '@quorate/model/text';
 import { mustLatest, mustRelease, readManifest, rollback as rollbackTo, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { messageFor } from '../message.ts';
 import { confirm } from '../output/ask.ts';
 import { type DiffSide, renderDiff, summarize } from '../output/diff.ts';
 import { localTime, RELEASE_COLUMNS, releaseRow } from '../output/release.ts';
@@ -192,6 +193,8 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
       `\`quorate unmanage ${bundle} --original\` brings back what was there before Quorate, on one machine`,
     );
   const old = await mustRelease(store, bundle, to);
+  const definitions = [base.release.definition, old.definition];
+  const message = messageFor(bundle, flags.message, `rollback to release ${to}`, ...definitions);
   const [before, after] = [await releaseSide(store, base.release), await releaseSide(store, old)];
   const text = await renderDiff(before, after);
   if (text === '') return nothingToPublish(context, store, base.release);
@@ -200,7 +203,6 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
     context.say('nothing was published');
     return EXIT.failed;
   }
-  const message = flags.message ?? `rollback to release ${to}`;
   const latest = await rollbackTo(store, { bundle, to, author: authorOf(flags.author), message, base });
   return await announce(context, store, bundle, latest, waitSeconds(flags.wait).wait);
 }

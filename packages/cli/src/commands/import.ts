@@ -27,6 +27,7 @@ import { publishManifest, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags } from '../context.ts';
 import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { messageFor } from '../message.ts';
 import { nativePath } from '../native-path.ts';
 import { uploadProgress } from '../output/progress.ts';
 import { paint } from '../output/style.ts';
@@ -59,10 +60,10 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
       `the bundle ${bundle} exists already, at release ${existing.release.number}`,
       `change it with \`quorate publish ${bundle} FOLDER\`, or import under another name`,
     );
+  const message = messageFor(bundle, flags.message, `import of ${path} from ${settings.instance}`, definition);
   const scanned = await scan(settings, definition, only);
   checkAdoption(settings, definition, scanned.manifest);
   const progress = uploadProgress();
-  const message = flags.message ?? `import of ${path} from ${settings.instance}`;
   const latest = await publishManifest(
     store,
     { bundle, definition, ...scanned, author: authorOf(flags.author), message },

@@ -124,11 +124,32 @@ describe('the memory of a bundle', () => {
     assert.equal((await quorate(...back, 'at', '2026-03-01', 'no')).code, 1);
   });
 
+  test('a bundle that wants messages takes no release without one, whatever the command', async () => {
+    place.write('strict.yaml', 'root: /etc/strict\nmessage: required\n');
+    place.write('a/etc/strict/x.conf', 'x\n');
+    const strict = (...args: string[]): Promise<Result> =>
+      place.quorate(['--root', 'a', '--yes', ...args], { env: { EDITOR: 'echo y >>' } });
+    const silent = async (...args: string[]): Promise<void> => {
+      const { code, stderr } = await strict(...args);
+      assert.equal(code, 4, `${args[0]}: ${stderr}`);
+      assert.match(stderr, /strict takes no release without a message\n→ say why: -m TEXT/);
+    };
+    const first = ['import', 'strict', '/etc/strict', '--definition', 'strict.yaml'];
+    await silent(...first);
+    done(await strict(...first, '-m', 'begin'));
+    place.write('strict/x.conf', 'z\n');
+    await silent('publish', 'strict', 'strict');
+    await silent('edit', '/etc/strict/x.conf');
+    done(await strict('publish', 'strict', 'strict', '-m', 'another value'));
+    await silent('rollback', 'strict');
+    done(await strict('rollback', 'strict', '-m', 'it was wrong'));
+  });
+
   test('log --follow goes on with what is published, and ends in order', async () => {
-    assert.match(done(await quorate('log', '-n', '1')), /^\S+ \S+ {2}app 5 {2}eve {2}rollback to release 2/);
+    assert.match(done(await quorate('log', 'app', '-n', '1')), /^\S+ \S+ {2}app 5 {2}eve {2}rollback to release 2/);
     const child = spawn(
       process.execPath,
-      [COMMAND, '--config', '/dev/null', '--store', 'dir:store', 'log', '--follow', '-n', '1', '--json'],
+      [COMMAND, '--config', '/dev/null', '--store', 'dir:store', 'log', 'app', '--follow', '-n', '1', '--json'],
       { cwd: place.folder, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     const ended = new Promise((resolve) => child.on('close', resolve));

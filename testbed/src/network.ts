@@ -6,6 +6,8 @@ const NAME = new RegExp(`^qr-${OWNER}-`);
 
 /** All addresses of 10.0.0.0/8 are on one wire: those of a fleet, and those of an emulated cloud's subnets. */
 const PREFIX = 8;
+/** Of a switch, locally administered. Left to itself it has the lowest of its ports', and another one when that machine comes or goes. */
+const SWITCH_MAC = '02:00:00:00:00:01';
 
 /** A switch in a namespace of its own, with a cable to each instance's namespace: the host's own network is not touched. */
 export class Network {
@@ -24,7 +26,7 @@ export class Network {
 
   async create(): Promise<void> {
     await this.#make(this.switch);
-    await this.#ip(this.switch, 'link', 'add', 'br0', 'type', 'bridge');
+    await this.#ip(this.switch, 'link', 'add', 'br0', 'address', SWITCH_MAC, 'type', 'bridge');
     await this.#ip(this.switch, 'link', 'set', 'br0', 'up');
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Fleet, type Instance, until } from '../src/index.ts';
+import { Fleet, type Instance, run, until } from '../src/index.ts';
 
 const skip = Fleet.unavailable() ?? false;
 
@@ -79,4 +79,19 @@ test('a cut stays over a power failure of the machine, and a dead machine refuse
   assert.equal((await one.get(url)).status, 200);
   await two.kill();
   await assert.rejects(one.get(url), /ended with (7|28)/);
+});
+
+test('the switch keeps its hardware address when machines come and go: those that stay would not reach it for a minute', {
+  skip,
+  timeout: 60_000,
+}, async () => {
+  await using fleet = await Fleet.create({ instances: 1 });
+  const [first] = fleet.instances as [Instance];
+  const namespace = await fleet.serveAt('10.77.0.1');
+  const address = async (): Promise<string> =>
+    (await run(['ip', 'netns', 'exec', namespace, 'cat', '/sys/class/net/br0/address'])).stdout;
+  const before = await address();
+  await fleet.add();
+  await fleet.remove(first);
+  assert.equal(await address(), before);
 });

@@ -1,3 +1,4 @@
+export { CANDIDATE_FORMAT, decodeCandidate, encodeCandidate, type OfferedRelease } from './candidate.ts';
 export {
   CLOCK_DRIFT,
   CLOCK_REST_MS,
@@ -178,6 +179,7 @@ export {
   RELEASE_FORMAT,
   type Release,
   type ReleaseDraft,
+  type ReleaseVote,
 } from './release.ts';
 export {
   boundVerdict,
@@ -190,3 +192,4 @@ export {
   type Verdict,
   VerdictSchema,
 } from './verdict.ts';
+export { planVote, tallyVotes, type VoteAnswer, type VoteStep, type VoteTally, type VoteView } from './vote.ts';

@@ -35,6 +35,16 @@ export interface Release {
   readonly adds: readonly BlobRef[];
   /** the release whose content this one brings back */
   readonly rollbackOf?: number;
+  /** how the fleet was asked, where not every instance had to say yes */
+  readonly vote?: ReleaseVote;
+}
+
+/** Shown by the history: a release that went out on a bad day says so. */
+export interface ReleaseVote {
+  /** percent of the instances that had to say yes */
+  readonly quorum?: number;
+  /** nobody was asked, and why */
+  readonly skipped?: string;
 }
 
 /** How many blobs a release names as new: 256 × about 90 bytes keeps the record far below ZooKeeper's 1 MB. */
@@ -59,6 +69,7 @@ export interface ReleaseDraft {
   readonly message: string;
   readonly time: string;
   readonly rollbackOf?: number;
+  readonly vote?: ReleaseVote;
 }
 
 export interface DraftedRelease {
@@ -101,6 +112,7 @@ export function draftRelease(draft: ReleaseDraft): DraftedRelease {
     bytes: files.reduce((sum, file) => sum + file.size, 0),
     adds: added.slice(0, ADDS_MOST),
     ...(draft.rollbackOf === undefined ? {} : { rollbackOf: draft.rollbackOf }),
+    ...(draft.vote ? { vote: draft.vote } : {}),
   };
   const { byteLength } = encodeRelease(release);
   if (byteLength > LIMITS.recordBytes) {
@@ -139,6 +151,7 @@ const ReleaseSchema = v.object({
   bytes: count,
   adds: v.array(BlobRefSchema),
   rollbackOf: v.optional(positive),
+  vote: v.optional(v.object({ quorum: v.optional(positive), skipped: v.optional(v.string()) })),
 });
 const HeadSchema = v.object({ format: positive, release: positive, digest: hash });
 

@@ -3,6 +3,10 @@ import type { Release } from '@quorate/model';
 /** What went wrong, as a stable word that programs can rely on. */
 export type StoreErrorCode =
   | 'CONFLICT' // somebody else moved the head first
+  | 'OFFERED' // another candidate of the bundle stands
+  | 'WITHDRAWN' // the candidate stands no more
+  | 'VOTED_DOWN' // instances say no
+  | 'NO_ANSWER' // too few instances have answered in time
   | 'NOT_IN_SYNC' // too few of the ensemble's voters would be in sync: ask again
   | 'NOT_OPEN' // an ensemble that was founded anew does not let publishers in yet
   | 'NOT_ARCHIVED' // the archive, which is to have each release first, does not have it

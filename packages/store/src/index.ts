@@ -1,4 +1,5 @@
 export { Copying, type CopyOptions, oldestOf } from './archive/copy.ts';
+export type { Ballot, Candidates, Offer, OfferOptions, Vote } from './candidates.ts';
 export { bucketMount } from './directory/mount.ts';
 export { NumberedFiles } from './directory/numbered.ts';
 export type {
@@ -31,3 +32,4 @@ export type {
   UploadProgress,
   VersionedHead,
 } from './store.ts';
+export { type No, VoteError, type VoteNews, type VoteTerms } from './voting.ts';

@@ -7,13 +7,17 @@ import {
   draftRelease,
   type Manifest,
   type Release,
+  type ReleaseVote,
 } from '@quorate/model';
 import { conflict, StoreError } from './errors.ts';
 import { mustLatest, mustRelease, readManifest } from './read.ts';
 import type { BlobSource, CallOptions, Latest, Store, UploadProgress } from './store.ts';
+import { publishVoted, type VoteTerms } from './voting.ts';
 
 export interface PublishOptions extends CallOptions {
   readonly progress?: UploadProgress;
+  /** The fleet is asked first, where the store can do that; with `skipped`, why it is not asked. Nobody is asked unless given. */
+  readonly vote?: VoteTerms | { readonly skipped: string };
 }
 
 export interface ManifestToPublish {
@@ -56,6 +60,7 @@ export async function publishManifest(
     message,
     time: new Date().toISOString(),
     ...(what.rollbackOf === undefined ? {} : { rollbackOf: what.rollbackOf }),
+    ...recorded(options.vote),
   });
   if (base?.release.digest === release.digest && !what.evenUnchanged) {
     throw new StoreError(
@@ -68,7 +73,18 @@ export async function publishManifest(
     ...ref,
     read: async () => ready.get(ref.sha256) ?? (await what.read(ref.sha256)) ?? store.blob(ref, options),
   });
-  return store.publish({ release, expected: base?.head, added: added.map(source) }, options);
+  const publication = { release, expected: base?.head, added: added.map(source) };
+  const { vote } = options;
+  const { candidates } = store;
+  if (!candidates || !vote || 'skipped' in vote) return store.publish(publication, options);
+  return publishVoted(store, candidates, publication, vote, options);
+}
+
+/** What the history is to show of how the fleet was asked. */
+function recorded(vote: PublishOptions['vote']): { vote?: ReleaseVote } {
+  if (!vote) return {};
+  if ('skipped' in vote) return { vote: { skipped: vote.skipped } };
+  return vote.quorum === undefined || vote.quorum === 100 ? {} : { vote: { quorum: vote.quorum } };
 }
 
 /** @throws StoreError CONFLICT when the base was overtaken so long ago that it was collected */

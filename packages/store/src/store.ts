@@ -1,4 +1,5 @@
 import type { BlobRef, ClockExchange, Head, InstanceStatus, Release } from '@quorate/model';
+import type { Candidates } from './candidates.ts';
 import type { Ensemble } from './ensemble.ts';
 
 /** What an adapter can do beyond reading and writing; whoever uses it asks here instead of guessing. */
@@ -58,6 +59,8 @@ export type UploadProgress = (done: { blobs: number; bytes: number }, all: { blo
 export type StoreChange =
   | { readonly kind: 'bundles' } // bundles came or went
   | { readonly kind: 'head'; readonly bundle: string }
+  /** `stands`: there was one when it was looked */
+  | { readonly kind: 'candidate'; readonly bundle: string; readonly stands: boolean }
   | { readonly kind: 'reachable' } // the store is back: look at everything
   | { readonly kind: 'unreachable'; readonly error: Error };
 
@@ -86,6 +89,8 @@ export interface Store extends AsyncDisposable {
   readonly capabilities: Capabilities;
   /** what keeps the store alive, where that is an ensemble of the fleet's own machines */
   readonly ensemble?: Ensemble;
+  /** releases that are offered to the instances before the head moves, where the store can tell who lives */
+  readonly candidates?: Candidates;
 
   /** Names of all bundles that have a head, in byte order. Repeatable. */
   bundles(options?: CallOptions): Promise<string[]>;

@@ -6,6 +6,8 @@ import { type Acl, CREATOR_ALL, permissions, type ZooKeeper } from '@quorate/zoo
 export interface Acls {
   /** what is published */
   readonly published: readonly Acl[];
+  /** candidates and votes, which whoever offers clears away */
+  readonly offered: readonly Acl[];
   /** what instances alone write */
   readonly fleet: readonly Acl[];
 }
@@ -13,7 +15,7 @@ export interface Acls {
 /** As `create` and `ensure` take it. */
 export type AclOption = { readonly acl: readonly Acl[] } | Record<string, never>;
 
-const { read, write, create, all } = permissions;
+const { read, write, create, all, delete: remove } = permissions;
 
 /**
  * By whose certificate a client comes. The cluster's own ensemble is closed: instances do everything, publishers add releases and move heads
@@ -33,12 +35,13 @@ function aclsOf(cluster: string): Acls {
   });
   return {
     published: [may('instance', all), may('publisher', read | write | create), may('reader', read)],
+    offered: [may('instance', all), may('publisher', read | write | create | remove), may('reader', read)],
     fleet: [may('instance', all), may('publisher', read), may('reader', read)],
   };
 }
 
 /** For a user with a password: what it makes is its own. */
-export const OWN: Acls = { published: CREATOR_ALL, fleet: CREATOR_ALL };
+export const OWN: Acls = { published: CREATOR_ALL, offered: CREATOR_ALL, fleet: CREATOR_ALL };
 
 /** Nodes that every ensemble has, open as ZooKeeper makes them; the configuration is for those who may follow it. */
 const CONFIG = '/zookeeper/config';

@@ -3,7 +3,7 @@ import type { ZooKeeper } from '@quorate/zookeeper';
 import type { StoreChange } from '../store.ts';
 import { isCode } from './errors.ts';
 import type { Link } from './link.ts';
-import { BUNDLES, headPath } from './paths.ts';
+import { BUNDLES, CANDIDATES, headPath } from './paths.ts';
 
 /** ms until watches that could not be set are set again in the same session */
 const AGAIN_MS = 1000;
@@ -54,13 +54,14 @@ async function* sessionChanges(
   }
 }
 
-/** One watch for the list of bundles and one for each head, each set again before its news is told: whoever reads then misses nothing. */
+/** One watch for the list of bundles, one for that of candidates and one for each head, each set again before its news is told: whoever reads then misses nothing. */
 class Watches {
   readonly #zk: ZooKeeper;
   readonly #inbox: Inbox;
   readonly #fail: (error: unknown) => void;
   readonly #ends: AbortSignal;
   readonly #heads = new Set<string>();
+  #candidates: ReadonlySet<string> = new Set();
 
   constructor(zk: ZooKeeper, inbox: Inbox, fail: (error: unknown) => void, ends: AbortSignal) {
     this.#zk = zk;
@@ -69,28 +70,40 @@ class Watches {
     this.#ends = ends;
   }
 
-  start(): Promise<void> {
-    return this.#watchBundles().catch(this.#fail);
+  async start(): Promise<void> {
+    await Promise.all([this.#watchBundles(), this.#watchCandidates()]).catch(this.#fail);
   }
 
   async #watchBundles(): Promise<void> {
-    for (const bundle of await this.#listBundles()) {
+    for (const bundle of await this.#list(BUNDLES, this.#bundlesChanged)) {
       if (this.#heads.has(bundle)) continue;
       this.#heads.add(bundle);
       this.#watchHead(bundle);
     }
   }
 
-  async #listBundles(): Promise<string[]> {
+  async #list(path: string, watch: () => void): Promise<string[]> {
     for (;;) {
       try {
-        return (await this.#zk.children(BUNDLES, { watch: this.#bundlesChanged })).children;
+        return (await this.#zk.children(path, { watch })).children;
       } catch (error) {
         if (!isCode(error, 'NO_NODE')) throw error;
       }
-      // nothing published yet: its creation will tell
-      if (!(await this.#zk.exists(BUNDLES, { watch: this.#bundlesChanged }))) return [];
+      // nothing there yet: its creation will tell
+      if (!(await this.#zk.exists(path, { watch }))) return [];
     }
+  }
+
+  /** A candidate may be another one under the same name: all that stand are told whenever one comes or goes. */
+  async #watchCandidates(): Promise<void> {
+    const changed = (): void => {
+      if (!this.#ends.aborted) void this.#watchCandidates().catch(this.#fail);
+    };
+    const before = this.#candidates;
+    this.#candidates = new Set(await this.#list(CANDIDATES, changed));
+    for (const bundle of this.#candidates) this.#inbox.put({ kind: 'candidate', bundle, stands: true });
+    for (const bundle of before)
+      if (!this.#candidates.has(bundle)) this.#inbox.put({ kind: 'candidate', bundle, stands: false });
   }
 
   #bundlesChanged = (): void => {
@@ -137,7 +150,7 @@ class Inbox {
   #arrived: () => void = () => undefined;
 
   put(change: StoreChange): void {
-    const key = change.kind === 'head' ? `head ${change.bundle}` : change.kind;
+    const key = 'bundle' in change ? `${change.kind} ${change.bundle}` : change.kind;
     // the newest word on reachability counts, and comes last
     this.#waiting.delete(key);
     if (key === 'reachable') this.#waiting.delete('unreachable');

@@ -1,11 +1,13 @@
+import { isBundleName } from '@quorate/model';
 import { op, type ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
 import { Marking } from '../marking.ts';
 import type { Collected, Retention, Store } from '../store.ts';
 import type { Blobs } from './blobs.ts';
+import { standing } from './candidate-nodes.ts';
 import { isCode } from './errors.ts';
 import { childrenOf, ignoreMissing } from './missing.ts';
-import { BUNDLES, blobPath, GENERATION, headPath, releasePath } from './paths.ts';
+import { BUNDLES, blobPath, CANDIDATES, GENERATION, headPath, releasePath } from './paths.ts';
 
 /** Nodes deleted in one transaction: a request of some 20 KB. */
 const BATCH = 200;
@@ -51,13 +53,19 @@ interface Sweep {
 async function sweep(store: Store, zk: ZooKeeper, { blobs, marking, collected }: Sweep): Promise<boolean> {
   let generation = (await zk.exists(GENERATION))?.version;
   if (generation === undefined) return true; // nothing was ever published
-  // in this order: whatever comes after these two reads is seen by the checks below
+  // in this order: whatever comes after these reads is seen by the checks below
   const heads = await headChecks(zk);
-  const used = await usedBlobs(store, marking);
+  const offers = op.check(CANDIDATES, (await zk.exists(CANDIDATES))?.version);
+  const used = await usedBlobs(store, zk, marking);
   const garbage = (await blobs.list(zk)).filter((hash) => !used.has(hash));
   for (const batch of batches(await inSlices(garbage, (hash) => measure(zk, hash)))) {
     try {
-      await zk.multi([...heads, op.set(GENERATION, '', generation), ...batch.nodes.map((path) => op.delete(path))]);
+      await zk.multi([
+        ...heads,
+        offers,
+        op.set(GENERATION, '', generation),
+        ...batch.nodes.map((path) => op.delete(path)),
+      ]);
     } catch (error) {
       // moved heads, another collector, or a publisher that is filling in chunks again
       if (isCode(error, 'BAD_VERSION', 'NO_NODE', 'NOT_EMPTY')) return false;
@@ -109,8 +117,12 @@ async function headChecks(zk: ZooKeeper): Promise<ReturnType<typeof op.check>[]>
   });
 }
 
-async function usedBlobs(store: Store, marking: Marking): Promise<Set<string>> {
+async function usedBlobs(store: Store, zk: ZooKeeper, marking: Marking): Promise<Set<string>> {
   const used = new Set<string>();
+  for (const bundle of (await childrenOf(zk, CANDIDATES)).filter(isBundleName)) {
+    const candidate = await standing(zk, bundle);
+    if (candidate) for (const hash of await marking.usedBy(candidate.release)) used.add(hash);
+  }
   for (const bundle of await store.bundles()) {
     const releases = await inSlices(await store.releases(bundle), (number) => store.release(bundle, number));
     // undefined: another collector keeps fewer

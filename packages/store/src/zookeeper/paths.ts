@@ -7,6 +7,9 @@ export const GENERATION = '/gc';
 export const BUNDLES = '/bundles';
 export const BLOBS = '/blobs';
 export const INSTANCES = '/instances';
+/** releases that are offered; its data version counts the offers, for collections */
+export const CANDIDATES = '/candidates';
+export const VOTES = '/votes';
 /** the records of the ensemble itself */
 export const ENSEMBLE = '/ensemble';
 export const CLUSTER = `${ENSEMBLE}/cluster`;
@@ -17,7 +20,13 @@ export const releasesPath = (bundle: string): string => `${BUNDLES}/${bundle}/re
 export const releasePath = (bundle: string, number: number): string => `${releasesPath(bundle)}/${number}`;
 export const shardPath = (hash: string): string => `${BLOBS}/${hash.slice(0, 2)}`;
 export const blobPath = (hash: string): string => `${shardPath(hash)}/${hash}`;
-export const instancePath = (id: string): string => `${INSTANCES}/${encodeURIComponent(id).replace(/^\./, '%2E')}`;
+/** A name that anybody may have chosen, as the name of a node. */
+export const nodeName = (text: string): string => encodeURIComponent(text).replace(/^\./, '%2E');
+export const instancePath = (id: string): string => `${INSTANCES}/${nodeName(id)}`;
+export const candidatePath = (bundle: string): string => `${CANDIDATES}/${bundle}`;
+export const votesOf = (bundle: string): string => `${VOTES}/${bundle}`;
+/** Votes on one candidate; gone with it. */
+export const votesPath = (bundle: string, id: string): string => `${votesOf(bundle)}/${nodeName(id)}`;
 
 /** Bytes of one node at most: far below ZooKeeper's limit of 1 MB for a whole request. Part of the format. */
 export const CHUNK_BYTES = 512 * 1024;

@@ -1,21 +1,19 @@
 import { encodeHead, encodeRelease, HEAD_FORMAT, type Release } from '@quorate/model';
 import { type OpResult, op, type Stat, type WriteOp, type ZooKeeper, ZooKeeperError } from '@quorate/zookeeper';
-import { readSource } from '../content.ts';
 import { conflict, StoreError } from '../errors.ts';
 import type { BlobSource, Latest, Publication, PublicationOptions } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import type { BlobCache } from './cache.ts';
+import { candidateEnds, mustStand, type Offered } from './candidate-nodes.ts';
 import { isCode } from './errors.ts';
 import type { Gate } from './gate.ts';
 import { dataVersion, type Lines, OVERTAKEN, versionOf } from './lines.ts';
 import type { Link } from './link.ts';
 import { ignoreMissing } from './missing.ts';
-import { BUNDLES, blobPath, CHUNK_BYTES, GENERATION, headPath, releasePath } from './paths.ts';
+import { BUNDLES, blobPath, GENERATION, headPath, releasePath } from './paths.ts';
+import { type Outcome, sendThen } from './sending.ts';
 import type { Tree } from './tree.ts';
 
-/** A publication up to this is sent in one go, its atomic step right behind its blobs. */
-const QUICK_BYTES = 512 * 1024;
-const QUICK_BLOBS = 200;
 /** Collections that may come in between before a publisher gives up. */
 const ROUNDS = 100;
 /** ms in which a publisher finds out what became of a step whose answer was lost; an attempt to connect that has begun is waited for */
@@ -56,10 +54,11 @@ export class Publisher {
     this.#gate = parts.gate;
   }
 
-  async publish(publication: Publication, options: PublicationOptions): Promise<Latest> {
+  /** @param candidate what stands for this publication: it ends in the same step @throws StoreError WITHDRAWN when it stands no more */
+  async publish(publication: Publication, options: PublicationOptions, candidate?: Offered): Promise<Latest> {
     for (let round = 0; round < ROUNDS; round++) {
       options.signal?.throwIfAborted();
-      const latest = await this.#attempt(await this.#link.session(options.signal), publication, options);
+      const latest = await this.#attempt(await this.#link.session(options.signal), publication, options, candidate);
       if (latest) return latest;
     }
     throw new StoreError(
@@ -69,41 +68,32 @@ export class Publisher {
   }
 
   /** @returns undefined when the blobs have to be verified again: a collection came in between, or the step was lost and did not take */
-  async #attempt(zk: ZooKeeper, publication: Publication, options: PublicationOptions): Promise<Latest | undefined> {
-    const { release, added } = publication;
-    const terms = await this.#gate.pass(zk, release, options.archived ?? false);
-    const generation = await this.#tree.prepare(zk, release.bundle, this.#blobs);
-    if (isQuick(publication)) return this.#quickly(zk, publication, { generation, terms }, options);
-    try {
-      await this.#blobs.upload(zk, added, options.signal, options.progress);
-      return await this.#commit(zk, publication, { generation, terms }, []);
-    } catch (error) {
-      return this.#settle(publication, error);
-    }
-  }
-
-  /** From the first blob to the atomic step nothing is awaited: a session's requests are executed in their order. */
-  async #quickly(
+  async #attempt(
     zk: ZooKeeper,
     publication: Publication,
-    base: Base,
-    { signal, progress }: PublicationOptions,
+    options: PublicationOptions,
+    candidate: Offered | undefined,
   ): Promise<Latest | undefined> {
-    const { added } = publication;
-    const contents = await Promise.all(added.map(async (ref) => ({ ref, bytes: await readSource(ref) })));
-    signal?.throwIfAborted();
-    const sent = Promise.allSettled(this.#blobs.send(zk, contents));
-    try {
-      const latest = await this.#commit(zk, publication, base, added);
-      await sent;
-      for (const { ref, bytes } of contents) this.#cache.put(ref, Buffer.from(bytes));
-      const all = { blobs: added.length, bytes: added.reduce((sum, { size }) => sum + size, 0) };
-      progress?.(all, all);
-      return latest;
-    } catch (error) {
-      const refused = (await sent).find((outcome) => outcome.status === 'rejected');
-      return this.#settle(publication, error, refused?.reason);
-    }
+    const { release } = publication;
+    const terms = [
+      ...(await this.#gate.pass(zk, release, options.archived ?? false)),
+      ...(candidate ? candidateEnds(release) : []),
+    ];
+    const base = { generation: await this.#tree.prepare(zk, release.bundle, this.#blobs), terms };
+    const commit = (checked: readonly BlobSource[]): Promise<Latest> => this.#commit(zk, publication, base, checked);
+    const parts = { blobs: this.#blobs, cache: this.#cache };
+    // what was verified when it was offered is there, as long as nothing was collected since
+    const outcome =
+      candidate?.generation === base.generation
+        ? await commit([]).then(
+            (done): Outcome<Latest> => ({ done }),
+            (error: unknown): Outcome<Latest> => ({ error }),
+          )
+        : await sendThen(zk, parts, publication, options, commit);
+    if ('done' in outcome) return outcome.done;
+    const latest = await this.#settle(publication, outcome.error, outcome.refused);
+    if (!latest && candidate) await mustStand(await this.#link.session(options.signal), release);
+    return latest;
   }
 
   async #commit(zk: ZooKeeper, publication: Publication, base: Base, checked: readonly BlobSource[]): Promise<Latest> {
@@ -169,16 +159,6 @@ export class Publisher {
     ]);
     return { latest, there };
   }
-}
-
-/** What brings an older release back is in the store already; it is looked for rather than read and sent again. */
-function isQuick({ added, release }: Publication): boolean {
-  return (
-    release.rollbackOf === undefined &&
-    added.length <= QUICK_BLOBS &&
-    added.every(({ size }) => size <= CHUNK_BYTES) &&
-    added.reduce((sum, { size }) => sum + size, 0) <= QUICK_BYTES
-  );
 }
 
 function steps(

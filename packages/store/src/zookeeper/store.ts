@@ -7,6 +7,7 @@ import {
   type Release,
 } from '@quorate/model';
 import type { ZooKeeper } from '@quorate/zookeeper';
+import type { Candidates } from '../candidates.ts';
 import { StoreError } from '../errors.ts';
 import type {
   Backfill,
@@ -25,9 +26,11 @@ import type { Acls } from './acls.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { BlobCache } from './cache.ts';
+import type { Offered } from './candidate-nodes.ts';
+import { ZooKeeperCandidates } from './candidates.ts';
 import { zooKeeperChanges } from './changes.ts';
 import { collect } from './collect.ts';
-import { ZooKeeperEnsemble } from './ensemble.ts';
+import { type InSession, ZooKeeperEnsemble } from './ensemble.ts';
 import { isCode, storeError } from './errors.ts';
 import { Gate } from './gate.ts';
 import { Lines } from './lines.ts';
@@ -50,6 +53,7 @@ export class ZooKeeperStore implements Store {
   readonly url: string;
   readonly capabilities: Capabilities = { events: true, sessions: true };
   readonly ensemble: ZooKeeperEnsemble;
+  readonly candidates: Candidates;
   readonly #link: Link;
   readonly #tree: Tree;
   readonly #blobs: Blobs;
@@ -78,7 +82,9 @@ export class ZooKeeperStore implements Store {
       gate: this.#gate,
     };
     this.#publisher = new Publisher(link, parts);
-    this.ensemble = new ZooKeeperEnsemble((options, work) => this.#call(options, work), link, parts, more.closeRoot);
+    const call: InSession = (options, work) => this.#call(options, work);
+    this.ensemble = new ZooKeeperEnsemble(call, link, parts, more.closeRoot);
+    this.candidates = new ZooKeeperCandidates(call, link, { ...parts, publish: (...what) => this.#publish(...what) });
     link.onSession = async (zk) => {
       await this.#statuses.showAgain(zk);
       await this.ensemble.showAgain(zk);
@@ -119,11 +125,13 @@ export class ZooKeeperStore implements Store {
   }
 
   publish(publication: Publication, options: PublicationOptions = {}): Promise<Latest> {
-    return this.#call(options, async () => {
-      const latest = await this.#publisher.publish(publication, options);
-      if (!options.archived) await this.#gate.archived(this.#link, latest.release, options.signal);
-      return latest;
-    });
+    return this.#call(options, () => this.#publish(publication, options));
+  }
+
+  async #publish(publication: Publication, options: PublicationOptions, candidate?: Offered): Promise<Latest> {
+    const latest = await this.#publisher.publish(publication, options, candidate);
+    if (!options.archived) await this.#gate.archived(this.#link, latest.release, options.signal);
+    return latest;
   }
 
   backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {
@@ -149,7 +157,10 @@ export class ZooKeeperStore implements Store {
   }
 
   collect(retention: Retention, options: CallOptions = {}): Promise<Collected> {
-    return this.#call(options, (zk) => collect(this, zk, this.#blobs, retention));
+    return this.#call(options, async (zk) => {
+      await this.#tree.prepareOffers(zk);
+      return collect(this, zk, this.#blobs, retention);
+    });
   }
 
   close(): Promise<void> {

@@ -3,12 +3,14 @@ import { checkFormat, FORMAT_RECORD } from '../format.ts';
 import type { AclOption, Acls } from './acls.ts';
 import type { Blobs } from './blobs.ts';
 import { createFixed, orUndefined } from './missing.ts';
-import { BLOBS, BUNDLES, FORMAT, GENERATION, INSTANCES, releasesPath } from './paths.ts';
+import { BLOBS, BUNDLES, CANDIDATES, FORMAT, GENERATION, INSTANCES, releasesPath, VOTES, votesOf } from './paths.ts';
 
 /** The nodes that everything else lies in. They are made when something is first written, and never removed. */
 export class Tree {
   /** of what is published */
   readonly acl: AclOption;
+  /** of what is offered */
+  readonly offeredAcl: AclOption;
   /** of what instances alone write: their statuses, the ensemble's records */
   readonly fleetAcl: AclOption;
   readonly #url: string;
@@ -19,6 +21,7 @@ export class Tree {
   constructor(url: string, acls: Acls | undefined) {
     this.#url = url;
     this.acl = acls ? { acl: acls.published } : {};
+    this.offeredAcl = acls ? { acl: acls.offered } : {};
     this.fleetAcl = acls ? { acl: acls.fleet } : {};
   }
 
@@ -79,7 +82,23 @@ export class Tree {
   async prepareInstances(zk: ZooKeeper): Promise<void> {
     if (this.#made.has(INSTANCES)) return;
     await zk.ensure(INSTANCES, this.fleetAcl);
+    await this.prepareOffers(zk);
     this.#made.add(INSTANCES);
+  }
+
+  /** In a closed store publishers may not make what lies at its root: instances have, when they showed themselves. */
+  async prepareOffers(zk: ZooKeeper): Promise<void> {
+    if (this.#made.has(CANDIDATES)) return;
+    await Promise.all([CANDIDATES, VOTES].map((path) => zk.ensure(path, this.offeredAcl)));
+    this.#made.add(CANDIDATES);
+  }
+
+  async prepareVotes(zk: ZooKeeper, bundle: string): Promise<void> {
+    await this.prepareOffers(zk);
+    const path = votesOf(bundle);
+    if (this.#made.has(path)) return;
+    await zk.ensure(path, this.offeredAcl);
+    this.#made.add(path);
   }
 
   /** A step failed: whatever was known may be wrong. */

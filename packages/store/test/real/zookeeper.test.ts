@@ -100,6 +100,51 @@ test('a user with rights in the chroot alone is enough, and others can neither r
   await assert.rejects(publishFiles(elsewhere, undefined, { a: '1' }), { code: 'NOT_ALLOWED' });
 });
 
+test('a candidate that was taken away is not committed, whoever offers meanwhile', { skip }, async () => {
+  const chroot = `/withdrawn/${++number}`;
+  await using zk = await ZooKeeper.connect(ensemble.servers);
+  await using store = await openStore(`zk://${ensemble.servers}${chroot}`);
+  await using other = await openStore(`zk://${ensemble.servers}${chroot}`);
+  const one = await publishFiles(store, undefined, { a: '1' });
+  const offer = await store.candidates!.offer(await publicationOf(store, one, { a: '2' }));
+  const ballots = offer.ballots()[Symbol.asyncIterator]();
+  await ballots.next();
+  const ended = assert.rejects(ballots.next(), { code: 'WITHDRAWN', message: /nothing was published/ });
+  await zk.delete(`${chroot}/candidates/web`); // as its session's end does
+  await ended;
+  await assert.rejects(offer.commit(), { code: 'WITHDRAWN' });
+  await using theirs = await other.candidates!.offer(await publicationOf(other, one, { a: '3' }));
+  await assert.rejects(offer.commit(), { code: 'WITHDRAWN' });
+  await offer[Symbol.asyncDispose]();
+  assert.equal((await store.candidates!.standing('web'))?.release.id, theirs.release.id);
+  const two = await theirs.commit();
+  await assert.rejects(offer.commit(), { code: 'CONFLICT' });
+  assert.deepEqual(await store.latest('web'), two);
+  await theirs[Symbol.asyncDispose]();
+  assert.deepEqual((await zk.children(`${chroot}/votes/web`)).children, []);
+});
+
+test('a thousand votes are cleared away, and heard in a few lists', { skip }, async () => {
+  const chroot = `/many-votes/${++number}`;
+  await using zk = await ZooKeeper.connect(ensemble.servers);
+  await using store = await openStore(`zk://${ensemble.servers}${chroot}`);
+  await using fleet = await openStore(`zk://${ensemble.servers}${chroot}`);
+  const one = await publishFiles(store, undefined, { a: '1' });
+  const offer = await store.candidates!.offer(await publicationOf(store, one, { a: '2' }));
+  const voting = Promise.all(
+    Array.from({ length: 1000 }, (_, at) => fleet.candidates!.vote(offer.release, `i-${at}`, { ok: true })),
+  );
+  let lists = 0;
+  for await (const { answers } of offer.ballots()) {
+    lists++;
+    if (answers.size === 1000) break;
+  }
+  await voting;
+  assert.ok(lists < 200, `${lists}`);
+  await offer[Symbol.asyncDispose]();
+  assert.deepEqual((await zk.children(`${chroot}/votes/web`)).children, []);
+});
+
 test('a report tells how far this clock is from the leader, within the error that it names', { skip }, async () => {
   await using store = await openStore(`zk://${ensemble.servers}/clock/${++number}`);
   const status = { format: 1, id: 'w', host: 'h', version: '0', bundles: {} };
@@ -130,7 +175,7 @@ test('the largest record that there may be goes through with the most blobs besi
   assert.equal(Object.keys(await readFiles(store, one)).length, 190);
 });
 
-test('an agent holds one watch for a bundle and one for the list of them, however many files and releases', {
+test('an agent holds one watch for a bundle and one each for the lists of bundles and candidates, however many files and releases', {
   skip,
   timeout: 120_000,
 }, async () => {
@@ -151,13 +196,13 @@ test('an agent holds one watch for a bundle and one for the list of them, howeve
       heard++;
     }
   })();
-  await until('the agent watches', async () => heard > 0 && (await watches()) === 2);
+  await until('the agent watches', async () => heard > 0 && (await watches()) === 3);
   for (let at = 2; at <= 5; at++) {
     const before = heard;
     last = await publishFiles(store, last, files(String(at)));
     await until('the agent has heard', () => heard > before);
   }
-  assert.equal(await watches(), 2);
+  assert.equal(await watches(), 3);
   stop.abort();
   await listening;
 });

@@ -68,6 +68,7 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     hint: 'a definition has root, link, reload, health, ignore, links and message, of which only root must be there',
   },
   NO_MESSAGE: { exit: EXIT.refused, hint: 'say why: -m TEXT' },
+  BAD_TAG: { exit: EXIT.usage, hint: 'names are like stable, v1.2 or before-the-move' },
   BAD_RECORD: { exit: EXIT.failed, hint: STORE_HINT },
   BAD_MANIFEST: { exit: EXIT.refused, hint: STORE_HINT },
   LIMIT: { exit: EXIT.failed, hint: 'split it into several bundles, or leave files out' },

@@ -305,6 +305,15 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/log.ts').then(({ log }) => log(names, globals(command)))),
     );
 
+  add('tag <name> [release] [tag]', 'gives a release a name; lists the names', 'quorate tag web 12 stable --protect')
+    .option('--protect', 'no collection takes it, nor what came after it')
+    .option('--move', 'a tag that another release has moves here')
+    .option('--remove <tag>', 'takes a tag away')
+    .option('--author <name>', 'instead of you')
+    .action((name: string, release: string | undefined, given: string | undefined, _, command: Command) =>
+      finish(import('./commands/tag.ts').then(({ tag }) => tag(name, release, given, globals(command)))),
+    );
+
   add(
     'rollback <name>',
     'brings back what an older release held, as a new release',

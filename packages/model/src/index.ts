@@ -182,6 +182,16 @@ export {
   type ReleaseVote,
 } from './release.ts';
 export {
+  checkTagName,
+  decodeTags,
+  encodeTags,
+  protectedFrom,
+  TAGS_FORMAT,
+  TAGS_MOST,
+  type Tag,
+  withTag,
+} from './tags.ts';
+export {
   boundVerdict,
   decodeVerdict,
   describeVerdict,

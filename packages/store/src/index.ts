@@ -31,5 +31,7 @@ export type {
   StoreChange,
   UploadProgress,
   VersionedHead,
+  VersionedTags,
 } from './store.ts';
+export { removeTag, setTag } from './tags.ts';
 export { type No, VoteError, type VoteNews, type VoteTerms } from './voting.ts';

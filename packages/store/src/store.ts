@@ -1,4 +1,4 @@
-import type { BlobRef, ClockExchange, Head, InstanceStatus, Release } from '@quorate/model';
+import type { BlobRef, ClockExchange, Head, InstanceStatus, Release, Tag } from '@quorate/model';
 import type { Candidates } from './candidates.ts';
 import type { Ensemble } from './ensemble.ts';
 
@@ -14,6 +14,14 @@ export interface Capabilities {
 export interface VersionedHead extends Head {
   /** opaque, of the adapter; only ever compared for being the same */
   readonly version: string;
+}
+
+/** The tags of a bundle with the version that a compare-and-set needs. */
+export interface VersionedTags {
+  /** in the order of their names */
+  readonly tags: readonly Tag[];
+  /** as a head's; undefined where none were ever set */
+  readonly version?: string;
 }
 
 /** A head together with the release it names: what an instance needs to know about a bundle. */
@@ -104,6 +112,23 @@ export interface Store extends AsyncDisposable {
   /** Numbers of the releases that are kept, ascending. Repeatable. */
   releases(bundle: string, options?: CallOptions): Promise<number[]>;
 
+  /** The names that releases of a bundle have. Repeatable. */
+  tags(bundle: string, options?: CallOptions): Promise<VersionedTags>;
+
+  /**
+   * Sets all tags of a bundle. A collection leaves alone what they protect; one that removes at this very moment may not know of
+   * them yet where the store has no transactions: look afterwards whether the release is there.
+   * @param version as it was read
+   * @returns false when others have changed them since
+   * @throws StoreError UNKNOWN_OUTCOME
+   */
+  replaceTags(
+    bundle: string,
+    tags: readonly Tag[],
+    version: string | undefined,
+    options?: CallOptions,
+  ): Promise<boolean>;
+
   /**
    * Content, verified against its hash. Repeatable.
    * @throws StoreError NOT_FOUND; CORRUPT when the bytes do not match
@@ -145,7 +170,7 @@ export interface Store extends AsyncDisposable {
   /** Takes an instance's status away. Repeatable. */
   forget(instance: string, options?: CallOptions): Promise<void>;
 
-  /** Removes releases beyond the retention, then the blobs that no release uses. Never races a publisher. Repeatable. */
+  /** Removes releases beyond the retention that no tag protects, then the blobs that no release uses. Never races a publisher. Repeatable. */
   collect(retention: Retention, options?: CallOptions): Promise<Collected>;
 
   /** Ends sessions, watches and timers. */

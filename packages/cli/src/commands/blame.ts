@@ -1,8 +1,9 @@
 import type { FileEntry, Manifest, Release } from '@quorate/model';
 import { blameLines, linesOf, textOf } from '@quorate/model/text';
-import { mustLatest, mustRelease, readManifest, type Store } from '@quorate/store';
-import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
+import { readManifest, type Store } from '@quorate/store';
+import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { namedRelease } from '../named-release.ts';
 import { localTime } from '../output/release.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
@@ -21,10 +22,8 @@ interface Version {
 /** Which release brought in each line of a file, by whom and why. */
 export async function blame(bundle: string, path: string, flags: BlameFlags): Promise<number> {
   await using context = await Context.open(flags);
-  const asked = flags.release === undefined ? undefined : wholeNumber('--release', flags.release);
   const store = await context.store();
-  const release =
-    asked === undefined ? (await mustLatest(store, bundle)).release : await mustRelease(store, bundle, asked);
+  const release = await namedRelease(store, bundle, '--release', flags.release ?? 'head');
   const file = fileIn(release, await readManifest(store, release), path);
   const { versions, cut } = await versionsOf(store, { release, path, file });
   const texts: string[] = [];

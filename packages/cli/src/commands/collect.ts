@@ -1,4 +1,5 @@
 import { archiveState } from '@quorate/agent';
+import { protectedFrom } from '@quorate/model';
 import { type Store, StoreError } from '@quorate/store';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -20,7 +21,9 @@ export async function collect(flags: CollectFlags): Promise<number> {
   const rows: string[][] = [];
   for (const bundle of await store.bundles()) {
     const kept = await store.releases(bundle);
-    rows.push([bundle, range(kept), range(kept.slice(0, -keep)) || '–']);
+    const from = protectedFrom((await store.tags(bundle)).tags);
+    const old = kept.slice(0, -keep).filter((number) => number < from);
+    rows.push([bundle, range(kept), range(old) || '–']);
   }
   const going = rows.some(([, , old]) => old !== '–');
   if (!context.json) process.stdout.write(`${table(['bundle', 'releases', 'would go'], rows)}\n`);

@@ -7,6 +7,7 @@ import { mustLatest, mustRelease, readManifest, rollback as rollbackTo, type Sto
 import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { messageFor } from '../message.ts';
+import { namedRelease } from '../named-release.ts';
 import { confirm } from '../output/ask.ts';
 import { type DiffSide, renderDiff, summarize } from '../output/diff.ts';
 import { localTime, RELEASE_COLUMNS, releaseRow } from '../output/release.ts';
@@ -44,7 +45,7 @@ export async function show(bundle: string, what: string | undefined, flags: Show
   const release =
     numberText === ''
       ? (await mustLatest(store, bundle)).release
-      : await mustRelease(store, bundle, wholeNumber('a release', numberText));
+      : await namedRelease(store, bundle, 'a release', numberText);
   const manifest = await readManifest(store, release);
   if (path !== undefined && flags.to !== undefined)
     throw new CliError(EXIT.usage, '--to writes a whole release, not one file', 'leave out either the path or --to');
@@ -160,8 +161,7 @@ function has(manifest: Manifest, path: string): boolean {
 
 async function side(context: Context, store: Store, head: Release, name: string): Promise<DiffSide> {
   if (name === '0') return nothing;
-  if (name !== 'native')
-    return releaseSide(store, await mustRelease(store, head.bundle, wholeNumber('a release', name)));
+  if (name !== 'native') return releaseSide(store, await namedRelease(store, head.bundle, 'a release', name));
   const { definition } = head;
   const { root } = context.settings;
   const manifest = await readManifest(store, head);
@@ -185,14 +185,15 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
   await using context = await Context.open(flags);
   const store = await context.store();
   const base = await mustLatest(store, bundle);
-  const to = flags.to === undefined ? base.release.number - 1 : wholeNumber('--to', flags.to);
+  const named = flags.to === undefined ? undefined : await namedRelease(store, bundle, '--to', flags.to);
+  const to = named?.number ?? base.release.number - 1;
   if (to < 1)
     throw new CliError(
       EXIT.failed,
       `${bundle} is at its first release: there is nothing to go back to`,
       `\`quorate unmanage ${bundle} --original\` brings back what was there before Quorate, on one machine`,
     );
-  const old = await mustRelease(store, bundle, to);
+  const old = named ?? (await mustRelease(store, bundle, to));
   const definitions = [base.release.definition, old.definition];
   const message = messageFor(bundle, flags.message, `rollback to release ${to}`, ...definitions);
   const [before, after] = [await releaseSide(store, base.release), await releaseSide(store, old)];

@@ -7,6 +7,7 @@ import { readManifest } from '@quorate/store';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { namedRelease } from '../named-release.ts';
 import { baseRelease, type PublishFlags, publishWorking, type Working } from '../publishing.ts';
 
 export interface PublishCommandFlags extends GlobalFlags, Omit<PublishFlags, 'wait'> {
@@ -31,10 +32,10 @@ export function waitSeconds(flag: string | true | undefined): { wait?: number } 
 
 export async function publish(bundle: string, folder: string | undefined, flags: PublishCommandFlags): Promise<number> {
   await using context = await Context.open(flags);
-  const asked = flags.base === undefined ? undefined : wholeNumber('--base', flags.base);
   const wait = waitSeconds(flags.wait);
   const checkout = folder === undefined ? undefined : await readCheckout(folder, bundle);
   const store = await context.store();
+  const asked = flags.base === undefined ? undefined : (await namedRelease(store, bundle, '--base', flags.base)).number;
   const base = await baseRelease(
     store,
     bundle,

@@ -124,6 +124,41 @@ describe('the memory of a bundle', () => {
     assert.equal((await quorate(...back, 'at', '2026-03-01', 'no')).code, 1);
   });
 
+  test('a tag stands wherever a release is asked for, and a protected release stays', async () => {
+    place.copy('store', 'tagged');
+    const tagged = (...args: string[]): Promise<Result> => quorate('--store', 'dir:tagged', ...args);
+    assert.equal(done(await tagged('tag', 'app')), 'app has no tags\n');
+    assert.match(done(await tagged('tag', 'app', '2', 'shouted', '--protect')), /shouted is release 2 of app; no coll/);
+    assert.equal(done(await tagged('show', 'app', 'shouted:app.conf')), 'one\nTWO\nthree\n');
+    assert.match(done(await tagged('diff', 'app', 'shouted..4')), /main\.conf/);
+    assert.equal(done(await tagged('diff', 'app', 'shouted..head')), '');
+    assert.match(done(await tagged('blame', 'app', 'app.conf', '--release', 'shouted')), /TWO/);
+    done(await tagged('collect', '--keep', '1', '--yes'));
+    assert.match(done(await tagged('tag', 'app')), /^shouted +2 +protected +tester /m);
+    assert.match(done(await tagged('rollback', 'app', '--to', '4', '--yes')), /release 6 is published/);
+    assert.match(done(await tagged('rollback', 'app', '--to', 'shouted', '--yes')), /release 7 is published/);
+    const moved = await tagged('tag', 'app', '4', 'shouted');
+    assert.equal(moved.code, 3);
+    assert.match(moved.stderr, /the tag shouted of app is at release 2 already\n→ add --move/);
+    assert.match(done(await tagged('tag', 'app', 'head', 'shouted', '--move')), /release 7 of app, and not 2 any more/);
+    for (const [args, code, said] of [
+      [['tag', 'app', '4'], 2, /"" cannot be a tag/],
+      [['tag', 'app', '4', 'head'], 2, /it has a meaning of its own/],
+      [['tag', 'app', '4', '1st'], 2, /a letter, then/],
+      [['tag', 'app', '99', 'x'], 1, /release 99 of app is not/],
+      [['tag', 'app', '--remove', 'x'], 1, /app has no tag x/],
+      [['tag', 'app', '4', 'x', '--remove', 'x'], 2, /--remove takes the tag/],
+      [['tag', 'app', '--protect'], 2, /a release and a name are missing/],
+      [['tag', 'no'], 1, /no bundle no/],
+      [['show', 'app', 'stable'], 2, /has no tag "stable": its tags are shouted/],
+    ] as const) {
+      const wrong = await tagged(...args);
+      assert.equal(wrong.code, code, args.join(' '));
+      assert.match(wrong.stderr, said);
+    }
+    done(await tagged('tag', 'app', '--remove', 'shouted'));
+  });
+
   test('a bundle that wants messages takes no release without one, whatever the command', async () => {
     place.write('strict.yaml', 'root: /etc/strict\nmessage: required\n');
     place.write('a/etc/strict/x.conf', 'x\n');

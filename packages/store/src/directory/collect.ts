@@ -1,15 +1,18 @@
+import { protectedFrom } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { Marking } from '../marking.ts';
 import type { Collected, Retention, Store } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import type { Heads } from './heads.ts';
 import type { Releases } from './releases.ts';
+import type { Tags } from './tags.ts';
 
 /** One bundle: its heads, and the records of its releases. */
 export interface Line {
   readonly bundle: string;
   readonly heads: Heads;
   readonly releases: Releases;
+  readonly tags: Tags;
 }
 
 /** A publisher that keeps winning against the fence is met again this often before the collector leaves it to a later run. */
@@ -51,10 +54,10 @@ export async function collect(
   return { releases, ...deleted };
 }
 
-async function removeReleases({ heads, releases }: Line, keep: number): Promise<number> {
+async function removeReleases({ heads, releases, tags }: Line, keep: number): Promise<number> {
   await releases.settleOlder();
   await releases.repair();
-  const removed = await releases.removeAllBut(keep);
+  const removed = await releases.removeAllBut(keep, protectedFrom((await tags.read()).tags));
   await heads.prune();
   return removed;
 }

@@ -79,12 +79,13 @@ export class Releases {
 
   /**
    * Removes all but the newest, oldest first, so that what stays is always one line without gaps. What is added while this looks stays.
+   * @param least it and what came after it stays too
    * @returns how many there were
    */
-  async removeAllBut(keep: number): Promise<number> {
+  async removeAllBut(keep: number, least = Number.POSITIVE_INFINITY): Promise<number> {
     const there = await this.#there();
     const [first = 0] = (await this.numbers()).slice(-Math.max(1, keep));
-    const old = there.filter((number) => number < first).sort((a, b) => a - b);
+    const old = there.filter((number) => number < Math.min(first, least)).sort((a, b) => a - b);
     for (const number of old) await rm(join(this.#folder, String(number)), { force: true });
     await removeUnfinished(this.#folder);
     return old.length;

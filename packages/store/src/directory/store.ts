@@ -6,6 +6,7 @@ import {
   type InstanceStatus,
   isBundleName,
   type Release,
+  type Tag,
 } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import type {
@@ -19,6 +20,7 @@ import type {
   Store,
   StoreChange,
   UploadProgress,
+  VersionedTags,
 } from '../store.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
@@ -33,6 +35,7 @@ import { Releases } from './releases.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
 import { refuseBucketMount } from './suits.ts';
+import { Tags } from './tags.ts';
 
 /** A store in a folder: on a local disk, or on a mount that all machines share. */
 export class DirectoryStore implements Store {
@@ -92,6 +95,19 @@ export class DirectoryStore implements Store {
       if (numbers.length === 0) await this.#root.checkThere();
       return numbers;
     });
+  }
+
+  async tags(bundle: string, { signal }: CallOptions = {}): Promise<VersionedTags> {
+    return this.#call(signal, () => this.#line(bundle).tags.read());
+  }
+
+  async replaceTags(
+    bundle: string,
+    tags: readonly Tag[],
+    version: string | undefined,
+    { signal }: CallOptions = {},
+  ): Promise<boolean> {
+    return this.#call(signal, () => this.#line(bundle).tags.replace(tags, version));
   }
 
   async blob(ref: BlobRef, { signal }: CallOptions = {}): Promise<Buffer> {
@@ -160,7 +176,8 @@ export class DirectoryStore implements Store {
   #line(bundle: string): Line {
     checkBundleName(bundle);
     const heads = new Heads(this.#root.folder, bundle);
-    return { bundle, heads, releases: new Releases(this.#root.folder, bundle, heads) };
+    const { folder } = this.#root;
+    return { bundle, heads, releases: new Releases(folder, bundle, heads), tags: new Tags(folder, bundle) };
   }
 
   /** Folders of bundles; other names are leavings of a file system or a person. */

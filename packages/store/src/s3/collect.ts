@@ -1,3 +1,4 @@
+import { protectedFrom } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { Marking } from '../marking.ts';
 import type { Collected, Retention, Store } from '../store.ts';
@@ -33,7 +34,8 @@ export async function collect(
   { keep }: Retention,
 ): Promise<Collected> {
   let releases = 0;
-  for (const line of await lines()) releases += await line.trim(keep);
+  for (const line of await lines())
+    releases += await line.trim(keep, protectedFrom((await store.tags(line.bundle)).tags));
   const marked: Marked = { marking: new Marking(store), used: new Set(), seen: new Map() };
   for (const line of await lines()) await mark(line, marked);
   const aside = await blobs.setAsideUnused(marked.used);

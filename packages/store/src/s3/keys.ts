@@ -4,6 +4,7 @@ export const FORMAT = 'format';
 export const REGISTRY = 'bundles';
 export const headKey = (bundle: string): string => `heads/${bundle}`;
 export const releaseKey = (bundle: string, number: number): string => `releases/${bundle}/${number}`;
+export const tagsKey = (bundle: string): string => `tags/${bundle}`;
 export const BLOBS = 'blobs/';
 export const blobKey = (hash: string): string => `${BLOBS}${hash.slice(0, 2)}/${hash}`;
 export const TRASH = 'trash/';

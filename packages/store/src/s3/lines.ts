@@ -188,14 +188,15 @@ export class Line {
 
   /**
    * Lets the line begin at the newest `keep` releases, oldest gone first for whoever looks; then removes the records.
+   * @param least it and what came after it stays too
    * @returns how many releases that were
    */
-  async trim(keep: number): Promise<number> {
+  async trim(keep: number, least = Number.POSITIVE_INFINITY): Promise<number> {
     for (let round = 0; round < ROUNDS; round++) {
       const step = await this.settled();
       if (!step?.committed) return 0;
       const { committed } = step;
-      const first = Math.max(committed.first, committed.release.number - Math.max(1, keep) + 1);
+      const first = Math.max(committed.first, Math.min(least, committed.release.number - Math.max(1, keep) + 1));
       if (first === committed.first) return 0;
       await this.record(committed); // the head's own: whoever comes next builds on it
       if (!(await this.replace(step, { ...committed, first, trimmed: committed.first }))) continue;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type BlobRef, checkBundleName, type InstanceStatus, type Release } from '@quorate/model';
+import { type BlobRef, checkBundleName, type InstanceStatus, type Release, type Tag } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { changesByLooking, type Seen } from '../looking.ts';
 import type {
@@ -13,6 +13,7 @@ import type {
   Store,
   StoreChange,
   UploadProgress,
+  VersionedTags,
 } from '../store.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
@@ -25,6 +26,7 @@ import { Publisher } from './publisher.ts';
 import { Registry } from './registry.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
+import { readTags, replaceTags } from './tags.ts';
 
 /** ms between two looks of a watcher, ± a quarter so that a fleet spreads out: one cheap request for each bundle. */
 const POLL_MS = 30_000;
@@ -99,6 +101,19 @@ export class S3Store implements Store {
 
   async releases(bundle: string, options: CallOptions = {}): Promise<number[]> {
     return this.#call(options, async () => numbersOf(await this.#line(bundle).current(options)));
+  }
+
+  async tags(bundle: string, options: CallOptions = {}): Promise<VersionedTags> {
+    return this.#call(options, () => readTags(this.#objects, bundle, options));
+  }
+
+  async replaceTags(
+    bundle: string,
+    tags: readonly Tag[],
+    version: string | undefined,
+    options: CallOptions = {},
+  ): Promise<boolean> {
+    return this.#call(options, () => replaceTags(this.#objects, bundle, { tags, version }, options));
   }
 
   async blob(ref: BlobRef, options: CallOptions = {}): Promise<Buffer> {

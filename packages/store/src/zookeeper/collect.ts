@@ -6,8 +6,10 @@ import type { Collected, Retention, Store } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import { standing } from './candidate-nodes.ts';
 import { isCode } from './errors.ts';
-import { childrenOf, ignoreMissing } from './missing.ts';
-import { BUNDLES, blobPath, CANDIDATES, GENERATION, headPath, releasePath } from './paths.ts';
+import { childrenOf } from './missing.ts';
+import { BUNDLES, blobPath, CANDIDATES, GENERATION, headPath } from './paths.ts';
+import { removeUnprotected } from './tags.ts';
+import type { Tree } from './tree.ts';
 
 /** Nodes deleted in one transaction: a request of some 20 KB. */
 const BATCH = 200;
@@ -21,9 +23,14 @@ const ROUNDS = 50;
  * marking and no other collection ran; it raises the generation, so a publisher that verified its blobs before it verifies them again.
  * A bundle's first publish raises the generation too: a bundle that nobody marked cannot slip in.
  */
-export async function collect(store: Store, zk: ZooKeeper, blobs: Blobs, { keep }: Retention): Promise<Collected> {
+export async function collect(
+  store: Store,
+  zk: ZooKeeper,
+  { blobs, tree }: { readonly blobs: Blobs; readonly tree: Tree },
+  { keep }: Retention,
+): Promise<Collected> {
   let releases = 0;
-  for (const bundle of await store.bundles()) releases += await removeReleases(store, zk, bundle, keep);
+  for (const bundle of await store.bundles()) releases += await removeReleases(store, zk, { bundle, keep, tree });
   const collected = { releases, blobs: 0, bytes: 0 };
   const marking = new Marking(store);
   for (let round = 0; round < ROUNDS; round++) {
@@ -35,12 +42,14 @@ export async function collect(store: Store, zk: ZooKeeper, blobs: Blobs, { keep 
   );
 }
 
-/** Oldest first, so that what stays is always one line without gaps: a session's requests are executed in their order. */
-async function removeReleases(store: Store, zk: ZooKeeper, bundle: string, keep: number): Promise<number> {
+async function removeReleases(
+  store: Store,
+  zk: ZooKeeper,
+  { bundle, keep, tree }: { readonly bundle: string; readonly keep: number; readonly tree: Tree },
+): Promise<number> {
   const head = (await store.latest(bundle))?.release.number ?? 0;
   const old = (await store.releases(bundle)).slice(0, -Math.max(1, keep)).filter((number) => number < head);
-  await inSlices(old, (number) => zk.delete(releasePath(bundle, number)).catch(ignoreMissing));
-  return old.length;
+  return old.length === 0 ? 0 : removeUnprotected(zk, bundle, old, tree.acl);
 }
 
 interface Sweep {

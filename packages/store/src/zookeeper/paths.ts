@@ -18,6 +18,7 @@ export const ARCHIVE = `${ENSEMBLE}/archive`;
 export const headPath = (bundle: string): string => `${BUNDLES}/${bundle}/head`;
 export const releasesPath = (bundle: string): string => `${BUNDLES}/${bundle}/releases`;
 export const releasePath = (bundle: string, number: number): string => `${releasesPath(bundle)}/${number}`;
+export const tagsPath = (bundle: string): string => `${BUNDLES}/${bundle}/tags`;
 export const shardPath = (hash: string): string => `${BLOBS}/${hash.slice(0, 2)}`;
 export const blobPath = (hash: string): string => `${shardPath(hash)}/${hash}`;
 /** A name that anybody may have chosen, as the name of a node. */

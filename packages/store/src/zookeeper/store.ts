@@ -5,6 +5,7 @@ import {
   type InstanceStatus,
   isBundleName,
   type Release,
+  type Tag,
 } from '@quorate/model';
 import type { ZooKeeper } from '@quorate/zookeeper';
 import type { Candidates } from '../candidates.ts';
@@ -21,6 +22,7 @@ import type {
   Store,
   StoreChange,
   UploadProgress,
+  VersionedTags,
 } from '../store.ts';
 import type { Acls } from './acls.ts';
 import { backfill } from './backfill.ts';
@@ -39,6 +41,7 @@ import { childrenOf } from './missing.ts';
 import { BUNDLES, headPath } from './paths.ts';
 import { Publisher } from './publisher.ts';
 import { Statuses } from './statuses.ts';
+import { readTags, replaceTags } from './tags.ts';
 import { Tree } from './tree.ts';
 
 export interface Terms {
@@ -116,6 +119,19 @@ export class ZooKeeperStore implements Store {
     return this.#call(options, (zk) => this.#lines.numbers(zk, bundle));
   }
 
+  tags(bundle: string, options: CallOptions = {}): Promise<VersionedTags> {
+    return this.#call(options, (zk) => readTags(zk, bundle));
+  }
+
+  replaceTags(
+    bundle: string,
+    tags: readonly Tag[],
+    version: string | undefined,
+    options: CallOptions = {},
+  ): Promise<boolean> {
+    return this.#call(options, (zk) => replaceTags(zk, bundle, tags, version, this.#tree.acl));
+  }
+
   async blob(ref: BlobRef, options: CallOptions = {}): Promise<Buffer> {
     const known = this.#cache.get(ref);
     if (known) return known;
@@ -159,7 +175,7 @@ export class ZooKeeperStore implements Store {
   collect(retention: Retention, options: CallOptions = {}): Promise<Collected> {
     return this.#call(options, async (zk) => {
       await this.#tree.prepareOffers(zk);
-      return collect(this, zk, this.#blobs, retention);
+      return collect(this, zk, { blobs: this.#blobs, tree: this.#tree }, retention);
     });
   }
 

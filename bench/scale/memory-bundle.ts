@@ -28,16 +28,26 @@ class MemoryBundle implements PlacedBundle {
     return this.#held.has(sha256);
   }
 
+  async offer(release: Release, fetch: Parameters<PlacedBundle['offer']>[1]): ReturnType<PlacedBundle['offer']> {
+    if (this.#applied?.release.id !== release.id) await this.#stage(await fetch.manifest(), fetch);
+    return { ok: true };
+  }
+
   async apply(release: Release, fetch: Parameters<PlacedBundle['apply']>[1]): ReturnType<PlacedBundle['apply']> {
     if (this.#applied?.release.id !== release.id) {
       const manifest = await fetch.manifest();
-      const contents = contentsOf(manifest);
-      await Promise.all(contents.filter((ref) => !this.has(ref)).map((ref) => fetch.blob(ref)));
-      this.#held = new Set(contents.map(({ sha256 }) => sha256));
+      await this.#stage(manifest, fetch);
+      this.#held = new Set(contentsOf(manifest).map(({ sha256 }) => sha256));
       this.#applied = { release, manifest };
       this.#told(release);
     }
     return { state: 'applied' };
+  }
+
+  async #stage(manifest: Manifest, fetch: Parameters<PlacedBundle['offer']>[1]): Promise<void> {
+    const wanted = contentsOf(manifest).filter((ref) => !this.has(ref));
+    await Promise.all(wanted.map((ref) => fetch.blob(ref)));
+    for (const { sha256 } of wanted) this.#held.add(sha256);
   }
 
   async recover(): Promise<void> {}

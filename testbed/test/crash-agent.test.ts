@@ -21,6 +21,7 @@ const OLD: Files = { 'app.conf': 'old', 'conf.d/a.conf': 'old a' };
 const ONE: Files = { 'app.conf': 'one', 'conf.d/a.conf': 'one a', 'gone.d/g.conf': 'one g' };
 const CHANGED: Files = { ...ONE, 'app.conf': 'changed', 'conf.d/a.conf': 'changed a' };
 const TWO: Files = { 'app.conf': 'two', 'conf.d/a.conf': 'two a', 'new.d/n.conf': 'two n' };
+const INVALID: Files = { ...TWO, 'app.conf': 'invalid' };
 const BAD: Files = { ...TWO, 'app.conf': 'bad' };
 const NEXT: Readonly<Record<LinkMode, LinkMode>> = { directory: 'files', files: 'copy', copy: 'directory' };
 
@@ -36,7 +37,9 @@ interface Scenario {
   readonly step: Step;
   /** what native paths may resolve to, the first before the step and the last after it */
   readonly sees: readonly Files[];
-  readonly state?: 'applied' | 'rolled-back';
+  readonly state?: 'applied' | 'rolled-back' | 'refused';
+  /** every release has a validate command */
+  readonly validated?: boolean;
   /** release of the last reload; undefined when none needs to have run */
   readonly reloaded?: number;
 }
@@ -107,6 +110,27 @@ const scenarios = (link: LinkMode): Scenario[] => [
     sees: [OLD, BAD, OLD],
     state: 'rolled-back',
     reloaded: 0,
+  },
+  {
+    name: 'an update that is validated',
+    native: OLD,
+    applied: [ONE],
+    published: TWO,
+    validated: true,
+    step: 'apply',
+    sees: [ONE, TWO],
+    reloaded: 2,
+  },
+  {
+    name: 'an update that is refused',
+    native: OLD,
+    applied: [ONE],
+    published: INVALID,
+    validated: true,
+    step: 'apply',
+    sees: [ONE],
+    state: 'refused',
+    reloaded: 1,
   },
   { name: 'unmanage', native: OLD, applied: [ONE, TWO], step: 'unmanage', sees: [TWO] },
   { name: 'unmanage --original', native: OLD, applied: [ONE, TWO], step: 'unmanage-original', sees: [TWO, OLD] },
@@ -186,7 +210,7 @@ async function checkRestart(folder: string, { step, sees, state, reloaded }: Sce
   if (reloaded !== undefined) assert.equal(reloads(folder).at(-1), String(reloaded), `${at}: the last reload`);
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   assert.deepEqual(
-    names.filter((name) => /\.quorate(-old)?$|\.new$|\/aside\//.test(name)),
+    names.filter((name) => /\.quorate(-old)?$|\.new$|\/(aside|validate)\//.test(name)),
     [],
     `${at}: left behind`,
   );
@@ -208,7 +232,7 @@ const reloads = (folder: string): string[] => {
 async function prepare(
   folder: string,
   link: LinkMode,
-  { native, applied, published, link: next }: Scenario,
+  { native, applied, published, link: next, validated = false }: Scenario,
 ): Promise<void> {
   mkdirSync(join(folder, 'root/etc'), { recursive: true });
   for (const [path, text] of Object.entries(native)) {
@@ -217,20 +241,29 @@ async function prepare(
     writeFileSync(place, text);
   }
   for (const files of applied) {
-    await publish(folder, link, files);
+    await publish(folder, link, files, validated);
     assert.equal((await runStep(folder, 'apply'))?.bundles.web?.state, 'applied');
   }
-  if (published) await publish(folder, next ?? link, published);
+  if (published) await publish(folder, next ?? link, published, validated);
 }
 
-async function publish(folder: string, link: LinkMode, files: Files): Promise<void> {
+async function publish(folder: string, link: LinkMode, files: Files, validated: boolean): Promise<void> {
+  // the new release is what it must see, in whole
+  const validate = {
+    command: `cd "$QUORATE_ROOT/etc/app"; test "$(cat app.conf)" = ${files['app.conf']} && ! grep -q invalid app.conf && test ${Object.keys(files).length} = $(find -L . -type f | wc -l)`,
+  };
   const reload = {
     command: 'echo "$QUORATE_RELEASE" >> "$QUORATE_ROOT/../reloads"; ! grep -q bad "$QUORATE_ROOT/etc/app/app.conf"',
   };
   await using store = await openStore(`dir:${join(folder, 'store')}`);
   const base = await store.latest('web');
   const contents = new Map(Object.values(files).map((text) => [sha256(text), Buffer.from(text)]));
-  const definition: BundleDefinition = definitionOf({ root: '/etc/app', link, reload });
+  const definition: BundleDefinition = definitionOf({
+    root: '/etc/app',
+    link,
+    ...(validated ? { validate } : {}),
+    reload,
+  });
   const read = async (hash: string): Promise<Buffer> => contents.get(hash)!;
   const manifest = manifestOf(entries(files));
   await publishManifest(store, {

@@ -6,7 +6,10 @@ import type { Settings } from './settings.ts';
 import { type LocalStatus, writeStatus } from './status-file.ts';
 
 /** A bundle as an agent handles it: see `Bundle`, which is the one on a real disk. */
-export type PlacedBundle = Pick<Bundle, 'applied' | 'has' | 'apply' | 'recover' | 'checkNative' | 'prepare' | 'close'>;
+export type PlacedBundle = Pick<
+  Bundle,
+  'applied' | 'has' | 'offer' | 'apply' | 'recover' | 'checkNative' | 'prepare' | 'close'
+>;
 
 /** All that an agent does with its machine's disk. */
 export interface AgentDisk {

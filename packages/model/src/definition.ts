@@ -17,6 +17,8 @@ export interface BundleDefinition {
   /** the native folder that the files live in, absolute: `/etc/nginx` */
   readonly root: string;
   readonly link: LinkMode;
+  /** run before a release is live, in a view of the machine where it is; anything but exit code 0 refuses the release */
+  readonly validate?: Hook;
   readonly reload?: Hook;
   /** run after the reload; anything but exit code 0 puts the previous release back */
   readonly health?: Hook;
@@ -59,6 +61,7 @@ const HookSchema = exactly({
 export const DefinitionSchema = exactly({
   root: absolute,
   link: v.optional(v.picklist(['directory', 'files', 'copy'], 'one of directory, files, copy'), 'directory'),
+  validate: v.optional(HookSchema),
   reload: v.optional(HookSchema),
   health: v.optional(HookSchema),
   ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
@@ -83,6 +86,7 @@ function orderKeys(d: BundleDefinition): BundleDefinition {
   return {
     root: d.root,
     link: d.link,
+    ...(d.validate ? { validate: hook(d.validate) } : {}),
     ...(d.reload ? { reload: hook(d.reload) } : {}),
     ...(d.health ? { health: hook(d.health) } : {}),
     ...(d.ignore ? { ignore: [...d.ignore] } : {}),

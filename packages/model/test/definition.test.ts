@@ -55,6 +55,7 @@ const hook = fc.oneof(
 const GOOD = {
   root: path,
   link: rather<unknown>(['directory', 'files', 'copy'], ['hard', 0]),
+  validate: hook,
   reload: hook,
   health: hook,
   ignore: fc.array(rather<unknown>(['*.bak', 'x', 'y'], ['', 1]), { maxLength: 3 }),

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { type BlobRef, type Manifest, manifestOf, type Release } from '@quorate/model';
+import { type BlobRef, describeVerdict, type Manifest, type Release, type Verdict } from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { awaitOrphan } from '../hooks/index.ts';
 import { type BundleOptions, BundleState } from './bundle-state.ts';
@@ -8,10 +8,11 @@ import { flip, liveRelease, liveTree, settle, settledTree } from './flip.ts';
 import { bootId, type Failure, type Moving } from './journal.ts';
 import { endHere, finishLeaving, leave, leaveOldPlace } from './leaving.ts';
 import { type Move, originalOf, type StagedRelease, type StagedTree } from './linking.ts';
-import { checkPolicy } from './policy.ts';
+import { Offers } from './offers.ts';
 import { hookRecord, reload } from './reload.ts';
 import { compareTree, type Drift } from './tree.ts';
 import type { Applied } from './trees.ts';
+import { clearValidation } from './validate.ts';
 
 /** Where content comes from that this machine does not have. */
 export interface Fetch {
@@ -20,7 +21,8 @@ export interface Fetch {
 }
 
 export interface ApplyResult {
-  readonly state: 'applied' | 'rolled-back';
+  /** `refused`: it was validated before anything changed, and was found wrong */
+  readonly state: 'applied' | 'rolled-back' | 'refused';
   /** what went wrong, with the end of the command's output */
   readonly detail?: string;
 }
@@ -41,9 +43,13 @@ export function placeBundle(options: BundleOptions): Bundle {
 /** One bundle on this machine's disk. What `current` leads to is what is live. */
 export class Bundle {
   readonly #at: BundleState;
+  readonly #offers: Offers;
+  /** the end of what was begun last: one thing at a time, so that no command sees a flip */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: BundleOptions) {
     this.#at = new BundleState(options);
+    this.#offers = new Offers(this.#at);
   }
 
   /** What native paths resolve to; undefined before the first release. */
@@ -58,31 +64,48 @@ export class Bundle {
   }
 
   /**
-   * Stages a release, flips to it, reloads and asks for its health; where that fails, the release before comes back and is reloaded.
+   * Stages a release and validates it at its native paths. Nothing that is live changes, and what was staged is kept for `apply`, which does not ask again.
+   * Each offer is judged anew.
+   * @throws what the fetch throws, and AgentError CORRUPT: neither says anything of the release
+   */
+  offer(release: Release, fetch: Fetch): Promise<Verdict> {
+    return this.#alone(async () => {
+      if (this.applied?.release.id === release.id && this.#linked()) return { ok: true };
+      return this.#offers.offer(release, fetch);
+    });
+  }
+
+  /**
+   * Stages a release, validates it, flips to it, reloads and asks for its health; where that fails, the release before comes back and is reloaded.
    * Applying what is applied does nothing, and what failed here is not tried again until another release came.
    * @throws AgentError when it is refused or the disk does not let us: then nothing has changed
    */
-  async apply(release: Release, fetch: Fetch): Promise<ApplyResult> {
+  apply(release: Release, fetch: Fetch): Promise<ApplyResult> {
+    return this.#alone(() => this.#apply(release, fetch));
+  }
+
+  async #apply(release: Release, fetch: Fetch): Promise<ApplyResult> {
     const { failed } = this.#at.journal;
     try {
       if (this.applied?.release.id === release.id && this.#linked()) return { state: 'applied' };
       if (failed?.id === release.id) return { state: 'rolled-back', detail: failed.detail };
-      const manifest = manifestOf(await fetch.manifest());
-      checkPolicy(this.#at.options.policy, release.definition, manifest);
-      this.#at.writer.checkOwners(manifest);
-      const { number, definition } = release;
-      const to: StagedRelease = { name: this.#at.trees.nameFor(release), number, manifest, definition };
-      const linking = this.#at.linking(to.definition);
-      if (this.#at.samePlace(to.definition)) linking.check(this.#moveTo(to));
-      else if (this.#at.journal.place?.native !== definition.root)
-        linking.check({ ...this.#moveTo(to), adopted: false });
-      await this.#at.trees.stage(to.name, release, manifest, (ref) => fetch.blob(ref));
+      const { to, verdict } = await this.#offers.ready(release, fetch);
+      if (!verdict.ok) return { state: 'refused', detail: describeVerdict(verdict) };
       leaveOldPlace(this.#at, this.#at.live(), to.definition);
-      linking.check(this.#moveTo(to));
-      return await this.#move(this.#moveTo(to));
+      const move = this.#offers.moveTo(to);
+      this.#at.linking(to.definition).check(move);
+      if (verdict.note) this.#at.log(`release ${release.number} of ${this.#at.options.bundle}: ${verdict.note}`);
+      this.#offers.forget();
+      return await this.#move(move);
     } catch (error) {
       throw fileError(`release ${release.number} of ${this.#at.options.bundle} cannot be applied`, error);
     }
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined); // told to whoever asked for it
+    return mine;
   }
 
   /** @throws AgentError when native paths do not lead to the applied release, and nobody but their owner can mend that */
@@ -119,6 +142,7 @@ export class Bundle {
   async recover(): Promise<void> {
     try {
       await awaitOrphan(hookRecord(this.#at.paths));
+      await clearValidation(this.#at);
       if (this.#at.journal.leaving) finishLeaving(this.#at, this.#at.journal.leaving);
       if (this.#at.journal.moving) await this.#resume(this.#at.journal.moving);
       else await this.#settleFlip();
@@ -143,21 +167,15 @@ export class Bundle {
   }
 
   /** Work for a quiet moment: clears away, and makes the next apply quick. Never fails: whatever it could not do, the next apply does. */
-  async prepare(): Promise<void> {
-    try {
-      await this.#at.trees.prepare();
-    } catch (error) {
-      this.#at.log(`${this.#at.options.bundle}: nothing is prepared for the next release: ${(error as Error).message}`);
-    }
+  prepare(): Promise<void> {
+    return this.#alone(() => this.#at.trees.prepare()).catch((error: Error) =>
+      this.#at.log(`${this.#at.options.bundle}: nothing is prepared for the next release: ${error.message}`),
+    );
   }
 
   /** Clears away; what is applied stays. */
   close(): void {
     this.#at.trees.prune();
-  }
-
-  #moveTo(to: StagedRelease): Move {
-    return { from: this.#at.live(), to, adopted: this.#at.journal.place !== undefined };
   }
 
   /** Whether the native paths are as the applied release has left them; cheap. */

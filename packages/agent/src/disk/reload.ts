@@ -27,21 +27,31 @@ export async function reload(
 /** Where the hook that runs now is noted, for an agent after us. */
 export const hookRecord = (paths: BundlePaths): string => join(paths.folder, 'hook.json');
 
-async function one(
-  { paths, bundle, root, state }: Reloading,
-  name: string,
-  hook: Hook | undefined,
+/** What a hook is told. */
+export function hookEnvironment(
+  { bundle, root, state }: Reloading,
   to: StagedTree,
   from: StagedRelease | undefined,
-): Promise<string | undefined> {
-  if (!hook) return undefined;
-  const env = {
+): Record<string, string> {
+  return {
     QUORATE_BUNDLE: bundle,
     QUORATE_RELEASE: String(to.number),
     QUORATE_PREVIOUS: String(from?.number ?? 0),
     QUORATE_ROOT: root,
     QUORATE_STATE: state,
   };
+}
+
+async function one(
+  where: Reloading,
+  name: string,
+  hook: Hook | undefined,
+  to: StagedTree,
+  from: StagedRelease | undefined,
+): Promise<string | undefined> {
+  if (!hook) return undefined;
+  const { paths } = where;
+  const env = hookEnvironment(where, to, from);
   const result = await runHook(hook, { name, env, record: hookRecord(paths), log: join(paths.folder, 'hook.log') });
   if (result.ok) return undefined;
   return `${result.summary} (${hook.command})${result.output ? `\n${result.output}` : ''}`;

@@ -3,6 +3,7 @@ import { mkdir, realpath, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { AgentError } from '../errors.ts';
+import { quoted } from '../hooks/index.ts';
 
 const run = promisify(execFile);
 
@@ -55,6 +56,3 @@ async function systemctl(...args: string[]): Promise<string> {
     throw new AgentError('MEMBER_FAILED', `systemctl ${args.join(' ')}: ${stderr?.trim() || message}`, { cause });
   }
 }
-
-/** One word for /bin/sh, whatever is in it. */
-const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;

@@ -15,6 +15,8 @@ export interface HookRun {
   readonly record: string;
   /** where its output goes; kept after it */
   readonly log: string;
+  /** a program that runs it, with its arguments: it gets `/bin/sh -c …` behind them. Not before it is on record either */
+  readonly within?: readonly string[];
 }
 
 export interface HookResult {
@@ -22,6 +24,8 @@ export interface HookResult {
   readonly ok: boolean;
   /** what happened, in words: `reload: exit code 1 after 0.2 s` */
   readonly summary: string;
+  /** its exit code, or the signal that ended it; absent where it was ended by us or never began */
+  readonly exit?: number | string;
   /** the end of what it printed on both streams */
   readonly output: string;
 }
@@ -32,10 +36,14 @@ const OUTPUT_MOST = 16 * 1024 * 1024;
 /** ms between asking a process group to end and ending it */
 const GRACE_MS = 2000;
 const LOOK_MS = 250;
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const ENVIRONMENT = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: '/root',
+  LANG: 'C.UTF-8',
+};
 
 /** Waits for a word on standard input, so that no command begins before it is on record. */
-const GATED = 'read -r go || exit 125; umask 022; exec </dev/null; exec /bin/sh -c "$1"';
+const GATED = 'read -r go || exit 125; umask 022; exec </dev/null; exec "$@"';
 
 /** Runs a command by `/bin/sh -c` in a process group of its own. Never throws for what the command does. */
 export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
@@ -43,10 +51,11 @@ export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
   const from = performance.now();
   const log = openSync(run.log, 'w+', 0o600);
   try {
-    const child = spawn('/bin/sh', ['-c', GATED, 'quorate-hook', hook.command], {
+    const program = [...(run.within ?? []), '/bin/sh', '-c', hook.command];
+    const child = spawn('/bin/sh', ['-c', GATED, 'quorate-hook', ...program], {
       cwd: '/',
       detached: true,
-      env: { PATH, HOME: '/root', LANG: 'C.UTF-8', ...run.env },
+      env: { ...ENVIRONMENT, ...run.env },
       stdio: ['pipe', log, log],
     });
     const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null; error?: Error }>((resolve) => {
@@ -63,7 +72,13 @@ export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
     const { code, signal, error } = await ended;
     const took = `after ${((performance.now() - from) / 1000).toFixed(1)} s`;
     const what = why ?? (error ? error.message : signal ? `ended by ${signal}` : `exit code ${code}`);
-    return { ok: why === undefined && code === 0, summary: `${run.name}: ${what} ${took}`, output: tail(log) };
+    const exit = why === undefined ? (code ?? signal ?? undefined) : undefined;
+    return {
+      ok: exit === 0,
+      summary: `${run.name}: ${what} ${took}`,
+      ...(exit === undefined ? {} : { exit }),
+      output: tail(log),
+    };
   } finally {
     closeSync(log);
     rmSync(run.record, { force: true });

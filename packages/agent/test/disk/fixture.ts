@@ -55,7 +55,7 @@ export function makeRelease(definition: BundleDefinition, files: Files, parent?:
     parentManifest: parent?.manifest ?? [],
     definition,
     manifest,
-    id: `id-${(parent?.release.number ?? 0) + 1}-${sha256(JSON.stringify(files)).slice(0, 8)}`,
+    id: `id-${(parent?.release.number ?? 0) + 1}-${sha256(JSON.stringify([definition, files])).slice(0, 8)}`,
     author: 'test',
     message: 'test',
     time: '2026-01-01T00:00:00Z',

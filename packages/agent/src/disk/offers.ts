@@ -1,0 +1,108 @@
+import { ModelError, manifestOf, type Release, type Verdict } from '@quorate/model';
+import { AgentError } from '../errors.ts';
+import type { Fetch } from './bundle.ts';
+import type { BundleState } from './bundle-state.ts';
+import { fileError } from './file-errors.ts';
+import type { Move, StagedRelease } from './linking.ts';
+import { checkPolicy } from './policy.ts';
+import { validate } from './validate.ts';
+
+/** ms after which a release that was refused is looked at again: what a command found missing may have come, a name that did not resolve. */
+const AGAIN_MS = 60_000;
+
+/** A release that is staged here, and what was said of it. */
+interface Judged {
+  readonly to: StagedRelease;
+  readonly release: Release;
+  readonly verdict: Verdict;
+  /** on this process's monotonic clock, ms */
+  readonly when: number;
+}
+
+/** Releases on their way to be live here: staged, and judged once each. */
+export class Offers {
+  readonly #at: BundleState;
+  #last: Judged | undefined;
+
+  constructor(at: BundleState) {
+    this.#at = at;
+  }
+
+  /**
+   * Stages a release and has it judged; nothing that is live changes. What was staged is kept.
+   * @throws what the fetch throws, and AgentError where what is on this disk cannot be read
+   */
+  async offer(release: Release, fetch: Fetch): Promise<Verdict> {
+    this.#last = undefined;
+    try {
+      return (await this.#judge(release, fetch)).verdict;
+    } catch (error) {
+      const no = refusalOf(
+        fileError(`release ${release.number} of ${this.#at.options.bundle} cannot be staged`, error),
+      );
+      if (!no) throw error;
+      return no;
+    }
+  }
+
+  /**
+   * A release that is to be live next, staged and whole, and what is said of it: what was said before, where it was offered.
+   * @throws AgentError or ModelError where it cannot be staged
+   */
+  async ready(release: Release, fetch: Fetch): Promise<{ to: StagedRelease; verdict: Verdict }> {
+    const last = this.#last?.release.id === release.id ? this.#last : undefined;
+    if (last && !last.verdict.ok && performance.now() - last.when < AGAIN_MS) return last;
+    if (!last?.verdict.ok) return await this.#judge(release, fetch);
+    this.#check(last.to);
+    await this.#at.trees.complete(last.to.name, last.to.manifest);
+    return last;
+  }
+
+  /** When it is live, or another is, nothing said of it counts any more. */
+  forget(): void {
+    this.#last = undefined;
+  }
+
+  async #judge(release: Release, fetch: Fetch): Promise<Judged> {
+    const to = await this.#stage(release, fetch);
+    const verdict = await validate(this.#at, this.moveTo(to));
+    this.#last = { to, release, verdict, when: performance.now() };
+    return this.#last;
+  }
+
+  async #stage(release: Release, fetch: Fetch): Promise<StagedRelease> {
+    const { trees, options, writer } = this.#at;
+    const manifest = manifestOf(await fetch.manifest());
+    checkPolicy(options.policy, release.definition, manifest);
+    writer.checkOwners(manifest);
+    const { number, definition } = release;
+    const to: StagedRelease = { name: trees.nameFor(release), number, manifest, definition };
+    this.#check(to);
+    await trees.stage(to.name, release, manifest, (ref) => fetch.blob(ref));
+    return to;
+  }
+
+  /** @throws AgentError REPLACED where something else is at its native paths */
+  #check(to: StagedRelease): void {
+    const linking = this.#at.linking(to.definition);
+    if (this.#at.samePlace(to.definition)) linking.check(this.moveTo(to));
+    else if (this.#at.journal.place?.native !== to.definition.root)
+      linking.check({ ...this.moveTo(to), adopted: false });
+  }
+
+  moveTo(to: StagedRelease): Move {
+    return { from: this.#at.live(), to, adopted: this.#at.journal.place !== undefined };
+  }
+}
+
+const BY_POLICY = new Set(['OUTSIDE_ROOTS', 'REFUSED']);
+const BY_STAGING = new Set(['DISK_FULL', 'READ_ONLY', 'NOT_PERMITTED', 'MISSING_PARENT', 'REPLACED', 'FAILED']);
+
+/** The no that an error stands for; undefined where it says nothing of the release. */
+function refusalOf(error: unknown): Verdict | undefined {
+  const no = (by: 'policy' | 'staging'): Verdict => ({ ok: false, by, reason: (error as Error).message });
+  if (error instanceof ModelError) return no('policy');
+  if (!(error instanceof AgentError)) return undefined;
+  if (BY_POLICY.has(error.code)) return no('policy');
+  return BY_STAGING.has(error.code) ? no('staging') : undefined;
+}

@@ -14,6 +14,8 @@ export interface BundleProps {
   readonly root: string;
   /** how native paths reach the release: `directory` unless said */
   readonly link?: 'directory' | 'files' | 'copy';
+  /** run before each release is live, on its files at their native paths; anything but exit code 0 refuses it */
+  readonly validate?: Hook | string;
   readonly reload?: Hook | string;
   /** run after the reload; anything but exit code 0 puts the previous release back */
   readonly health?: Hook | string;
@@ -76,8 +78,8 @@ export class Bundle {
    * @internal
    */
   pack(): string {
-    const { attributes: _, reload, health, link = 'directory', ...rest } = this.#props;
-    const definition = { ...rest, link, reload: hookOf(reload), health: hookOf(health) };
+    const { attributes: _, validate, reload, health, link = 'directory', ...rest } = this.#props;
+    const definition = { ...rest, link, validate: hookOf(validate), reload: hookOf(reload), health: hookOf(health) };
     return JSON.stringify({ format: FORMAT, bundle: this.name, definition, entries: this.#entries() });
   }
 

@@ -3,7 +3,8 @@ import { type BundleDefinition, definitionOf, ModelError } from '@quorate/model'
 import { parse } from 'yaml';
 import { CliError, EXIT } from './exit.ts';
 
-const HINT = 'a definition is a small YAML file: root, and where wanted link, reload, health, ignore, links, message';
+const HINT =
+  'a definition is a small YAML file: root, and where wanted link, validate, reload, health, ignore, links, message';
 
 /** A bundle definition from a YAML file. @throws CliError usage, that names the place of what is wrong */
 export async function readDefinition(path: string): Promise<BundleDefinition> {

@@ -190,7 +190,7 @@ export function makeProgram(version: string, finish: Finish): Command {
 
   add('agent', 'keeps this machine on what the heads say', 'quorate agent --once')
     .option('--once', 'apply what the heads say and end: for images and for boot')
-    .option('--no-hooks', 'do not run reload and health commands')
+    .option('--no-hooks', 'do not run validate, reload and health commands')
     .action((_, command: Command) =>
       finish(import('./commands/agent.ts').then(({ agent }) => agent(globals(command)))),
     );
@@ -202,6 +202,10 @@ export function makeProgram(version: string, finish: Finish): Command {
   )
     .addOption(
       new Option('--link <mode>', 'how native paths reach the release').choices(['directory', 'files', 'copy']),
+    )
+    .option(
+      '--validate <command>',
+      'run before each flip, on the new files at their native paths; its failure refuses them',
     )
     .option('--reload <command>', 'run after each flip')
     .option('--health <command>', 'run after the reload; its failure puts the release before back')

@@ -35,6 +35,7 @@ import { indented } from '../output/table.ts';
 
 export interface ImportFlags extends GlobalFlags {
   readonly link?: LinkMode;
+  readonly validate?: string;
   readonly reload?: string;
   readonly health?: string;
   readonly ignore?: readonly string[];
@@ -141,6 +142,7 @@ async function define(
     link: single ? 'files' : 'directory',
     ...given,
     ...(flags.link ? { link: flags.link } : {}),
+    ...(flags.validate ? { validate: { command: flags.validate } } : {}),
     ...(flags.reload ? { reload: { command: flags.reload } } : {}),
     ...(flags.health ? { health: { command: flags.health } } : {}),
     ...(flags.ignore ? { ignore: flags.ignore } : {}),

@@ -40,6 +40,7 @@ export class CloudServer implements AsyncDisposable {
   /** groups, or instances, in one answer */
   pageSize = Infinity;
   readonly #server: ReturnType<typeof createServer>;
+  readonly #atEnd: (() => void)[] = [];
 
   private constructor(server: ReturnType<typeof createServer>) {
     this.#server = server;
@@ -55,12 +56,17 @@ export class CloudServer implements AsyncDisposable {
 
   /** The SDK's own variables lead here, with credentials that are none. */
   pointAt(env: NodeJS.ProcessEnv = process.env): void {
-    Object.assign(env, {
+    const variables = {
       AWS_ENDPOINT_URL: this.endpoint,
       AWS_REGION: 'eu-central-1',
       AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
       AWS_SECRET_ACCESS_KEY: 'none',
       AWS_EC2_METADATA_DISABLED: 'true',
+    };
+    Object.assign(env, variables);
+    // other tests of this process have their own
+    this.#atEnd.push(() => {
+      for (const name of Object.keys(variables)) delete env[name];
     });
   }
 
@@ -215,6 +221,7 @@ export class CloudServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const end of this.#atEnd) end();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { ParameterDeployments } from '../../src/aws/index.ts';
 
 const PATH = '/quorate/0d4f6a52-6f0e-4d1f-8a83-6a1f5c1f2d77/bundles';
@@ -38,29 +38,34 @@ const variables = {
   AWS_SECRET_ACCESS_KEY: 'none',
   AWS_EC2_METADATA_DISABLED: 'true',
 };
-before(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const AWS_ENDPOINT_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  Object.assign(process.env, variables, { AWS_ENDPOINT_URL });
-});
-after(() => server.close());
+suite('deployments that SSM announces and S3 holds', () => {
+  before(async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const AWS_ENDPOINT_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    Object.assign(process.env, variables, { AWS_ENDPOINT_URL });
+  });
+  after(() => {
+    server.close();
+    for (const name of [...Object.keys(variables), 'AWS_ENDPOINT_URL']) delete process.env[name];
+  });
 
-const source = new ParameterDeployments({}, `${PATH}/`);
-const { signal } = new AbortController();
+  const source = new ParameterDeployments({}, `${PATH}/`);
+  const { signal } = new AbortController();
 
-test('each parameter below the path announces one bundle, and one that cannot be read is told for its bundle alone', async () => {
-  const announced = await source.announced(signal);
-  assert.deepEqual(announced.get('web'), { bucket: 'assets', key: 'web.json', sha256: SHA256 });
-  assert.match((announced.get('odd') as Error).message, /not JSON/);
-});
+  test('each parameter below the path announces one bundle, and one that cannot be read is told for its bundle alone', async () => {
+    const announced = await source.announced(signal);
+    assert.deepEqual(announced.get('web'), { bucket: 'assets', key: 'web.json', sha256: SHA256 });
+    assert.match((announced.get('odd') as Error).message, /not JSON/);
+  });
 
-test('what is announced is read from its bucket; what is not there is told', async () => {
-  const at = (key: string) => ({ bucket: 'assets', key, sha256: SHA256 });
-  assert.equal(Buffer.from(await source.read(at('web.json'), signal)).toString(), 'content');
-  await assert.rejects(source.read(at('gone.json'), signal), /s3:\/\/assets\/gone\.json is not there .*deploy again/);
-});
+  test('what is announced is read from its bucket; what is not there is told', async () => {
+    const at = (key: string) => ({ bucket: 'assets', key, sha256: SHA256 });
+    assert.equal(Buffer.from(await source.read(at('web.json'), signal)).toString(), 'content');
+    await assert.rejects(source.read(at('gone.json'), signal), /s3:\/\/assets\/gone\.json is not there .*deploy again/);
+  });
 
-test('a refusal names the action that the role must allow', async () => {
-  refused = true;
-  await assert.rejects(source.announced(signal), /ssm:GetParametersByPath is refused .*Permissions/);
+  test('a refusal names the action that the role must allow', async () => {
+    refused = true;
+    await assert.rejects(source.announced(signal), /ssm:GetParametersByPath is refused .*Permissions/);
+  });
 });

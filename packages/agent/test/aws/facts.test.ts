@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
+import test, { after } from 'node:test';
 import { instanceFacts, noteFacts } from '../../src/aws/facts.ts';
 import { InstanceMetadata } from '../../src/aws/imds.ts';
 import { readSettings } from '../../src/index.ts';
@@ -15,6 +15,10 @@ const FACTS = {
   zone: 'eu-central-1b',
   region: 'eu-central-1',
 };
+
+after(() => {
+  delete process.env.AWS_EC2_METADATA_SERVICE_ENDPOINT;
+});
 
 /** The SDK's own variable leads to this server. */
 async function metadata(data: Readonly<Record<string, string>> = INSTANCE): Promise<MetadataServer> {

@@ -17,6 +17,7 @@ import { type AgentDisk, ownDisk } from './own-disk.ts';
 import { configurationOf, placeOf } from './own-state.ts';
 import type { BackupSettings, EnsembleSection, MemberSettings, MetricsSettings, Settings } from './settings.ts';
 import { describeInstance } from './status-file.ts';
+import { FleetWatch } from './templates/index.ts';
 
 export type Log = (line: string) => void;
 
@@ -50,6 +51,7 @@ export class Agent {
   readonly #workers = new Map<string, BundleWorker>();
   readonly #loops = new Map<string, Loop>();
   readonly #clock = new OwnClock();
+  readonly #fleet = new FleetWatch();
   #store: Store | undefined;
   #reachable = false;
   #unreachableDetail: string | undefined;
@@ -72,7 +74,7 @@ export class Agent {
     this.#settings = settings;
     this.#log = options.log ?? (() => undefined);
     this.#resyncMs = options.resyncMs ?? RESYNC_MS;
-    this.#disk = options.disk ?? ownDisk(settings, this.#log);
+    this.#disk = options.disk ?? ownDisk(settings, this.#fleet.members, this.#log);
     this.#open = options.open ?? ((signal) => openStore(settings.store!, storeOptions(settings, this.#log, signal)));
   }
 
@@ -86,7 +88,7 @@ export class Agent {
     this.#self = await identify(process.pid);
     await this.#recover();
     const connected = Promise.withResolvers<Store>();
-    const tasks = [this.#measureClock(signal)];
+    const tasks = [this.#measureClock(signal), this.#fleet.follow(() => this.#fleetChanged(signal), signal)];
     this.#lifeCycle = await this.#openLifeCycle(signal);
     if (this.#lifeCycle) tasks.push(this.#lifeCycle.run(signal));
     const { metrics } = this.#settings.aws ?? {};
@@ -187,6 +189,7 @@ export class Agent {
   async #follow(signal: AbortSignal, connected: (store: Store) => void): Promise<void> {
     const store = await this.#connect(signal);
     this.#store = store;
+    this.#fleet.ask(store);
     connected(store);
     for await (const change of store.changes({ signal })) {
       if (change.kind === 'unreachable') {
@@ -235,6 +238,10 @@ export class Agent {
       this.#log(`warn  the bundles could not be listed: ${(error as Error).message}`);
     }
     for (const name of names) this.#wake(name, signal);
+  }
+
+  #fleetChanged(signal: AbortSignal): void {
+    for (const name of this.#workers.keys()) this.#wake(name, signal);
   }
 
   #wanted(name: string): boolean {

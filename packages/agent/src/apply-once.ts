@@ -6,6 +6,7 @@ import { identify } from './ensemble/process.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
 import type { Settings } from './settings.ts';
 import { describeInstance, readStatus } from './status-file.ts';
+import { FleetWatch } from './templates/index.ts';
 
 export interface AppliedOnce {
   readonly bundles: Readonly<Record<string, BundleStatus>>;
@@ -29,7 +30,8 @@ export interface ApplyOnceOptions {
  * @throws AgentError LOCKED when an agent runs on this state folder
  */
 export async function applyOnce(settings: Settings, options: ApplyOnceOptions = {}): Promise<AppliedOnce> {
-  const disk = ownDisk(settings, options.log);
+  const fleet = new FleetWatch();
+  const disk = ownDisk(settings, fleet.members, options.log);
   const signal = options.signal ?? new AbortController().signal;
   const only = options.only ?? settings.bundles;
   process.umask(0o022); // as the agent does
@@ -44,6 +46,7 @@ export async function applyOnce(settings: Settings, options: ApplyOnceOptions = 
   try {
     for (const name of await disk.bundles()) if (!only || only.includes(name)) await worker(name).recover();
     unreachable = await converge(settings, options, signal, async (store) => {
+      fleet.ask(store);
       const names = new Set([...(only ?? (await store.bundles({ signal }))), ...workers.keys()]);
       for (const name of names) await worker(name).converge(store, signal);
     });

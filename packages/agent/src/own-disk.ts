@@ -1,9 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { factsOf } from '@quorate/model';
 import type { Log } from './agent.ts';
 import { type Bundle, type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
 import type { Settings } from './settings.ts';
-import { type LocalStatus, writeStatus } from './status-file.ts';
+import { describeInstance, type LocalStatus, writeStatus } from './status-file.ts';
+import type { FleetSource, TemplateMachine } from './templates/index.ts';
 
 /** A bundle as an agent handles it: see `Bundle`, which is the one on a real disk. */
 export type PlacedBundle = Pick<
@@ -24,14 +26,20 @@ export interface AgentDisk {
 }
 
 /** The disk of the machine that this process runs on. */
-export function ownDisk(settings: Settings, log?: Log): AgentDisk {
+export function ownDisk(settings: Settings, fleet: FleetSource, log?: Log): AgentDisk {
   const { state } = settings;
   return {
     lock: () => lockState(state),
     bundles: () => managedBundles(state),
-    place: (bundle) => placeBundle(bundlePlace(settings, bundle, log)),
+    place: (bundle) => placeBundle({ ...bundlePlace(settings, bundle, log), machine: machineOf(settings, fleet) }),
     tell: (status) => writeStatus(state, status),
   };
+}
+
+/** What templates are rendered with on the machine of these settings. */
+function machineOf(settings: Settings, fleet: FleetSource): TemplateMachine {
+  const instance = factsOf(describeInstance(settings, {}));
+  return { instance, fleet: (before) => fleet(instance, before) };
 }
 
 /** Bundles that this machine keeps files of. */

@@ -112,6 +112,8 @@ export interface Settings {
   readonly instance: string;
   readonly address?: string;
   readonly zone?: string;
+  /** what templates, and whoever looks at the fleet, know it by: `{role: front}` */
+  readonly tags?: Readonly<Record<string, string>>;
   /** the bundles of this instance; all of the store's where absent */
   readonly bundles?: readonly string[];
   /** folders below which bundles may have their root; the safe default of `disk/policy.ts` where absent */
@@ -143,6 +145,7 @@ export interface SettingsFlags {
   readonly instance?: string;
   readonly address?: string;
   readonly zone?: string;
+  readonly tags?: string;
   readonly bundles?: string;
 }
 
@@ -169,6 +172,10 @@ const bucketUrl = v.pipe(
       addIssue({ message: (error as Error).message });
     }
   }),
+);
+const tagName = v.pipe(
+  v.string(),
+  v.regex(/^(?!(constructor|prototype)$)[A-Za-z][A-Za-z0-9_-]{0,63}$/, "a letter, then letters, digits, '_', '-'"),
 );
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 /** The same for every machine, wherever its agent stands: so a folder by its whole path. */
@@ -201,6 +208,7 @@ const FileSchema = v.strictObject({
   ),
   address: v.optional(text),
   zone: v.optional(text),
+  tags: v.optional(v.record(tagName, v.pipe(text, v.maxLength(256)))),
   bundles: v.optional(v.array(text)),
   roots: v.optional(v.array(absolute)),
   links: v.optional(v.array(absolute)),
@@ -307,12 +315,13 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
   const path = asked || SETTINGS_FILE;
   const file = await readSettingsFile(path, Boolean(asked));
   // an empty variable says nothing, as in a script that sets it only sometimes
-  const given = (name: keyof SettingsFlags & keyof FileSettings): string | undefined =>
+  const given = (name: Exclude<keyof SettingsFlags & keyof FileSettings, 'tags' | 'bundles'>): string | undefined =>
     flags[name] || env[`QUORATE_${name.toUpperCase()}`] || (file?.[name] as string | undefined);
   const root = resolve(given('root') ?? '/');
   const state = resolve(given('state') ?? join(root, STATE_FOLDER));
   const aws = file && 'aws' in file ? await awsSettings(file.aws ?? AWS_DEFAULTS, state, given) : undefined;
   const bundles = flags.bundles || env.QUORATE_BUNDLES || undefined;
+  const tags = flags.tags || env.QUORATE_TAGS || undefined;
   const address = given('address') ?? aws?.own?.address;
   const settings: Settings = {
     store: given('store') ?? (file?.ensemble ? ensembleUrl(file.ensemble, address) : undefined),
@@ -321,6 +330,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     instance: given('instance') ?? aws?.own?.instance ?? hostname(),
     address,
     zone: given('zone') ?? aws?.own?.zone,
+    tags: tags === undefined ? file?.tags : parseTags(tags),
     bundles: bundles === undefined ? file?.bundles : bundles.split(',').filter((name) => name !== ''),
     roots: file?.roots,
     links: file?.links,
@@ -342,6 +352,17 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     );
   }
   return settings;
+}
+
+/** `role=front,tier=1` */
+function parseTags(text: string): Readonly<Record<string, string>> {
+  const pairs = text.split(',').filter((pair) => pair !== '');
+  const tags = Object.fromEntries(pairs.map((pair) => [pair.split('=', 1)[0]!, pair.slice(pair.indexOf('=') + 1)]));
+  const wrong = pairs.find((pair) => !pair.includes('='));
+  const checked = v.safeParse(FileSchema.entries.tags, tags);
+  if (wrong === undefined && checked.success) return tags;
+  const why = wrong === undefined ? describeFaults(checked.issues!) : `${JSON.stringify(wrong)} has no =`;
+  throw new AgentError('BAD_SETTINGS', `the tags ${JSON.stringify(text)} are not like role=front,tier=1: ${why}`);
 }
 
 /** Asks the instance metadata service for what is not said, and for nothing where all is. */

@@ -9,6 +9,7 @@ import type { BackupReport } from './backup-timer.ts';
 import type { MemberState } from './ensemble/judge.ts';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
 import type { Settings } from './settings.ts';
+import { ownFacts } from './templates/index.ts';
 import { VERSION } from './version.ts';
 
 /** What the agent says on this machine, for those who ask without a network. */
@@ -27,7 +28,7 @@ export interface LocalStatus {
 
 /** What an instance says of itself. */
 export function describeInstance(
-  { instance, address, zone }: Settings,
+  { instance, address, zone, tags }: Settings,
   bundles: Readonly<Record<string, BundleStatus>>,
   more: Pick<InstanceStatus, 'member' | 'clock'> = {},
 ): InstanceStatus {
@@ -37,6 +38,8 @@ export function describeInstance(
     host: hostname(),
     ...(address ? { address } : {}),
     ...(zone ? { zone } : {}),
+    ...(tags ? { tags } : {}),
+    ...ownFacts(),
     version: VERSION,
     ...(more.member ? { member: more.member } : {}),
     bundles,

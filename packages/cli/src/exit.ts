@@ -70,6 +70,7 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
   NO_MESSAGE: { exit: EXIT.refused, hint: 'say why: -m TEXT' },
   BAD_TAG: { exit: EXIT.usage, hint: 'names are like stable, v1.2 or before-the-move' },
   BAD_RECORD: { exit: EXIT.failed, hint: STORE_HINT },
+  BAD_TEMPLATE: { exit: EXIT.refused, hint: 'mend the template; nothing was published' },
   BAD_MANIFEST: { exit: EXIT.refused, hint: STORE_HINT },
   LIMIT: { exit: EXIT.failed, hint: 'split it into several bundles, or leave files out' },
   NEWER_FORMAT: { exit: EXIT.failed, hint: 'upgrade Quorate on this machine' },

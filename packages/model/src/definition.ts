@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { checkShape, exactly } from './codec.ts';
 import { ModelError } from './errors.ts';
+import { type ScopedVariables, VariablesSchema } from './variables.ts';
 
 /** How native paths reach the release: the whole root is one link, each file is a link, or files are copied in place. */
 export type LinkMode = 'directory' | 'files' | 'copy';
@@ -28,6 +29,10 @@ export interface BundleDefinition {
   readonly links?: readonly string[];
   /** every release has to say why */
   readonly message?: 'required';
+  /** globs, relative to the root, of files that are rendered on each instance: `haproxy.cfg`, `conf.d/*.conf` */
+  readonly templates?: readonly string[];
+  /** what templates read as `vars` */
+  readonly variables?: ScopedVariables;
 }
 
 /** Where symlinks of a bundle may point outside its root unless an instance says otherwise: what packages own and nobody edits. */
@@ -67,6 +72,8 @@ export const DefinitionSchema = exactly({
   ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
   links: v.optional(v.array(absolute)),
   message: v.optional(v.picklist(['required'], 'required')),
+  templates: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
+  variables: v.optional(VariablesSchema),
 });
 
 /**
@@ -92,5 +99,7 @@ function orderKeys(d: BundleDefinition): BundleDefinition {
     ...(d.ignore ? { ignore: [...d.ignore] } : {}),
     ...(d.links ? { links: [...d.links] } : {}),
     ...(d.message ? { message: d.message } : {}),
+    ...(d.templates ? { templates: [...d.templates] } : {}),
+    ...(d.variables ? { variables: d.variables } : {}),
   };
 }

@@ -7,6 +7,7 @@ export type ModelErrorCode =
   | 'NEWER_FORMAT' // written by a newer Quorate; never guessed at
   | 'BAD_TAG' // a name that cannot be one of a release
   | 'NO_MESSAGE' // a release that has to say why, and does not
+  | 'BAD_TEMPLATE' // a template that cannot be read or rendered: a TemplateError has its place
   | 'LIMIT'; // more files or bytes than Quorate takes
 
 export class ModelError extends Error {

@@ -128,6 +128,8 @@ export {
   type Member,
 } from './ensemble/view.ts';
 export { ModelError, type ModelErrorCode } from './errors.ts';
+export { type Facts, type FleetMember, factsOf, fleetOf, type InstanceFacts } from './facts.ts';
+export { FLEET_CALM_MS, FLEET_HOLD_MS, type SettledFleet, settledFleet, settleFleet } from './fleet.ts';
 export {
   BUNDLE_STATES,
   type BundleState,
@@ -154,6 +156,7 @@ export {
   type SymlinkEntry,
 } from './manifest.ts';
 export { type MergedManifest, mergeManifests, type PathConflict, settleMerge } from './merge.ts';
+export { isOwnFile, nativeEntries } from './own-files.ts';
 export {
   checkBundleName,
   checkPath,
@@ -164,6 +167,7 @@ export {
   linkTarget,
   parentPath,
 } from './path.ts';
+export { HIDDEN, redact } from './redact.ts';
 export {
   ADDS_MOST,
   type DraftedRelease,
@@ -191,6 +195,9 @@ export {
   type Tag,
   withTag,
 } from './tags.ts';
+export { TemplateError } from './template-error.ts';
+export { markTemplates, matchesAny } from './template-files.ts';
+export { type ScopedVariables, type Variables, type VariableValue, variablesFor } from './variables.ts';
 export {
   boundVerdict,
   decodeVerdict,

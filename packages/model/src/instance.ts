@@ -40,6 +40,12 @@ export interface InstanceStatus {
   readonly host: string;
   readonly address?: string;
   readonly zone?: string;
+  /** as its settings have them */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** of the machine, in MiB */
+  readonly memory?: number;
+  /** that its processes may use */
+  readonly cores?: number;
   /** Quorate's version there */
   readonly version: string;
   /** what its ZooKeeper member is now: `leader`, `follower`, `observer`; absent where no member runs */
@@ -55,6 +61,9 @@ const StatusSchema = v.object({
   host: v.string(),
   address: v.optional(v.string()),
   zone: v.optional(v.string()),
+  tags: v.optional(v.record(v.string(), v.string())),
+  memory: v.optional(count),
+  cores: v.optional(count),
   version: v.string(),
   member: v.optional(v.string()),
   bundles: v.record(

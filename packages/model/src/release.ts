@@ -5,6 +5,7 @@ import { type BlobRef, sha256 } from './digest.ts';
 import { ModelError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { BlobRefSchema, blobsOf, type Manifest, type ManifestPage, paginate } from './manifest.ts';
+import { markTemplates } from './template-files.ts';
 
 export const RELEASE_FORMAT = 1;
 export const HEAD_FORMAT = 1;
@@ -88,12 +89,13 @@ export function draftRelease(draft: ReleaseDraft): DraftedRelease {
   if (draft.message.trim() === '' && needsMessage(definition, draft.parent?.definition)) {
     throw new ModelError('NO_MESSAGE', `${draft.bundle} takes no release without a message`);
   }
-  const pages = paginate(draft.manifest);
+  const manifest = markTemplates(definition, draft.manifest);
+  const pages = paginate(manifest);
   const held = new Set(
     draft.parent ? [...draft.parent.pages, ...blobsOf(draft.parentManifest)].map((ref) => ref.sha256) : [],
   );
-  const files = draft.manifest.filter((entry) => entry.kind === 'file');
-  const added = [...pages, ...blobsOf(draft.manifest)]
+  const files = manifest.filter((entry) => entry.kind === 'file');
+  const added = [...pages, ...blobsOf(manifest)]
     .filter((ref) => !held.has(ref.sha256))
     .map(({ sha256, size }) => ({ sha256, size }));
   const release: Release = {

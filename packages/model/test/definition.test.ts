@@ -15,6 +15,16 @@ test('a definition gets its defaults and is read again as it is', () => {
   assert.deepEqual(definitionOf(definition), definition);
 });
 
+const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
+
+test('equal variables have equal definitions, in whatever order they were written', () => {
+  const written = (variables: object): string => JSON.stringify(definitionOf({ root: '/etc/a', variables }));
+  assert.equal(
+    written({ zones: { b: { y: 1, x: { d: 1, c: 2 } }, a: {} }, bundle: { z: [{ b: 1, a: 2 }] } }),
+    written({ bundle: { z: [{ a: 2, b: 1 }] }, zones: { a: {}, b: { x: { c: 2, d: 1 }, y: 1 } } }),
+  );
+});
+
 test('each wrong key is named', () => {
   const cases: [unknown, RegExp][] = [
     [undefined, /mapping with at least `root:`/],
@@ -33,6 +43,13 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a', relaod: { command: 'x' } }, /relaod: there is no such key/],
     [{ root: '/etc/a', links: ['usr'] }, /links\.0/],
     [{ root: '/etc/a', message: true }, /message: required is wanted, not true/],
+    [{ root: '/etc/a', templates: 'x' }, /templates: a list is wanted, not "x"/],
+    [{ root: '/etc/a', variables: { all: {} } }, /variables: all is none of bundle, zones, instances/],
+    [{ root: '/etc/a', variables: { bundle: { 'a-b': 1 } } }, /variables: bundle\.a-b is no name/],
+    [{ root: '/etc/a', variables: { bundle: { constructor: 1 } } }, /variables: bundle\.constructor is no name/],
+    [{ root: '/etc/a', variables: { zones: { a: { b: [1, null] } } } }, /variables: zones\.a\.b\.1 is no text, number/],
+    [{ root: '/etc/a', variables: { instances: { i: 1 } } }, /variables: instances\.i is no mapping/],
+    [{ root: '/etc/a', variables: { bundle: { a: nested(9) } } }, /nested deeper than 8 levels/],
   ];
   for (const [value, message] of cases)
     assert.throws(() => definitionOf(value), { code: 'BAD_DEFINITION', message }, JSON.stringify(value));
@@ -61,6 +78,21 @@ const GOOD = {
   ignore: fc.array(rather<unknown>(['*.bak', 'x', 'y'], ['', 1]), { maxLength: 3 }),
   links: fc.array(path, { maxLength: 2 }),
   message: rather<unknown>(['required'], ['optional', true]),
+  templates: fc.array(rather<unknown>(['*.conf', 'x'], ['', 1]), { maxLength: 3 }),
+  variables: fc.record(
+    {
+      bundle: rather<unknown>(
+        [{}, { a: 1, b: { c: ['x', true, 1.5] } }],
+        [{ 'a-b': 1 }, { a: null }, { a: [[null]] }, 1],
+      ),
+      zones: rather<unknown>([{}, { 'eu-1a': { a: 'x' } }], [{ 'a b': {} }, { a: 1 }, []]),
+      instances: rather<unknown>(
+        [{}, { 'web-1': { a_1: 'x' } }],
+        [{ constructor: {} }, { a: { constructor: 1 } }, 'x'],
+      ),
+    },
+    { requiredKeys: [] },
+  ),
 };
 const anything = fc.oneof(fc.constantFrom<unknown>('/etc/nginx', 1, null, true, {}, []), ...Object.values(GOOD));
 /** Definitions, most of them with something wrong in one place or another. */

@@ -27,8 +27,18 @@ function holds(root: Schema, value: unknown, schema: Schema, keyword: string, wa
         ([key, part]) =>
           !Object.hasOwn(wanted as object, key) || accepts(root, part, (wanted as Record<string, Schema>)[key]!),
       );
+    case 'patternProperties':
+      return inside(value).every(([key, part]) =>
+        patterns(schema).every(([pattern, wants]) => !new RegExp(pattern, 'u').test(key) || accepts(root, part, wants)),
+      );
     case 'additionalProperties':
-      return inside(value).every(([key]) => Object.hasOwn(schema.properties as object, key));
+      return inside(value).every(
+        ([key]) =>
+          Object.hasOwn((schema.properties ?? {}) as object, key) ||
+          patterns(schema).some(([pattern]) => new RegExp(pattern, 'u').test(key)),
+      );
+    case 'anyOf':
+      return (wanted as Schema[]).some((one) => accepts(root, value, one));
     case 'items':
       return !Array.isArray(value) || value.every((item) => accepts(root, item, wanted as Schema));
     case 'pattern':
@@ -43,6 +53,9 @@ function holds(root: Schema, value: unknown, schema: Schema, keyword: string, wa
       throw new Error(`the keyword ${keyword} is not known here`);
   }
 }
+
+const patterns = (schema: Schema): [string, Schema][] =>
+  Object.entries((schema.patternProperties ?? {}) as Record<string, Schema>);
 
 function typeOf(value: unknown): string {
   if (value === null) return 'null';

@@ -12,6 +12,7 @@ import {
 import { conflict, StoreError } from './errors.ts';
 import { mustLatest, mustRelease, readManifest } from './read.ts';
 import type { BlobSource, CallOptions, Latest, Store, UploadProgress } from './store.ts';
+import { checkTemplates } from './templates.ts';
 import { publishVoted, type VoteTerms } from './voting.ts';
 
 export interface PublishOptions extends CallOptions {
@@ -39,7 +40,7 @@ export interface ManifestToPublish {
 
 /**
  * Makes a manifest the next release of its bundle.
- * @throws StoreError UNCHANGED when it is what the base holds already and that was not allowed; CONFLICT when the head is not `base` any more
+ * @throws TemplateError that no instance could render; StoreError UNCHANGED when it is what the base holds already and that was not allowed; CONFLICT when the head is not `base` any more
  */
 export async function publishManifest(
   store: Store,
@@ -49,6 +50,9 @@ export async function publishManifest(
   const { bundle, base, definition, manifest, author, message } = what;
   checkBundleName(bundle);
   checkLinks(manifest, definition);
+  const content = async (ref: BlobRef): Promise<Uint8Array> =>
+    (await what.read(ref.sha256)) ?? (await store.blob(ref, options));
+  await checkTemplates(definition, manifest, content);
   const { release, pages, added } = draftRelease({
     bundle,
     parent: base?.release,
@@ -71,7 +75,7 @@ export async function publishManifest(
   const ready = new Map(pages.map((page) => [page.sha256, page.bytes]));
   const source = (ref: BlobRef): BlobSource => ({
     ...ref,
-    read: async () => ready.get(ref.sha256) ?? (await what.read(ref.sha256)) ?? store.blob(ref, options),
+    read: async () => ready.get(ref.sha256) ?? content(ref),
   });
   const publication = { release, expected: base?.head, added: added.map(source) };
   const { vote } = options;

@@ -167,6 +167,12 @@ export interface Store extends AsyncDisposable {
   /** Every instance that shows a status now. Repeatable. */
   instances(options?: CallOptions): Promise<InstanceStatus[]>;
 
+  /**
+   * Tells that instances came or went, at once and then each time: an endless stream of reasons to look at them again, as `changes` is for
+   * bundles. Adapters that are not told of it themselves have none.
+   */
+  instanceChanges?(options?: CallOptions): AsyncIterable<void>;
+
   /** Takes an instance's status away. Repeatable. */
   forget(instance: string, options?: CallOptions): Promise<void>;
 

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { BundleDefinition } from '@quorate/model';
+import { isRenderedFrom, lonelyMachine, type Rendered, type TemplateMachine } from '../templates/index.ts';
 import { fileError } from './file-errors.ts';
 import { liveRelease } from './flip.ts';
 import { type Journal, readJournal, writeJournal } from './journal.ts';
@@ -24,6 +25,8 @@ export interface BundleOptions {
   readonly policy: Policy;
   /** false where commands make no sense: while an image is built */
   readonly hooks?: boolean;
+  /** what templates are rendered with; this machine alone unless given */
+  readonly machine?: TemplateMachine;
   readonly log?: (line: string) => void;
 }
 
@@ -54,6 +57,21 @@ export class BundleState {
     this.owners = new Owners(options.root);
     this.writer = new TreeWriter(this.owners);
     this.trees = new Trees(this.paths, this.packs, this.writer, this.owners);
+  }
+
+  get machine(): TemplateMachine {
+    return this.options.machine ?? lonelyMachine();
+  }
+
+  /** How the live tree was rendered. */
+  get liveRendered(): Rendered | undefined {
+    const live = liveRelease(this.paths);
+    return live === undefined ? undefined : this.trees.rendered(live);
+  }
+
+  /** Whether something was rendered from what this machine knows now, or needs none of it. */
+  async isRenderedNow(rendered: Rendered | undefined): Promise<boolean> {
+    return rendered === undefined || (await isRenderedFrom(rendered, this.machine));
   }
 
   log(line: string): void {

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { type BlobRef, describeVerdict, type Manifest, type Release, type Verdict } from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { awaitOrphan } from '../hooks/index.ts';
+import { renderedDigest, sameRendered } from '../templates/index.ts';
 import { type BundleOptions, BundleState } from './bundle-state.ts';
 import { fileError } from './file-errors.ts';
 import { flip, liveRelease, liveTree, settle, settledTree } from './flip.ts';
@@ -87,8 +88,13 @@ export class Bundle {
   async #apply(release: Release, fetch: Fetch): Promise<ApplyResult> {
     const { failed } = this.#at.journal;
     try {
-      if (this.applied?.release.id === release.id && this.#linked()) return { state: 'applied' };
-      if (failed?.id === release.id) return { state: 'rolled-back', detail: failed.detail };
+      const isLive = this.applied?.release.id === release.id && this.#linked();
+      const live = this.#at.liveRendered;
+      if (isLive && (await this.#at.isRenderedNow(live))) return { state: 'applied' };
+      if (failed?.id === release.id && failed.rendered === undefined) return rolledBack(failed);
+      const { rendered } = await this.#offers.formOf(release, fetch);
+      if (isLive && sameRendered(rendered, live)) return { state: 'applied' };
+      if (failed?.id === release.id && failed.rendered === renderedDigest(rendered)) return rolledBack(failed);
       const { to, verdict } = await this.#offers.ready(release, fetch);
       if (!verdict.ok) return { state: 'refused', detail: describeVerdict(verdict) };
       leaveOldPlace(this.#at, this.#at.live(), to.definition);
@@ -219,7 +225,9 @@ export class Bundle {
 
   async #goBack({ from, to }: Move, fault: string): Promise<ApplyResult> {
     const { release } = this.#at.trees.release(to.name);
-    const back: Failure = { detail: `release ${release.number}: ${fault}`, id: release.id };
+    const rendered = renderedDigest(this.#at.trees.rendered(to.name));
+    const failed = { id: release.id, ...(rendered === undefined ? {} : { rendered }) };
+    const back: Failure = { detail: `release ${release.number}: ${fault}`, ...failed };
     if (from && from.name !== to.name) {
       leaveOldPlace(this.#at, to, from.definition, from.definition.root !== to.definition.root);
       return this.#move({ from: to, to: from, adopted: this.#at.journal.place !== undefined }, back);
@@ -313,4 +321,8 @@ export class Bundle {
       this.#at.log(`${this.#at.options.bundle}: ${(fileError('this start cannot be noted', error) as Error).message}`);
     }
   }
+}
+
+function rolledBack({ detail }: Failure): ApplyResult {
+  return { state: 'rolled-back', detail };
 }

@@ -8,6 +8,8 @@ import type { BundlePaths, TreeName } from './paths.ts';
 /** A release that failed here, so that it is not tried in a circle. */
 export interface Failure {
   readonly id: string;
+  /** of the pages, where it was rendered: rendered otherwise it is tried */
+  readonly rendered?: string;
   readonly detail: string;
 }
 

@@ -1,5 +1,6 @@
-import { ModelError, manifestOf, type Release, type Verdict } from '@quorate/model';
+import { type BlobRef, ModelError, manifestOf, type Release, TemplateError, type Verdict } from '@quorate/model';
 import { AgentError } from '../errors.ts';
+import { type Form, formOf } from '../templates/index.ts';
 import type { Fetch } from './bundle.ts';
 import type { BundleState } from './bundle-state.ts';
 import { fileError } from './file-errors.ts';
@@ -13,7 +14,7 @@ const AGAIN_MS = 60_000;
 /** A release that is staged here, and what was said of it. */
 interface Judged {
   readonly to: StagedRelease;
-  readonly release: Release;
+  readonly form: Form;
   readonly verdict: Verdict;
   /** on this process's monotonic clock, ms */
   readonly when: number;
@@ -23,6 +24,7 @@ interface Judged {
 export class Offers {
   readonly #at: BundleState;
   #last: Judged | undefined;
+  #form: { readonly id: string; readonly form: Form } | undefined;
 
   constructor(at: BundleState) {
     this.#at = at;
@@ -50,7 +52,8 @@ export class Offers {
    * @throws AgentError or ModelError where it cannot be staged
    */
   async ready(release: Release, fetch: Fetch): Promise<{ to: StagedRelease; verdict: Verdict }> {
-    const last = this.#last?.release.id === release.id ? this.#last : undefined;
+    const form = await this.formOf(release, fetch);
+    const last = this.#last?.form === form ? this.#last : undefined;
     if (last && !last.verdict.ok && performance.now() - last.when < AGAIN_MS) return last;
     if (!last?.verdict.ok) return await this.#judge(release, fetch);
     this.#check(last.to);
@@ -61,24 +64,39 @@ export class Offers {
   /** When it is live, or another is, nothing said of it counts any more. */
   forget(): void {
     this.#last = undefined;
+    this.#form = undefined;
+  }
+
+  /** What a release becomes on this instance, from what it knows now. @throws TemplateError */
+  async formOf(release: Release, fetch: Fetch): Promise<Form> {
+    const { packs, machine, options } = this.#at;
+    const known = this.#form?.id === release.id ? this.#form.form : undefined;
+    if (known && (await this.#at.isRenderedNow(known.rendered))) return known;
+    const source = manifestOf(await fetch.manifest());
+    const read = async (ref: BlobRef): Promise<Buffer> => (packs.has(ref) ? packs.read(ref) : fetch.blob(ref));
+    const form = await formOf(release, source, read, machine, this.#at.liveRendered?.facts);
+    for (const line of form.warnings) this.#at.log(`warn  ${options.bundle}: ${line}`);
+    this.#form = { id: release.id, form };
+    return form;
   }
 
   async #judge(release: Release, fetch: Fetch): Promise<Judged> {
-    const to = await this.#stage(release, fetch);
+    const form = await this.formOf(release, fetch);
+    const to = await this.#stage(release, form, fetch);
     const verdict = await validate(this.#at, this.moveTo(to));
-    this.#last = { to, release, verdict, when: performance.now() };
+    this.#last = { to, form, verdict, when: performance.now() };
     return this.#last;
   }
 
-  async #stage(release: Release, fetch: Fetch): Promise<StagedRelease> {
+  async #stage(release: Release, form: Form, fetch: Fetch): Promise<StagedRelease> {
     const { trees, options, writer } = this.#at;
-    const manifest = manifestOf(await fetch.manifest());
+    const { manifest, rendered } = form;
     checkPolicy(options.policy, release.definition, manifest);
     writer.checkOwners(manifest);
     const { number, definition } = release;
-    const to: StagedRelease = { name: trees.nameFor(release), number, manifest, definition };
+    const to: StagedRelease = { name: trees.nameFor(release, rendered), number, manifest, definition };
     this.#check(to);
-    await trees.stage(to.name, release, manifest, (ref) => fetch.blob(ref));
+    await trees.stage(to.name, release, form, (ref) => fetch.blob(ref));
     return to;
   }
 
@@ -100,6 +118,10 @@ const BY_STAGING = new Set(['DISK_FULL', 'READ_ONLY', 'NOT_PERMITTED', 'MISSING_
 
 /** The no that an error stands for; undefined where it says nothing of the release. */
 function refusalOf(error: unknown): Verdict | undefined {
+  if (error instanceof TemplateError) {
+    const { reason, file, line, column } = error;
+    return { ok: false, by: 'template', reason, file, line, column };
+  }
   const no = (by: 'policy' | 'staging'): Verdict => ({ ok: false, by, reason: (error as Error).message });
   if (error instanceof ModelError) return no('policy');
   if (!(error instanceof AgentError)) return undefined;

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync
 import { join } from 'node:path';
 import { type BlobRef, decodeRelease, type Release, sha256 } from '@quorate/model';
 import { AgentError } from '../errors.ts';
+import type { Rendered } from '../templates/index.ts';
 import { writeDurable } from './durable.ts';
 import type { TreeName } from './paths.ts';
 
@@ -17,6 +18,8 @@ interface PackHeader {
 export interface PackedRelease {
   readonly tree: TreeName;
   readonly release: Release;
+  /** where the tree is not the release's manifest as it was published */
+  readonly rendered?: Rendered;
 }
 
 interface Place {
@@ -37,7 +40,7 @@ export class Packs {
   readonly #folder: string;
   readonly #places = new Map<string, Place>();
   /** the newest comes last */
-  readonly #releases = new Map<TreeName, Release>();
+  readonly #releases = new Map<TreeName, PackedRelease>();
   #sequence = 0;
   #packs: string[] = [];
 
@@ -58,7 +61,12 @@ export class Packs {
   }
 
   release(tree: TreeName): Release | undefined {
-    return this.#releases.get(tree);
+    return this.#releases.get(tree)?.release;
+  }
+
+  /** How a tree was rendered; undefined where it was not. */
+  rendered(tree: TreeName): Rendered | undefined {
+    return this.#releases.get(tree)?.rendered;
   }
 
   /** @throws AgentError CORRUPT */
@@ -98,7 +106,11 @@ export class Packs {
 
   #write(packed: readonly PackedRelease[], blobs: ReadonlyMap<string, Buffer>): void {
     const refs = [...blobs].map(([hash, bytes]) => ({ sha256: hash, size: bytes.byteLength }));
-    const releases = packed.map(({ tree, release }) => ({ tree, release }));
+    const releases = packed.map(({ tree, release, rendered }) => ({
+      tree,
+      release,
+      ...(rendered ? { rendered } : {}),
+    }));
     const header: PackHeader = { format: 1, releases, blobs: refs };
     const head = Buffer.from(JSON.stringify(header));
     // the header's length, its hash, the header, then the contents
@@ -121,9 +133,9 @@ export class Packs {
       this.#places.set(sha256, { pack: name, offset, size });
       offset += size;
     }
-    for (const { tree, release } of releases) {
-      this.#releases.delete(tree);
-      this.#releases.set(tree, release);
+    for (const packed of releases) {
+      this.#releases.delete(packed.tree);
+      this.#releases.set(packed.tree, packed);
     }
     this.#packs.push(name);
   }
@@ -160,8 +172,8 @@ function readHeader(path: string): { header: PackHeader; end: number } | undefin
   };
 }
 
-function decodePacked({ tree, release }: PackedRelease): PackedRelease {
-  return { tree, release: decodeRelease(JSON.stringify(release)) };
+function decodePacked({ release, ...rest }: PackedRelease): PackedRelease {
+  return { ...rest, release: decodeRelease(JSON.stringify(release)) };
 }
 
 function readAt(path: string, offset: number, size: number): Buffer {

@@ -1,6 +1,6 @@
 import { constants, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { join, matchesGlob } from 'node:path';
+import { join } from 'node:path';
 import {
   type BundleDefinition,
   checkLimits,
@@ -12,6 +12,8 @@ import {
   type Manifest,
   ModelError,
   manifestOf,
+  markTemplates,
+  matchesAny,
   sha256,
 } from '@quorate/model';
 import { AgentError } from '../errors.ts';
@@ -92,7 +94,7 @@ class Scan {
     const { definition } = this.#options;
     let manifest: Manifest = [];
     try {
-      manifest = manifestOf(this.#entries);
+      manifest = markTemplates(definition, manifestOf(this.#entries));
       for (const entry of manifest) this.#checkLink(entry, definition);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
@@ -143,13 +145,7 @@ class Scan {
   }
 
   #ignores(path: string): boolean {
-    return (
-      path === '.quorate.json' ||
-      this.#ignore.some(
-        (glob) =>
-          matchesGlob(path, glob) || (!glob.includes('/') && matchesGlob(path.slice(path.lastIndexOf('/') + 1), glob)),
-      )
-    );
+    return path === '.quorate.json' || matchesAny(path, this.#ignore);
   }
 
   #visit(path: string, descend: boolean): void {

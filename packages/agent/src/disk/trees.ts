@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type BlobRef, blobsOf, type Entry, type Manifest, manifestFromPages, type Release } from '@quorate/model';
 import { AgentError } from '../errors.ts';
+import { type Form, type Rendered, sameRendered } from '../templates/index.ts';
 import { snapshot } from './copy.ts';
 import { liveRelease, liveTree } from './flip.ts';
 import type { StagedRelease } from './linking.ts';
@@ -39,10 +40,12 @@ export class Trees {
     this.#spare = new Spare(paths.spare, writer, owners);
   }
 
-  /** The name of a release's tree: its number, unless another release has that here. */
-  nameFor(release: Release): TreeName {
+  /** The name of a release's tree: its number, unless another release has that here, or this one rendered otherwise. */
+  nameFor(release: Release, rendered?: Rendered): TreeName {
     const { trees } = this.#packs;
-    const own = trees.find((name) => this.#packs.release(name)?.id === release.id);
+    const own = trees.find(
+      (name) => this.#packs.release(name)?.id === release.id && sameRendered(this.#packs.rendered(name), rendered),
+    );
     if (own !== undefined) return own;
     let name = String(release.number);
     for (let again = 2; trees.includes(name); again++) name = `${release.number}.${again}`;
@@ -56,10 +59,19 @@ export class Trees {
       throw new AgentError('CORRUPT', `release ${tree} is needed here, but ${this.#paths.packs} does not hold it`);
     let known = this.#known.get(tree);
     if (!known) {
-      known = { release, manifest: manifestFromPages(release.pages.map((page) => this.#packs.read(page))) };
+      known = { release, manifest: this.#manifest(this.#packs.rendered(tree)?.pages ?? release.pages) };
       this.#known.set(tree, known);
     }
     return known;
+  }
+
+  #manifest(pages: readonly BlobRef[]): Manifest {
+    return manifestFromPages(pages.map((page) => this.#packs.read(page)));
+  }
+
+  /** How a tree was rendered; undefined where it was not. */
+  rendered(tree: TreeName): Rendered | undefined {
+    return this.#packs.rendered(tree);
   }
 
   staged(tree: TreeName): StagedRelease {
@@ -71,16 +83,17 @@ export class Trees {
   async stage(
     tree: TreeName,
     release: Release,
-    manifest: Manifest,
+    { manifest, source, rendered, contents }: Form,
     fetch: (ref: BlobRef) => Promise<Buffer>,
   ): Promise<void> {
-    const wanted = [...release.pages, ...blobsOf(manifest)].filter((ref) => !this.#packs.has(ref));
-    const blobs = new Map(await Promise.all(wanted.map(async (ref) => [ref.sha256, await fetch(ref)] as const)));
+    const refs = [...release.pages, ...(rendered?.pages ?? []), ...blobsOf(source), ...blobsOf(manifest)];
+    const wanted = refs.filter((ref) => !this.#packs.has(ref));
+    const bytesOf = async (ref: BlobRef): Promise<Buffer> => contents.get(ref.sha256) ?? (await fetch(ref));
+    const blobs = new Map(await Promise.all(wanted.map(async (ref) => [ref.sha256, await bytesOf(ref)] as const)));
     if (blobs.size > 0 || !this.#packs.release(tree)) {
       const others = (): TreeName[] => this.#needed().filter((name) => name !== tree && name !== ORIGINAL);
-      this.#packs.add(needs(tree, { release, manifest }), blobs, () =>
-        others().map((name) => needs(name, this.release(name))),
-      );
+      const packed = { tree, release, ...(rendered ? { rendered } : {}), refs };
+      this.#packs.add(packed, blobs, () => others().map((name) => this.#needs(name)));
     }
     this.#known.set(tree, { release, manifest });
     for (const name of this.#unneeded().slice(WAITING_MOST)) if (name !== tree) this.#remove(name);
@@ -180,8 +193,17 @@ export class Trees {
     this.#known.delete(name);
     rmSync(join(this.#paths.releases, name), { recursive: true, force: true });
   }
-}
 
-function needs(tree: TreeName, { release, manifest }: Applied): PackedRelease & { refs: BlobRef[] } {
-  return { tree, release, refs: [...release.pages, ...blobsOf(manifest)] };
+  /** A tree with all that makes it anew, and rendered otherwise. */
+  #needs(tree: TreeName): PackedRelease & { refs: BlobRef[] } {
+    const { release, manifest } = this.release(tree);
+    const rendered = this.#packs.rendered(tree);
+    const source = rendered ? [...rendered.pages, ...blobsOf(this.#manifest(release.pages))] : [];
+    return {
+      tree,
+      release,
+      ...(rendered ? { rendered } : {}),
+      refs: [...release.pages, ...source, ...blobsOf(manifest)],
+    };
+  }
 }

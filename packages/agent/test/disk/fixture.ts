@@ -8,10 +8,11 @@ import {
   type Entry,
   type Manifest,
   manifestOf,
+  markTemplates,
   type Release,
   sha256,
 } from '@quorate/model';
-import { type Bundle, DEFAULT_POLICY, openBundle } from '../../src/disk/index.ts';
+import { type Bundle, type BundleOptions, DEFAULT_POLICY, openBundle } from '../../src/disk/index.ts';
 import { lstatOf } from '../../src/disk/tree.ts';
 
 /** Content by path; a path ending in `/` is an empty folder, a value starting with `->` a symlink. */
@@ -48,7 +49,8 @@ export function manifestWith(files: Files, mode = '0644'): { manifest: Manifest;
 
 /** The next release after `parent` with these files. */
 export function makeRelease(definition: BundleDefinition, files: Files, parent?: MadeRelease): MadeRelease {
-  const { manifest, contents } = manifestWith(files);
+  const { manifest: plain, contents } = manifestWith(files);
+  const manifest = markTemplates(definition, plain);
   const { release, pages } = draftRelease({
     bundle: 'web',
     parent: parent?.release,
@@ -84,7 +86,7 @@ export class Disk implements Disposable {
     mkdirSync(this.state, { recursive: true });
   }
 
-  open(options: { hooks?: boolean } = {}): Promise<Bundle> {
+  open(options: Partial<BundleOptions> = {}): Promise<Bundle> {
     const log = (line: string): void => {
       this.lines.push(line);
     };

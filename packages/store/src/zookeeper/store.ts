@@ -35,6 +35,7 @@ import { collect } from './collect.ts';
 import { type InSession, ZooKeeperEnsemble } from './ensemble.ts';
 import { isCode, storeError } from './errors.ts';
 import { Gate } from './gate.ts';
+import { instanceChanges } from './instance-changes.ts';
 import { Lines } from './lines.ts';
 import type { Link } from './link.ts';
 import { childrenOf } from './missing.ts';
@@ -166,6 +167,10 @@ export class ZooKeeperStore implements Store {
 
   instances(options: CallOptions = {}): Promise<InstanceStatus[]> {
     return this.#call(options, (zk) => this.#statuses.all(zk));
+  }
+
+  async *instanceChanges({ signal }: CallOptions = {}): AsyncGenerator<void> {
+    yield* instanceChanges(this.#link, signal ? AbortSignal.any([signal, this.#link.closing]) : this.#link.closing);
   }
 
   forget(instance: string, options: CallOptions = {}): Promise<void> {

@@ -295,6 +295,7 @@ export class Agent {
         report: (report) => this.#hearOfMember(report),
         archived: (state) => this.#hearOfArchive(state),
         withdrawn: () => this.#lifeCycle?.isWithdrawn ?? false,
+        ends: () => this.#lifeCycle?.isTakenBack ?? false,
         log: this.#log,
       },
       signal,

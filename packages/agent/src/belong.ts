@@ -33,12 +33,14 @@ export interface Belonging {
   readonly archived?: (state: ArchiveState | undefined) => void;
   /** whether this machine is to have no place in the ensemble now */
   readonly withdrawn?: () => boolean;
+  /** whether it ends within minutes, whatever waits for it */
+  readonly ends?: () => boolean;
   readonly log: (line: string) => void;
 }
 
 /** Part of an ensemble that nobody declares: what this machine runs is found out as it goes. Until the signal. */
 export async function belong(
-  { connected, trusted, report, archived, withdrawn, log, ...given }: Belonging,
+  { connected, trusted, report, archived, withdrawn, ends, log, ...given }: Belonging,
   signal: AbortSignal,
 ): Promise<void> {
   const { address } = given.settings;
@@ -66,6 +68,7 @@ export async function belong(
     report,
     archived,
     withdrawn,
+    ends,
     log,
   });
   const granter = granterOf(settings, trust, log);

@@ -77,6 +77,11 @@ export class LifeCycle {
     return this.#plan.role !== 'full';
   }
 
+  /** Whether EC2 ends this spot instance within two minutes: no hook holds that up. */
+  get isTakenBack(): boolean {
+    return this.#interrupted;
+  }
+
   get report(): LifeCycleReport {
     const notice = this.#rebalanced
       ? '; EC2 recommends to rebalance: this spot instance is likely to be taken back'

@@ -47,6 +47,8 @@ export interface ManagerOptions {
   readonly archived?: (state: ArchiveState | undefined) => void;
   /** whether this machine is to have no place in the ensemble now; asked at each look */
   readonly withdrawn?: (() => boolean) | undefined;
+  /** whether this machine ends within minutes, whatever waits for it; asked at each look */
+  readonly ends?: (() => boolean) | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -345,7 +347,7 @@ export class EnsembleManager {
   }
 
   async #show(ensemble: Ensemble): Promise<void> {
-    const { machine } = this.#member;
+    const machine = { ...this.#member.machine, ...(this.#options.ends?.() && { ends: true }) };
     const text = JSON.stringify(machine);
     if (text === this.#shown) return;
     await ensemble.show(machine, { signal: AbortSignal.timeout(ASK_MS) });

@@ -170,9 +170,12 @@ test('a spot instance that is taken back withdraws at once; a recommendation is 
   const lifeCycle = ground.run();
   ground.metadata.data.set('events/recommendations/rebalance', '{"noticeTime": "2026-11-25T16:00:00Z"}');
   await until('it is told', async () => /rebalance/.test(lifeCycle.report.detail));
-  assert.equal(lifeCycle.isWithdrawn, false);
+  assert.deepEqual([lifeCycle.isWithdrawn, lifeCycle.isTakenBack], [false, false]);
   ground.metadata.data.set('spot/instance-action', '{"action": "terminate", "time": "2026-11-25T16:02:00Z"}');
-  await until('it is withdrawn', async () => lifeCycle.isWithdrawn);
+  await until(
+    'it is withdrawn, and says that it ends soon',
+    async () => lifeCycle.isWithdrawn && lifeCycle.isTakenBack,
+  );
 });
 
 test('voters are protected from scale-in where it is set so, and those that vote no more are not', async () => {

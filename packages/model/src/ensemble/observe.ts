@@ -58,6 +58,9 @@ export function viewOf(seen: EnsembleObservation): EnsembleView {
     invited: invitedOf(seen),
     gone,
     leaving: seen.leaving,
+    ending: new Set(
+      seen.machines.filter(({ instance, ends }) => ends && seen.leaving.has(instance)).map(({ instance }) => instance),
+    ),
     late: new Set([...seen.behind].filter(([, seconds]) => seconds >= LATE_AFTER).map(([id]) => id)),
     reserved: new Set(seen.records.map(({ id }) => id).filter((id) => !configured.has(id))),
     ...(seen.missing && seen.missing.seconds < EXPECTED_FOR ? { expected: seen.missing.count } : {}),

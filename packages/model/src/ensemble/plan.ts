@@ -40,7 +40,7 @@ interface Proposal {
  * - No step leaves a majority that needs a member which is not in sync.
  * - A voter that was an observer does not count for the majority that its own promotion needs (ZooKeeper counts followers only): so a lone voter
  *   invites a machine to follow it, and makes that a voter when it is in sync.
- * - Nobody is demoted while a machine is on its way that makes it unnecessary.
+ * - Nobody is demoted while a machine is on its way that makes it unnecessary; but those that end soon are where they would take the majority with them.
  */
 export function planEnsemble(view: EnsembleView): EnsemblePlan {
   const plan = new Planner(view);
@@ -182,7 +182,7 @@ class Planner {
   /** Best first: who leaves, who is not in sync, who stands where most are, the leader last. */
   demote(): Proposal[] {
     const { leaving, synced } = this.#view;
-    const many = this.voters.length > this.#target && this.voters.length > this.#hope;
+    const many = this.voters.length > this.#target && (this.voters.length > this.#hope || this.#majorityEnds);
     // one that leaves and is not in sync is no help to the majority: it need not wait for its successor
     const able = many
       ? this.voters
@@ -273,6 +273,14 @@ class Planner {
     return this.#invited.filter(
       (machine) => !synced.has(machine.id) && !late.has(machine.id) && this.#stays(machine) && this.#isLive(machine),
     );
+  }
+
+  /** Whether those that end soon would leave no majority in sync. */
+  get #majorityEnds(): boolean {
+    const { ending, synced } = this.#view;
+    if (!ending || !this.voters.some(({ instance }) => ending.has(instance))) return false;
+    const last = this.voters.filter(({ id, instance }) => synced.has(id) && !ending.has(instance));
+    return last.length <= this.voters.length / 2;
   }
 
   #stays(member: Invited): boolean {

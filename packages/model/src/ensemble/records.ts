@@ -78,6 +78,8 @@ export interface MachineRecord {
   readonly address: string;
   readonly ports: MemberPorts;
   readonly member?: MachineMember;
+  /** it ends within minutes, and nobody can hold that up: a spot instance that EC2 takes back */
+  readonly ends?: boolean;
 }
 
 /** `ensemble/plan`: what the controller does and why, for people. */
@@ -157,6 +159,7 @@ const MachineSchema = v.object({
       detail: v.optional(v.string()),
     }),
   ),
+  ends: v.optional(v.boolean()),
 });
 const PlanSchema = v.object({
   format,

@@ -38,6 +38,8 @@ export interface EnsembleView {
   readonly gone: ReadonlySet<string>;
   /** machines that have asked to leave */
   readonly leaving: ReadonlySet<string>;
+  /** those among them that end within minutes, whatever waits for them */
+  readonly ending?: ReadonlySet<string>;
   /** members that have not come into sync in the time that was set: nobody waits for them */
   readonly late: ReadonlySet<number>;
   /** server ids that may not be given away: their last holder is out of the configuration but not known to be dead */

@@ -17,7 +17,7 @@ const HAPPENINGS: Record<string, { weight: number; happen(world: World, event: E
   confirm: { weight: 1, happen: (world, { at }) => world.confirm(world.pick(at)) },
   restart: { weight: 1, happen: (world, { at }) => world.restart(world.pick(at)) },
   wipe: { weight: 1, happen: (world, { at }) => world.wipe(world.pick(at)) },
-  leave: { weight: 1, happen: (world, { at }) => world.leave(world.pick(at)) },
+  leave: { weight: 1, happen: (world, { at, slow }) => world.leave(world.pick(at), slow % 2 === 1) },
   farewell: { weight: 1, happen: (world) => world.farewell() },
   isolate: { weight: 1, happen: (world, { at }) => world.isolate(world.pick(at), true) },
   reach: { weight: 1, happen: (world, { at }) => world.isolate(world.pick(at), false) },

@@ -69,6 +69,11 @@ test('a machine that says otherwise is not in sync: another state, another mode,
     assert.deepEqual([...viewOf(seen({ machines: [machine(1), machine(2), machine(3, other)] })).synced], [1, 2]);
 });
 
+test('of those that leave, who ends soon says so itself', () => {
+  const machines = [machine(1), machine(2, { ends: true }), machine(3, { ends: true })];
+  assert.deepEqual([...viewOf(seen({ machines, leaving: new Set(['web-1', 'web-2']) })).ending!], ['web-2']);
+});
+
 test('silence becomes death after the time that is set, by the measure of whoever leads; a word of the cloud at once', () => {
   const gone = (more: Partial<EnsembleObservation>): string[] => [
     ...viewOf(seen({ machines: [machine(1), machine(2)], ...more })).gone,

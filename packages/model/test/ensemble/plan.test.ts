@@ -23,6 +23,8 @@ interface Sketch {
   silent?: number[];
   gone?: number[];
   leaving?: number[];
+  /** of those that leave */
+  ending?: number[];
   late?: number[];
   reserved?: number[];
   /** machines that came back with an empty disk */
@@ -56,6 +58,7 @@ function draw(sketch: Sketch): EnsembleView {
     invited: read(sketch.invited ?? '', 'voter').map(({ role: _, ...machine }) => machine),
     gone: new Set(sketch.gone?.map(web)),
     leaving: new Set(sketch.leaving?.map(web)),
+    ending: new Set(sketch.ending?.map(web)),
     late: new Set(sketch.late),
     ...(sketch.expected ? { expected: sketch.expected } : {}),
     reserved: new Set(sketch.reserved),
@@ -164,6 +167,28 @@ const CASES: [string, Sketch, string, RegExp?][] = [
     /another machine is expected/,
   ],
   ['three that leave at once wait for three', { voters: '1a2b3c', leaving: [1, 2, 3], expected: 3 }, 'wait'],
+  [
+    'so it does where it ends soon and the others have the majority',
+    { voters: '1a2b3c', leaving: [3], ending: [3], expected: 1 },
+    'wait',
+  ],
+  [
+    'two of three that end soon stop voting before they take the majority with them',
+    { voters: '1a2b3c', leaving: [2, 3], ending: [2, 3], expected: 2 },
+    'demote 3',
+  ],
+  ['… the second too', { voters: '1a2b', observers: '3c', leaving: [2, 3], ending: [2, 3], expected: 2 }, 'demote 2'],
+  ['… the leader last', { voters: '1a2b3c', leaving: [1, 2], ending: [1, 2], expected: 2 }, 'demote 2'],
+  [
+    '… but for their successors, where those are in sync',
+    { voters: '1a2b3c', observers: '4b5c', leaving: [2, 3], ending: [2, 3] },
+    'promote 4',
+  ],
+  [
+    '… one that is behind first, where the majority would need it',
+    { voters: '1a2b3c4a5b', behind: [1, 2], leaving: [5], ending: [5], expected: 1 },
+    'demote 2',
+  ],
   ['then it stops voting', { voters: '1a2b3c4c', leaving: [3] }, 'demote 3', /leaves/],
   ['then it is taken out', { voters: '1a2b4c', observers: '3c', leaving: [3] }, 'remove 3'],
   ['the leader leaves last', { voters: '1a2b3c', leaving: [1, 2], settings: { voters: 3 } }, 'demote 2'],

@@ -35,6 +35,8 @@ export class World {
   readonly #holders = new Map<number, { instance: string; incarnation: string }>();
   readonly #gone = new Set<string>();
   readonly #leaving = new Set<string>();
+  /** of those: they end soon, whatever waits for them */
+  readonly #ending = new Set<string>();
   readonly #zonesDown = new Set<string>();
   #members: Member[];
   #invited: Invited[] = [];
@@ -121,10 +123,11 @@ export class World {
     this.#elect();
   }
 
-  leave(machine: Machine): void {
+  leave(machine: Machine, ends = false): void {
     if (!machine.alive || this.#leaving.has(machine.instance)) return;
     this.#leaving.add(machine.instance);
-    this.#tell(`${machine.instance} asks to leave`);
+    if (ends) this.#ending.add(machine.instance);
+    this.#tell(`${machine.instance} asks to leave${ends ? ', and ends soon' : ''}`);
   }
 
   /** Those that left in order are switched off. */
@@ -195,6 +198,7 @@ export class World {
       invited: this.#invited.filter((machine) => this.#isUp(machine)),
       gone: new Set(this.#gone),
       leaving: new Set(this.#leaving),
+      ending: new Set(this.#ending),
       late: new Set(late.map(({ id }) => id)),
       reserved: new Set(reserved.map(([id]) => id)),
       settings: this.settings,

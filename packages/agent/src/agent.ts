@@ -129,6 +129,8 @@ export class Agent {
       instance,
       settings: aws.lifeCycle,
       own: () => this.#ownState(),
+      isOwnEnsemble: this.#settings.ensemble !== undefined,
+      hasHeard: (store, ended) => this.#hasHeard(store, ended),
       changed: () => void this.#tell(),
       log: this.#log,
     });
@@ -161,6 +163,14 @@ export class Agent {
       isVoter: mode === 'leader' || mode === 'follower',
       store: this.#reachable ? this.#store : undefined,
     };
+  }
+
+  /** Whether every bundle that the store has a release of for this machine was looked at. */
+  async #hasHeard(store: Store, signal: AbortSignal): Promise<boolean> {
+    const names = (await store.bundles({ signal })).filter((name) => this.#wanted(name));
+    const unheard = names.filter((name) => !this.#workers.get(name)?.status.target);
+    const found = await Promise.all(unheard.map((name) => store.latest(name, { signal })));
+    return found.every((latest) => !latest?.head.release); // a head without a release keeps nobody
   }
 
   /** What was applied last is in place before any network is asked (P5). */

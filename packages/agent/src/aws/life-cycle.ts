@@ -35,6 +35,10 @@ export interface LifeCycleOptions {
   readonly metadata: InstanceMetadata;
   readonly cloud: () => Promise<Cloud>;
   readonly own: () => Promise<OwnState>;
+  /** whether the store is an ensemble of the fleet's own machines, which is not founded at first */
+  readonly isOwnEnsemble: boolean;
+  /** whether this agent has looked at every bundle that the store has a release of for this machine */
+  readonly hasHeard: (store: Store, signal: AbortSignal) => Promise<boolean>;
   readonly log: (line: string) => void;
   /** told when what is to be shown of it has changed */
   readonly changed?: () => void;
@@ -102,15 +106,15 @@ export class LifeCycle {
     const others = leaves ? await othersIn(own.store, this.#options.instance, signal) : 0;
     const pending = (['launching', 'terminating'] as const).filter((hook) => !this.#done.has(this.#key(hook)));
     const isLaunching = !ending && this.#target !== undefined && pending.includes('launching');
-    const archive = isLaunching || (leaves && others === 0) ? await archiveOf(own.store, signal) : undefined;
+    const archive = leaves && others === 0 ? await archiveOf(own.store, signal) : undefined;
+    const { configuration, failure } = isLaunching ? await this.#configuration(own.store, signal) : own;
     const seconds = (since: number | undefined): number => (since === undefined ? 0 : (now - since) / 1000);
     this.#plan = planLifeCycle({
       target: this.#target,
       interrupted: this.#interrupted,
       pending,
-      // what only the archive has comes first
-      configuration: archive === 'closed' ? 'unknown' : own.configuration,
-      ...(own.failure ? { failure: own.failure } : {}),
+      configuration,
+      ...(failure ? { failure } : {}),
       failedFor: seconds(this.#failedSince),
       onFailure: this.#options.settings.onFailure,
       place: own.place,
@@ -120,6 +124,26 @@ export class LifeCycle {
       endingFor: seconds(this.#endingSince),
     });
     this.#say();
+  }
+
+  /** What there is for this machine is known when its ensemble is founded, what only the archive has is back, and the agent has heard of all of it. */
+  async #configuration(
+    store: Store | undefined,
+    signal: AbortSignal,
+  ): Promise<Pick<OwnState, 'configuration' | 'failure'>> {
+    const { isOwnEnsemble, hasHeard, own } = this.#options;
+    if (store) {
+      try {
+        const asked = within(signal, ASK_MS);
+        if (isOwnEnsemble && !(await store.ensemble?.cluster({ signal: asked }))) return { configuration: 'unknown' };
+        if ((await archiveOf(store, signal)) === 'closed') return { configuration: 'unknown' };
+        if (!(await hasHeard(store, asked))) return { configuration: 'unknown' };
+      } catch {
+        signal.throwIfAborted();
+        return { configuration: 'unknown' }; // no majority, no way, or no time
+      }
+    }
+    return own(); // after all that: what it says is of now
   }
 
   /** Until the signal. */

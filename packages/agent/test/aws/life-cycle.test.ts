@@ -18,6 +18,7 @@ class Ground implements AsyncDisposable {
   readonly cloud: CloudServer;
   readonly metadata: MetadataServer;
   readonly lines: string[] = [];
+  hasHeard = true;
   own: OwnState = { configuration: 'unknown', place: 'none', isVoter: false, store: undefined };
   #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -36,7 +37,7 @@ class Ground implements AsyncDisposable {
   }
 
   /** As when the agent starts. */
-  run(settings: Partial<LifeCycleSettings> = {}): LifeCycle {
+  run(settings: Partial<LifeCycleSettings> = {}, { isOwnEnsemble = false } = {}): LifeCycle {
     const cloud = new AwsCloud('eu-central-1');
     const lifeCycle = new LifeCycle({
       instance: ID,
@@ -44,6 +45,8 @@ class Ground implements AsyncDisposable {
       metadata: new InstanceMetadata({ endpoint: this.metadata.endpoint, againMs: [1, 1] }),
       cloud: async () => cloud,
       own: async () => this.own,
+      isOwnEnsemble,
+      hasHeard: async () => this.hasHeard,
       log: (line) => this.lines.push(line),
       lookMs: 5,
     });
@@ -99,6 +102,30 @@ test('an instance that is launched waits for its configuration, and goes into se
   ground.stands('InService');
   await ground.looks();
   assert.deepEqual(ground.cloud.told, [`quorate-launching ${ID} heartbeat`, `quorate-launching ${ID} CONTINUE`]);
+});
+
+test('that nothing is published is believed when the ensemble is founded, its archive was read, and the agent has heard of all', async () => {
+  await using ground = await Ground.open('Pending:Wait', 'InService');
+  ground.stands('Pending:Wait', HOOKS.launching);
+  let cluster: object | undefined;
+  const ensemble = { cluster: async () => cluster, archive: async () => undefined } as unknown as Ensemble;
+  const store = { ensemble, bundles: async () => [] as string[] } as unknown as Store;
+  ground.own = { configuration: 'none', place: 'none', isVoter: false, store };
+  ground.hasHeard = false;
+  const lifeCycle = ground.run({}, { isOwnEnsemble: true });
+  const waits = async (): Promise<void> => {
+    await ground.looks();
+    assert.match(lifeCycle.report.detail, /not heard yet/);
+  };
+  await ground.told(`quorate-launching ${ID} heartbeat`);
+  await waits();
+  const settings = { archive: { to: 's3://web/archive', durability: 'quorum' } };
+  cluster = { generation: 2, settings, archiveRead: 1 };
+  await waits();
+  cluster = { generation: 2, settings, archiveRead: 2 };
+  await waits();
+  ground.hasHeard = true;
+  await ground.told(`quorate-launching ${ID} CONTINUE`);
 });
 
 test('a hook that waits for nothing is asked again while the instance is on its way there, and never once it is past it', async () => {

@@ -19,8 +19,13 @@ export const HOOKS: readonly Hook[] = [
 /** Stands in a user data for the bucket's name, which is known at deployment only. */
 export const BUCKET = '@BUCKET@';
 
-/** The least that a group needs: three zones, a bucket, a role, a launch template, and its hooks. */
-export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = HOOKS } = {}): Template {
+/** The least that a group needs: three zones, a bucket, a role, a launch template, and its hooks. @param properties further ones of the group */
+export function groupTemplate({
+  desired = 3,
+  userData = '#!/bin/sh\n',
+  hooks = HOOKS,
+  properties = {} as Readonly<Record<string, unknown>>,
+} = {}): Template {
   const { subnets, network } = networkOf();
   const text = userData.split(BUCKET).flatMap((part, at) => (at === 0 ? [part] : [{ Ref: 'Bucket' }, part]));
   const assume = { Effect: 'Allow', Principal: { Service: 'ec2.amazonaws.com' }, Action: 'sts:AssumeRole' };
@@ -63,6 +68,7 @@ export function groupTemplate({ desired = 3, userData = '#!/bin/sh\n', hooks = H
             DefaultResult: otherwise,
           })),
           Tags: [{ Key: 'Name', Value: 'web', PropagateAtLaunch: true }],
+          ...properties,
         },
       },
     } as Template['Resources'],

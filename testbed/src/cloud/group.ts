@@ -3,7 +3,9 @@ import {
   CompleteLifecycleActionCommand,
   DescribeAutoScalingGroupsCommand,
   DescribeInstanceRefreshesCommand,
+  DescribeWarmPoolCommand,
   type Instance as GroupInstance,
+  PutWarmPoolCommand,
   type RefreshPreferences,
   SetDesiredCapacityCommand,
   StartInstanceRefreshCommand,
@@ -42,6 +44,32 @@ export class Group implements Disposable {
   async setDesired(capacity: number): Promise<void> {
     const asked = { AutoScalingGroupName: this.name, DesiredCapacity: capacity };
     await this.#client.send(new SetDesiredCapacityCommand(asked));
+  }
+
+  /** Instances are kept ready in a pool: as many as the group has less than `prepared`. @param reuse whether those go back there that the group needs no more */
+  async keepWarm(prepared: number, { reuse = false } = {}): Promise<void> {
+    const asked = { AutoScalingGroupName: this.name, MaxGroupPreparedCapacity: prepared };
+    await this.#client.send(new PutWarmPoolCommand({ ...asked, InstanceReusePolicy: { ReuseOnScaleIn: reuse } }));
+  }
+
+  /** Those of the pool, with their life-cycle states. */
+  async warm(): Promise<GroupInstance[]> {
+    const asked = new DescribeWarmPoolCommand({ AutoScalingGroupName: this.name });
+    return (await this.#client.send(asked)).Instances ?? [];
+  }
+
+  /** So many stand in the pool, prepared and stopped, and no others are on their way there. @returns their ids */
+  async isWarm(count: number, within = PATIENCE): Promise<string[]> {
+    const ready = await until(
+      `the warm pool of ${this.name} has ${count} instances, stopped`,
+      async () => {
+        const warm = await this.warm();
+        const stopped = warm.filter(({ LifecycleState }) => LifecycleState === 'Warmed:Stopped');
+        return warm.length === count && stopped.length === count && warm;
+      },
+      within,
+    );
+    return ready.map(({ InstanceId }) => InstanceId!);
   }
 
   /** So many serve, and nobody else is there. @returns their ids */

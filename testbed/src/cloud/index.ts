@@ -1,3 +1,4 @@
+export { EACH_BOOT } from './boot.ts';
 export { Group } from './group.ts';
 export { Region } from './region.ts';
 export { S3Server } from './s3.ts';

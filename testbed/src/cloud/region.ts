@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Fleet } from '../fleet.ts';
 import type { Instance } from '../instance.ts';
-import { boot, makeImage } from './boot.ts';
+import { boot, bootAgain, makeImage } from './boot.ts';
 import { findMoto } from './moto.ts';
 import { S3Server } from './s3.ts';
 
@@ -29,8 +29,10 @@ export interface RegionOptions {
   /** further variables of all that runs on an instance: what an image has in its /etc/environment */
   readonly environment?: Readonly<Record<string, string>>;
   /** what an image has beside the system; done before the user data is run */
-  readonly image?: (instance: Instance) => Promise<void>;
-  /** an instance is about to end: its processes still run, unless it has lost its power */
+  readonly image?: (instance: Instance, seen: Ec2Instance) => Promise<void>;
+  /** what runs again on an instance that was stopped; done before what its first boot left for each */
+  readonly again?: (instance: Instance) => Promise<void>;
+  /** an instance is about to end, or to be stopped: its processes still run, unless it has lost its power */
   readonly stopping?: (instance: Instance) => void;
   /** the last moment of an instance: its processes have ended, its disk is still there */
   readonly ending?: (instance: Instance) => Promise<void>;
@@ -47,6 +49,8 @@ export interface Ec2Instance {
   readonly address: string;
   readonly zone: string;
   readonly state: 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
+  /** where its group is taking it, as IMDS tells it: `InService`, `Warmed:Stopped` …; null in no group */
+  readonly target: string | null;
   readonly role: string | null;
   /** base64 */
   readonly userData: string | null;
@@ -250,25 +254,46 @@ export class Region implements AsyncDisposable {
     const { id, state } = instance;
     if (this.#seen.get(id) === state) return;
     this.#seen.set(id, state);
-    if (state !== 'pending' && state !== 'shutting-down') return;
-    const work = state === 'pending' ? () => this.#raise(instance) : () => this.#end(id);
+    const work = this.#workOf(instance);
+    if (!work) return;
     const done = (this.#works.get(id) ?? Promise.resolve()).then(work).catch((error: unknown) => {
       if (!this.#ended.signal.aborted) this.#failures.push(error);
     });
     this.#works.set(id, done);
   }
 
-  async #raise({ id, zone, address, userData }: Ec2Instance): Promise<void> {
+  #workOf(instance: Ec2Instance): (() => Promise<void>) | undefined {
+    const { id, state } = instance;
+    if (state === 'pending') return () => (this.machines.has(id) ? this.#startAgain(id) : this.#raise(instance));
+    if (state === 'stopping') return () => this.#stop(id);
+    if (state === 'shutting-down') return () => this.#end(id);
+    return undefined; // it is what it was made to be
+  }
+
+  async #raise(instance: Ec2Instance): Promise<void> {
+    const { id, zone, address, userData } = instance;
     const machine = await this.fleet.add({ id, zone, address, routes: [METADATA], ownUsr: true });
     this.machines.set(id, machine);
     await makeImage(machine);
     await this.#tell(id, { state: 'running' });
-    await this.#options.image?.(machine);
-    if (!userData) return;
-    const booted = boot(machine, Buffer.from(userData, 'base64').toString(), this.environment);
-    await booted.catch((error: unknown) => {
-      if (machine.running) throw error; // else its power failed meanwhile
-    });
+    await this.#options.image?.(machine, instance);
+    if (userData)
+      await unlessDead(machine, boot(machine, Buffer.from(userData, 'base64').toString(), this.environment));
+  }
+
+  async #stop(id: string): Promise<void> {
+    const machine = this.#machine(id);
+    this.#options.stopping?.(machine);
+    await machine.stop();
+    await this.#tell(id, { state: 'stopped' });
+  }
+
+  async #startAgain(id: string): Promise<void> {
+    const machine = this.#machine(id);
+    await machine.start();
+    await this.#tell(id, { state: 'running' });
+    await this.#options.again?.(machine);
+    await unlessDead(machine, bootAgain(machine, this.environment));
   }
 
   async #end(id: string): Promise<void> {
@@ -308,6 +333,13 @@ const EMULATED: Credentials = { accessKeyId: 'emulated', secretAccessKey: 'emula
 interface Seen {
   readonly version: number;
   readonly machines: Ec2Instance[];
+}
+
+/** What was to be done on a machine is no more when its power has failed meanwhile. */
+async function unlessDead(machine: Instance, work: Promise<unknown>): Promise<void> {
+  await work.catch((error: unknown) => {
+    if (machine.running) throw error;
+  });
 }
 
 /** What the emulator says when it serves. */

@@ -8,6 +8,8 @@ const skip = (await Region.unavailable()) ?? false;
 /** of those that the construct makes: nobody here completes a launching one */
 const hooks = HOOKS.filter(({ on }) => on === 'TERMINATING');
 const HOOK = hooks[0]!.name;
+/** As the construct has it. */
+const properties = { InstanceMaintenancePolicy: { MinHealthyPercentage: 100, MaxHealthyPercentage: 110 } };
 const METADATA = 'http://169.254.169.254/latest';
 const PATIENCE = 120_000;
 
@@ -17,7 +19,7 @@ before(async () => {
   if (skip) return;
   region = await Region.open();
   const userData = '#!/bin/sh\necho "booted with $AWS_ENDPOINT_URL"\n';
-  const { resources } = await deploy(region, 'web', groupTemplate({ userData, hooks }));
+  const { resources } = await deploy(region, 'web', groupTemplate({ userData, hooks, properties }));
   group = new Group(region, resources.get('Group')!.id);
 });
 after(async () => {
@@ -95,7 +97,9 @@ test('scaled in, an instance waits for its hook, and is gone only when that is c
   assert.deepEqual(states, ['terminated', 'terminated']);
 });
 
-test('what fails or is terminated past the group is replaced', { skip }, async () => {
+test('what fails or is terminated past the group is replaced, what still runs by another that serves first', {
+  skip,
+}, async () => {
   const [first] = (await group.comesTo(1, PATIENCE)) as [string];
   await region.terminate(first);
   const second = await until(
@@ -104,11 +108,16 @@ test('what fails or is terminated past the group is replaced', { skip }, async (
     PATIENCE,
   );
   await region.failHardware(second);
-  await until('it waits for a hook that nobody completes', async () =>
-    (await group.members()).some(
-      ({ InstanceId, LifecycleState }) => InstanceId === second && LifecycleState === 'Terminating:Wait',
-    ),
+  const members = await until(
+    'it waits for a hook that nobody completes',
+    async () => {
+      const found = await group.members();
+      const failed = found.find(({ InstanceId }) => InstanceId === second);
+      return failed?.LifecycleState === 'Terminating:Wait' && found;
+    },
+    PATIENCE,
   );
+  assert.ok(members.some(({ LifecycleState }) => LifecycleState === 'InService'));
   await group.complete(HOOK, second);
   await until('a third serves', async () => (await group.comesTo(1, PATIENCE)).every((id) => id !== second), PATIENCE);
 });
@@ -116,7 +125,7 @@ test('what fails or is terminated past the group is replaced', { skip }, async (
 test('a refresh replaces all, and never more at once than it may', { skip }, async () => {
   await group.setDesired(3);
   const before = await group.comesTo(3, PATIENCE);
-  const refresh = await group.refresh({ MinHealthyPercentage: 66 });
+  const refresh = await group.refresh({ MinHealthyPercentage: 66, MaxHealthyPercentage: 100 });
   const done = group.refreshed(refresh, PATIENCE).then(() => true);
   let least = 3;
   while (!(await Promise.race([done, new Promise<false>((resolve) => setImmediate(resolve, false))]))) {
@@ -136,6 +145,29 @@ test('a refresh replaces all, and never more at once than it may', { skip }, asy
 function ignoreCompleted(error: Error): void {
   if (!/No active Lifecycle Action/.test(error.message)) throw error;
 }
+
+test('a warm pool has one prepared and stopped, which comes first when the group grows; one that is not needed goes back there', {
+  skip,
+}, async () => {
+  await group.comesTo(3, PATIENCE);
+  await group.keepWarm(4, { reuse: true });
+  const [warm] = (await group.isWarm(1, PATIENCE)) as [string];
+  assert.ok(!only(warm).running);
+  assert.ok((await group.members()).every(({ InstanceId }) => InstanceId !== warm));
+  await group.setDesired(4);
+  assert.ok((await group.comesTo(4, PATIENCE)).includes(warm));
+  assert.equal(await metadata(only(warm), 'meta-data/autoscaling/target-lifecycle-state'), 'InService');
+  await group.setDesired(3);
+  const back = await until(
+    'one waits for its hook on its way into the pool',
+    async () => (await group.warm()).find(({ LifecycleState }) => LifecycleState === 'Warmed:Pending:Wait')?.InstanceId,
+    PATIENCE,
+  );
+  assert.equal(await metadata(only(back), 'meta-data/autoscaling/target-lifecycle-state'), 'Warmed:Stopped');
+  await group.complete(HOOK, back);
+  assert.deepEqual(await group.isWarm(1, PATIENCE), [back]);
+  await group.comesTo(3, PATIENCE);
+});
 
 test('instances meet faults of the APIs, whoever operates them does not', { skip }, async () => {
   const [id] = (await group.comesTo(3, PATIENCE)) as [string];

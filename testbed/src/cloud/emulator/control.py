@@ -1,7 +1,7 @@
 """The testbed's own calls: which machines there are to be, what became of them, and what goes wrong.
 
-GET  /machines?after=VERSION  {version, machines: [{id, address, zone, state, role?, userData?}]}, once its version is another, or after some s
-POST /machines/ID             {state: "running"} | {state: "terminated"} | {impaired: bool} | {spotAction} | {rebalance: bool}
+GET  /machines?after=VERSION  {version, machines: [{id, address, zone, state, target?, role?, userData?}]}, once its version is another, or after some s
+POST /machines/ID             {state: "running" | "stopped" | "terminated"} | {impaired: bool} | {spotAction} | {rebalance: bool}
 PUT  /faults                  [{kind: throttle | down | denied | hang, service?, action?, from?, share?}]
 GET  /calls                   [{service, action, from, count}] of instances, since the last DELETE /calls
 PUT  /settings                {impairedZones?: [zone], remembersTerminated?: s, healthCheckDelay?: s}
@@ -32,6 +32,8 @@ def control_app(state):
         if told.get("state") == "running":
             if ec2.state_of(instance) == "pending":
                 ec2.set_state(instance, ec2.RUNNING)
+        if told.get("state") == "stopped" and ec2.state_of(instance) == "stopping":
+            ec2.set_state(instance, ec2.STOPPED)
         if told.get("state") == "terminated":
             ec2.ended(instance)
         if "impaired" in told:
@@ -102,6 +104,7 @@ def describe(state, instance):
         "address": instance.private_ip,
         "zone": instance.placement.zone,
         "state": ec2.state_of(instance),
+        "target": state.of(instance.id).target_state,
         "role": role and role["name"],
         "userData": str(instance.user_data) if instance.user_data else None,
     }

@@ -9,6 +9,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend
 from state import region_state as state
 
 PENDING, RUNNING, SHUTTING_DOWN, TERMINATED = ("pending", 0), ("running", 16), ("shutting-down", 32), ("terminated", 48)
+STOPPING, STOPPED = ("stopping", 64), ("stopped", 80)
 
 
 def backend():

@@ -10,6 +10,7 @@ import uuid
 from datetime import datetime, timezone
 
 import ec2
+import warm_pool
 from state import region_state as state
 
 from moto.autoscaling import models
@@ -57,9 +58,10 @@ class Member(models.InstanceState):
         super().__init__(instance, **options)
         self.actions = []
         self.in_service_since = None
+        self.was_in_service = False
         template = self.auto_scaling_group.ec2_launch_template
         self.version = template and template.get_version(self.auto_scaling_group.launch_template_version).number
-        state.of(instance.id).target_state = "InService"
+        aim(self, "InService")
 
     @property
     def launch_template(self):
@@ -74,7 +76,7 @@ class Member(models.InstanceState):
 
     @property
     def phase(self):
-        """Pending, InService, Terminating or Standby."""
+        """Pending, InService, Terminating, Standby or Warmed."""
         return self.lifecycle_state.split(":")[0]
 
     @property
@@ -86,7 +88,10 @@ class Member(models.InstanceState):
 
     @property
     def is_at_risk(self):
-        return self.auto_scaling_group.capacity_rebalance and state.of(self.instance.id).rebalance is not None
+        """It goes on until another serves in its place."""
+        group = self.auto_scaling_group
+        recommended = group.capacity_rebalance and state.of(self.instance.id).rebalance is not None
+        return recommended or (launches_first(group) and is_unhealthy(group, self))
 
     def enter(self, lifecycle_state):
         self.lifecycle_state = lifecycle_state
@@ -126,7 +131,7 @@ def look_after(group):
     for member in list(group.instance_states):
         step(group, member)
     if getattr(group, "deleting", False):
-        for member in living(group):
+        for member in [*living(group), *warm_pool.members(group)]:
             terminate(member, "the group is deleted", hooks=False)
         if not group.instance_states:
             backend().autoscaling_groups.pop(group.name, None)
@@ -135,6 +140,13 @@ def look_after(group):
     go_on_refreshing(group)
     rebalance_zones(group)
     keep_number(group)
+    warm_pool.keep_number(group)
+
+
+def launches_first(group):
+    """Whether its maintenance policy says so: "launch before terminating"."""
+    policy = getattr(group, "maintenance", {})
+    return int(policy.get("MinHealthyPercentage", 0)) >= 100
 
 
 def suspended(group, process):
@@ -151,12 +163,14 @@ def in_service(group):
 
 def step(group, member):
     """One step in the life of a member."""
+    if member.phase == "Warmed":
+        return warm_pool.step(member)
     machine = ec2.state_of(member.instance)
     gone = machine not in ("pending", "running")
     if member.phase in ("Pending", "InService", "Standby"):
         if gone:
             return terminate(member, f"the instance is {machine}", hooks=False)
-        if is_unhealthy(group, member):
+        if is_unhealthy(group, member) and not launches_first(group):
             return terminate(member, "an instance was found unhealthy")
     if member.lifecycle_state == "Pending" and machine == "running":
         return member.wait_for(LAUNCHING, "Pending:Wait", "InService")
@@ -189,13 +203,18 @@ def terminate(member, cause, hooks=True):
     if member.phase == "Terminating":
         return
     group = member.auto_scaling_group
-    state.of(member.instance.id).target_state = "Terminated"
+    aim(member, "Warmed:Terminated" if member.phase == "Warmed" else "Terminated")
     tell(group, f"Terminating EC2 instance: {member.instance.id}", cause)
     if hooks:
         member.wait_for(TERMINATING, "Terminating:Wait", "Terminating")
     else:
         member.actions = []
         member.enter("Terminating")
+
+
+def aim(member, target):
+    """What its instance hears of itself by IMDS."""
+    state.of(member.instance.id).target_state = target
 
 
 def keep_number(group):
@@ -205,16 +224,18 @@ def keep_number(group):
     lacking = (group.desired_capacity or 0) + extra - len(counted)
     if lacking > 0 and not suspended(group, "Launch"):
         for _ in range(lacking):
-            launch(group)
+            if not warm_pool.take(group):
+                launch(group)
     if lacking < 0 and not suspended(group, "Terminate"):
         for _ in range(-lacking):
             surplus = one_to_end(group)
             if not surplus:
                 break
-            terminate(surplus, f"the capacity is to be {group.desired_capacity}")
+            if not warm_pool.put_back(group, surplus):
+                terminate(surplus, f"the capacity is to be {group.desired_capacity}")
 
 
-def launch(group):
+def launch(group, lifecycle_state="Pending", target="InService"):
     """One more, in the zone that has the fewest."""
     places = places_of(group)
     if not places:
@@ -243,7 +264,9 @@ def launch(group):
     [instance] = reservation.instances
     instance.autoscaling_group = group
     protected = group.new_instances_protected_from_scale_in
-    group.instance_states.append(Member(instance, lifecycle_state="Pending", protected_from_scale_in=protected))
+    member = Member(instance, lifecycle_state=lifecycle_state, protected_from_scale_in=protected)
+    aim(member, target)
+    group.instance_states.append(member)
     tell(group, f"Launching a new EC2 instance: {instance.id}", f"the capacity is to be {group.desired_capacity}")
 
 
@@ -272,12 +295,12 @@ def one_to_end(group):
 
 
 def replace_those_at_risk(group):
-    """Capacity rebalancing: those that EC2 will want back are ended once others serve in their place."""
+    """Those that EC2 will want back, and the unhealthy where a successor comes first, are ended once others serve in their place."""
     safe = [member for member in in_service(group) if not member.is_at_risk]
     if len(safe) >= (group.desired_capacity or 0):
         for member in living(group):
             if member.is_at_risk:
-                terminate(member, "EC2 recommends a rebalance")
+                terminate(member, "another serves in its place")
 
 
 def rebalance_zones(group):

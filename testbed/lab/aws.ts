@@ -1,36 +1,23 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RefreshPreferences } from '@aws-sdk/client-auto-scaling';
-import { deploy, Group, Region } from '../src/cloud/index.ts';
-import { COMMAND, type Instance, until } from '../src/index.ts';
+import { Group, Region } from '../src/cloud/index.ts';
+import { type Instance, until } from '../src/index.ts';
+import { Balancer } from './balancer.ts';
+import { type CheckoutOptions, deployCheckout } from './checkout.ts';
 import { deployConstruct } from './construct.ts';
-import { type Lab, monotonic } from './lab.ts';
-import { Load } from './load.ts';
+import type { Lab } from './lab.ts';
 import type { Machine } from './machine.ts';
-import { BUCKET, groupTemplate } from './template.ts';
+import { Outages } from './outage.ts';
 
 /** ms for anything to come about: a bound for what never comes */
 const PATIENCE = 240_000;
 /** of a group */
 const ZONES = 3;
-/** ms between two looks of whoever balances the load */
-const BALANCE = 300;
 
-export interface GroupOptions {
-  readonly desired: number;
+export interface GroupOptions extends CheckoutOptions {
   /** the construct's own template and the real package; else the lab's template, and the agent of the checkout */
   readonly packaged?: boolean;
   /** how far the wall clocks of instances are ahead, in ms: one after the other, again and again */
   readonly clocks?: readonly number[];
-}
-
-/** An instance that gets requests, by the monotonic clock in ms. */
-interface Service {
-  readonly id: string;
-  readonly address: string;
-  readonly from: number;
-  /** when its power went, or its end began */
-  to: number;
 }
 
 /** An auto-scaling group whose instances are the lab's machines. */
@@ -38,42 +25,55 @@ export class AwsGroup implements AsyncDisposable {
   readonly region: Region;
   readonly group: Group;
   readonly #lab: Lab;
-  /** of all instances that ever got requests */
-  readonly #services: Service[];
-  #load: Load | undefined;
-  #balanced: Promise<void> | undefined;
-  readonly #ended = new AbortController();
+  /** all that ever were, by id */
+  readonly #machines: ReadonlyMap<string, Machine>;
+  readonly #balancer: Balancer;
+  /** where S3 is to be away at each turn of a story */
+  readonly #outages: Outages | undefined;
 
-  private constructor(lab: Lab, region: Region, group: Group, services: Service[]) {
+  private constructor(
+    lab: Lab,
+    region: Region,
+    group: Group,
+    known: { machines: ReadonlyMap<string, Machine>; balancer: Balancer },
+  ) {
     this.#lab = lab;
     this.region = region;
     this.group = group;
-    this.#services = services;
+    this.#machines = known.machines;
+    this.#balancer = known.balancer;
+    this.#outages = lab.s3Down ? new Outages(region.s3!, (line) => lab.say(line)) : undefined;
   }
 
-  static async open(lab: Lab, { desired, packaged = false, clocks = [] }: GroupOptions): Promise<AwsGroup> {
+  static async open(lab: Lab, { packaged = false, clocks = [], ...options }: GroupOptions): Promise<AwsGroup> {
     const machines = new Map<string, Machine>();
-    const services: Service[] = [];
+    const balancer = new Balancer();
     const region: Region = await Region.open({
       fleet: lab.fleet,
       s3: true,
-      image: async (instance) => {
-        const machine = lab.appeared(instance, region.environment);
+      image: async (instance, { target }) => {
+        const isWarm = target?.startsWith('Warmed:') ?? false;
+        const machine = lab.appeared(instance, { environment: region.environment, isSpare: isWarm });
         const ahead = clocks[machines.size % clocks.length];
         machines.set(instance.id, machine);
         if (ahead !== undefined) await instance.setClock(ahead);
-        machine.startApplication();
-        await machine.startNginx();
+        await serve(machine);
+      },
+      again: async ({ id }) => {
+        balancer.runsAgain(id);
+        const machine = machines.get(id)!;
+        lab.entered(machine);
+        await serve(machine);
       },
       stopping: ({ id }) => {
         lab.vanished(machines.get(id)!);
-        endService(services, id);
+        balancer.fails(id);
       },
       ending: ({ id }) => machines.get(id)!.keepMemberLog(),
     });
     try {
-      const name = packaged ? await deployConstruct(region, desired) : await deployOwn(region, desired);
-      return new AwsGroup(lab, region, new Group(region, name), services);
+      const name = packaged ? await deployConstruct(region, options.desired) : await deployCheckout(region, options);
+      return new AwsGroup(lab, region, new Group(region, name), { machines, balancer });
     } catch (error) {
       await region[Symbol.asyncDispose]();
       throw error;
@@ -82,24 +82,94 @@ export class AwsGroup implements AsyncDisposable {
 
   /** The group is to have so many, and has them, and no other. */
   async scaleTo(count: number): Promise<void> {
+    await this.#outages?.begin();
     await this.group.setDesired(count);
     await this.group.comesTo(count);
   }
 
   /** Through EC2, past the group, at the same moment: their power goes at once. */
   async terminate(...machines: readonly Machine[]): Promise<void> {
-    for (const { id } of machines) endService(this.#services, id);
+    await this.#outages?.begin();
+    for (const { id } of machines) this.#balancer.fails(id);
     await Promise.all(machines.map((machine) => machine.cutPower()));
     await Promise.all(machines.map(({ id }) => this.region.terminate(id)));
   }
 
   /** Their power and their disks are gone, and EC2 sees that they fail. */
   async failHardware(...machines: readonly Machine[]): Promise<void> {
+    await this.#outages?.begin();
     for (const machine of machines) {
-      endService(this.#services, machine.id);
+      this.#balancer.fails(machine.id);
       this.#lab.vanished(machine);
     }
     await Promise.all(machines.map(({ id }) => this.region.failHardware(id)));
+  }
+
+  /** EC2 takes them back, as it says to them two minutes before, at the same moment. */
+  async interruptSpot(...machines: readonly Machine[]): Promise<void> {
+    await this.#outages?.begin();
+    await Promise.all(machines.map(({ id }) => this.region.interruptSpot(id)));
+  }
+
+  machine(id: string): Machine {
+    return this.#machines.get(id)!;
+  }
+
+  /** Its place in the ensemble, and then what EC2 says of it. */
+  async standing({ id, address }: Machine): Promise<{ isMember: boolean; state: string }> {
+    const { configuration } = await this.#lab.look();
+    const { state } = (await this.region.instances()).find((one) => one.id === id)!;
+    return { isMember: configuration.members.some((member) => member.address === address), state };
+  }
+
+  /** It is out of the ensemble, and EC2 has not ended it yet. @returns s that this took */
+  async leaves(machine: Machine): Promise<number> {
+    const from = performance.now();
+    const state = await until(
+      `${machine.id} is out of the ensemble`,
+      async () => {
+        const standing = await this.standing(machine);
+        return !standing.isMember && standing.state;
+      },
+      PATIENCE,
+    );
+    if (state !== 'running') throw new Error(`${machine.id} left when it was ${state}`);
+    return (performance.now() - from) / 1000;
+  }
+
+  /** So many serve beside this one. */
+  async serves(count: number, but: Machine): Promise<void> {
+    await until(
+      `${count} serve beside ${but.id}`,
+      async () => (await this.group.inService()).filter((id) => id !== but.id).length === count,
+      PATIENCE,
+    );
+  }
+
+  /** These are protected from scale-in, and no other. */
+  async protects(machines: readonly Machine[]): Promise<void> {
+    const wanted = machines.map(({ id }) => id).toSorted();
+    await until(
+      `${wanted.join(', ')} are protected`,
+      async () => {
+        const members = (await this.group.members()).filter(({ ProtectedFromScaleIn }) => ProtectedFromScaleIn);
+        return String(members.map(({ InstanceId }) => InstanceId!).toSorted()) === String(wanted);
+      },
+      PATIENCE,
+    );
+  }
+
+  /** One is left, and says that it waits until the archive has all. */
+  async lastWaits(): Promise<void> {
+    await until(
+      'the last instance waits for the archive',
+      async () => {
+        const [last, ...others] = await this.group.members();
+        if (!last || others.length > 0) return false;
+        return (await this.machine(last.InstanceId!).agentLog()).includes('the archive has not all yet');
+      },
+      PATIENCE,
+    );
   }
 
   /** No zone has two instances more than another, and all serve. */
@@ -134,6 +204,7 @@ export class AwsGroup implements AsyncDisposable {
   /** All instances are replaced, and those that were are gone. @returns when the group has so many */
   async refresh(count: number, preferences: RefreshPreferences): Promise<void> {
     const before = await this.group.inService();
+    await this.#outages?.begin();
     await this.group.refreshed(await this.group.refresh(preferences));
     const old = (await this.group.comesTo(count)).filter((id) => before.includes(id));
     if (old.length > 0) throw new Error(`${old.join(', ')} were not replaced`);
@@ -158,78 +229,29 @@ export class AwsGroup implements AsyncDisposable {
     });
   }
 
-  /** Requests from this machine to all instances in service, as a load balancer sends them: from when the group says so, until it says otherwise. */
+  /** Requests from this machine to all instances in service. */
   beginLoad(from: Instance): void {
-    const load = Load.begin(from);
-    this.#load = load;
-    this.#balanced = this.#balance(load);
-  }
-
-  async #balance(load: Load): Promise<void> {
-    while (!this.#ended.signal.aborted) {
+    this.#balancer.begin(from, async () => {
       const serving = new Set(await this.group.inService());
-      const machines = this.#lab.running.filter(({ id }) => serving.has(id));
-      for (const { id, address } of machines)
-        if (!this.#services.some((one) => one.id === id))
-          this.#services.push({ id, address, from: monotonic(), to: Number.POSITIVE_INFINITY });
-      load.aimAt(machines.map(({ address }) => address));
-      await delay(BALANCE, undefined, { signal: this.#ended.signal }).catch(() => undefined); // the end of the load
-    }
+      return this.#lab.running.filter(({ id }) => serving.has(id));
+    });
   }
 
   /** @returns how many requests were answered. @throws Error where one was not, and its instance was in service all the while */
-  async endLoad(): Promise<number> {
-    this.#ended.abort();
-    await this.#balanced;
-    if (!this.#load) return 0;
-    const { answered, faults } = await this.#load.end();
-    const bad = faults.filter((fault) =>
-      this.#services.some((one) => one.address === fault.address && one.from <= fault.from && fault.to < one.to),
-    );
-    if (bad.length > 0)
-      throw new Error(`${bad.length} of ${answered + bad.length} requests: ${JSON.stringify(bad.slice(0, 10))}`);
-    return answered;
+  endLoad(): Promise<number> {
+    return this.#balancer.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended.abort();
-    await this.#balanced?.catch(() => undefined); // what went wrong with it was told by `endLoad`, where that was asked for
+    await this.#balancer.stop().catch(() => undefined); // what went wrong with it was told by `endLoad`, where that was asked for
     this.group[Symbol.dispose]();
+    await this.#outages?.[Symbol.asyncDispose]();
     await this.region[Symbol.asyncDispose]();
   }
 }
 
-/** @returns the group's name */
-async function deployOwn(region: Region, desired: number): Promise<string> {
-  const { resources } = await deploy(region, 'web', groupTemplate({ desired, userData: userData() }));
-  return resources.get('Group')!.id;
-}
-
-/** From now on it cannot be expected to answer. */
-function endService(services: readonly Service[], id: string): void {
-  const service = services.find((one) => one.id === id);
-  if (service) service.to = Math.min(service.to, monotonic());
-}
-
-/** What an instance does at its first boot: the settings, which name nobody, and the agent of this checkout. */
-function userData(): string {
-  const settings = {
-    aws: {},
-    ensemble: {
-      cluster: randomUUID(),
-      discovery: { autoScaling: {} },
-      arbiter: { s3: `s3://${BUCKET}/arbiter` },
-      secret: '/etc/quorate/secret',
-    },
-    archive: { to: `s3://${BUCKET}/archive` },
-  };
-  return `#!/bin/sh
-set -eu
-install -d -m 0755 /etc/quorate
-cat >/etc/quorate/quorate.yaml <<'QUORATE'
-${JSON.stringify(settings)}
-QUORATE
-(umask 077; echo ${randomBytes(32).toString('base64')} >/etc/quorate/secret)
-'${process.execPath}' '${COMMAND}' agent &
-`;
+/** What runs on every machine of the lab beside the agent. */
+async function serve(machine: Machine): Promise<void> {
+  machine.startApplication();
+  await machine.startNginx();
 }

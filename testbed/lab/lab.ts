@@ -34,6 +34,8 @@ export interface Exceptions {
 export interface LabOptions {
   /** told of each step, with s since the beginning */
   readonly tell: (line: string) => void;
+  /** whether S3 goes away for a while each time that something happens to a group */
+  readonly s3Down?: boolean;
 }
 
 /** A cluster on machines that come and go, with somebody who publishes and somebody who watches. */
@@ -42,6 +44,7 @@ export class Lab implements AsyncDisposable {
   /** those that belong to the cluster now, running or not */
   readonly machines: Machine[] = [];
   readonly measured: Measured[] = [];
+  readonly s3Down: boolean;
   /** how many releases had been acknowledged at the end */
   acknowledged = 0;
   readonly #tell: LabOptions['tell'];
@@ -55,9 +58,10 @@ export class Lab implements AsyncDisposable {
   #cloud: Cloud | undefined;
   #aws: AwsGroup | undefined;
 
-  private constructor(fleet: Fleet, { tell }: LabOptions) {
+  private constructor(fleet: Fleet, { tell, s3Down = false }: LabOptions) {
     this.fleet = fleet;
     this.#tell = tell;
+    this.s3Down = s3Down;
   }
 
   static async open(options: LabOptions): Promise<Lab> {
@@ -70,21 +74,22 @@ export class Lab implements AsyncDisposable {
     try {
       const value = await work();
       const took = ((performance.now() - from) / 1000).toFixed(1);
-      this.#say(`${sentence}  (${took} s)`);
+      this.say(`${sentence}  (${took} s)`);
       return value;
     } catch (cause) {
-      this.#say(`✖ ${sentence}`);
+      this.say(`✖ ${sentence}`);
       throw new Error(`not so: ${sentence}`, { cause });
     }
   }
 
-  #say(line: string): void {
+  /** A line of the story, with s since the beginning. */
+  say(line: string): void {
     this.#tell(`${((performance.now() - this.#begun) / 1000).toFixed(1).padStart(7)}  ${line}`);
   }
 
   measure(what: string, value: number, unit: Measured['unit']): void {
     this.measured.push({ what, value, unit });
-    this.#say(`measured: ${what}: ${shown({ value, unit })}`);
+    this.say(`measured: ${what}: ${shown({ value, unit })}`);
   }
 
   // ── machines ──────────────────────────────────────────────────────────────────────────────────
@@ -132,13 +137,20 @@ export class Lab implements AsyncDisposable {
     return group;
   }
 
-  /** A machine that somebody else has made. */
-  appeared(instance: Machine['instance'], environment: Readonly<Record<string, string>>): Machine {
+  /** A machine that somebody else has made. @param isSpare it is no part of the cluster until it has entered */
+  appeared(
+    instance: Machine['instance'],
+    { environment, isSpare }: { environment: Readonly<Record<string, string>>; isSpare: boolean },
+  ): Machine {
     const machine = new Machine(instance, ROOT, environment);
     this.#ever.push(machine);
+    if (!isSpare) this.entered(machine);
+    return machine;
+  }
+
+  entered(machine: Machine): void {
     this.machines.push(machine);
     this.#desk?.tell(this.running);
-    return machine;
   }
 
   /** It is no more, or will not be soon. */
@@ -305,6 +317,12 @@ export class Lab implements AsyncDisposable {
   /** A machine's server sees that it has no majority. */
   async falls(machine: Machine): Promise<void> {
     await until(`${machine.id} serves no more`, async () => (await machine.mode()) === undefined, PATIENCE);
+  }
+
+  /** Whether it was seen in the ensemble's configuration since there is a desk. */
+  async wasMember({ address }: Machine): Promise<boolean> {
+    const seen = await this.desk.memberships();
+    return seen.some(({ voters, observers }) => voters.includes(address) || observers.includes(address));
   }
 
   voters(): Promise<Machine[]> {

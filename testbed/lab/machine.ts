@@ -88,6 +88,9 @@ export class Machine {
   async startNginx(): Promise<void> {
     await this.instance.write('/etc/nginx/nginx.conf', NGINX);
     this.instance.spawn(['nginx', '-g', 'daemon off;'], { log: 'nginx.log' });
+    // before it has noted its number it cannot be reloaded
+    const noted = (): Promise<Ran> => this.instance.run(['test', '-s', '/run/nginx.pid'], { check: false });
+    await until(`nginx runs on ${this.id}`, async () => !this.instance.running || (await noted()).code === 0);
   }
 
   startAgent(): void {

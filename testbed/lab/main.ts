@@ -10,11 +10,12 @@ import { summary } from './report.ts';
 import { allStories, type NamedStory, needsAws } from './story.ts';
 import { type Told, tellStory } from './tell.ts';
 
-const USAGE = `Usage: npm run lab [-- STORY … | --list] [--short] [--rounds N] [--json FILE]
+const USAGE = `Usage: npm run lab [-- STORY … | --list] [--short] [--rounds N] [--s3-down] [--json FILE]
   STORY        only these, or those whose names begin so (aws); all unless said
   --list       names the stories
   --short      as npm test tells them, where there is a short version
   --rounds N   so many rounds of what a story repeats
+  --s3-down    in stories of AWS, S3 is away for 30 s each time that something happens to the group
   --json FILE  also writes results and measurements there
 It needs root, Java and ZooKeeper's jars. What went wrong is kept in .cache/lab.`;
 const EVIDENCE = fileURLToPath(new URL('../../.cache/lab', import.meta.url));
@@ -46,7 +47,7 @@ async function main(): Promise<number> {
     const size = { ...(asked.short ? (story.short ?? story.full) : story.full), ...asked.rounds };
     console.log(`\n── ${story.name}: ${story.tells} (${size.machines} machines)`);
     const evidence = join(EVIDENCE, story.name);
-    told.push(await tellStory(story, { size, tell: (line) => console.log(line), evidence }));
+    told.push(await tellStory(story, { size, tell: (line) => console.log(line), s3Down: asked.s3Down, evidence }));
   }
   console.log(`\n${summary(told)}`);
   if (asked.json) {
@@ -62,6 +63,7 @@ interface Asked {
   readonly short: boolean;
   /** instead of the story's own; empty unless said */
   readonly rounds: { readonly rounds?: number };
+  readonly s3Down: boolean;
   readonly json: string | undefined;
 }
 
@@ -74,6 +76,7 @@ function readArguments(stories: readonly NamedStory[]): Asked | string {
         list: { type: 'boolean', default: false },
         short: { type: 'boolean', default: false },
         rounds: { type: 'string' },
+        's3-down': { type: 'boolean', default: false },
         json: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
@@ -87,8 +90,8 @@ function readArguments(stories: readonly NamedStory[]): Asked | string {
     if (rounds.rounds !== undefined && !(Number.isSafeInteger(rounds.rounds) && rounds.rounds > 0))
       return `--rounds is a number from 1, not ${values.rounds}\n${USAGE}`;
     const chosen = positionals.flatMap((word) => stories.filter((story) => isMeant(story, word)));
-    const { list, short, json } = values;
-    return { stories: chosen.length > 0 ? chosen : stories, list, short, rounds, json: json && resolve(json) };
+    const { list, short, json, 's3-down': s3Down } = values;
+    return { stories: chosen.length > 0 ? chosen : stories, list, short, rounds, s3Down, json: json && resolve(json) };
   } catch (error) {
     return `${(error as Error).message}\n${USAGE}`; // an option that there is not
   }

@@ -20,12 +20,13 @@ export interface Told {
 export interface TellOptions {
   readonly size: Size;
   readonly tell: (line: string) => void;
+  readonly s3Down?: boolean;
   /** where evidence of a failure is kept */
   readonly evidence: string;
 }
 
 /** Runs a story from an empty lab to the check, and sees to it that nothing is left over. Its failure is in what is returned. */
-export async function tellStory(story: NamedStory, { size, tell, evidence }: TellOptions): Promise<Told> {
+export async function tellStory(story: NamedStory, { size, tell, s3Down, evidence }: TellOptions): Promise<Told> {
   const from = performance.now();
   const measured: Measured[] = [];
   let acknowledged = 0;
@@ -34,7 +35,7 @@ export async function tellStory(story: NamedStory, { size, tell, evidence }: Tel
   try {
     let lab: Lab | undefined;
     try {
-      lab = await Lab.open({ tell });
+      lab = await Lab.open({ tell, s3Down });
       await story.run(lab, { rounds: 1, ...size });
       await lab.check();
     } catch (error) {

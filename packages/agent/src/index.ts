@@ -23,6 +23,7 @@ export {
   STATE_FOLDER,
   withPort,
 } from './settings.ts';
-export { type LocalStatus, readStatus } from './status-file.ts';
+export { describeInstance, type LocalStatus, readStatus } from './status-file.ts';
+export { type Form, formOf, type TemplateMachine } from './templates/index.ts';
 export * from './trust/index.ts';
 export { VERSION } from './version.ts';

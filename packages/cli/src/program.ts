@@ -253,6 +253,17 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/edit.ts').then(({ edit }) => edit(path, globals(command)))),
     );
 
+  add(
+    'render <what>',
+    'what templates become on an instance; one file as BUNDLE:PATH',
+    'quorate render lb:haproxy.cfg --as web-2',
+  )
+    .option('--as <instance>', 'instead of this machine')
+    .option('--release <release>', 'instead of the head')
+    .action((what: string, _, command: Command) =>
+      finish(import('./commands/render.ts').then(({ render }) => render(what, globals(command)))),
+    );
+
   add('status', 'how this machine stands, without asking the network', 'quorate status --json').action(
     (_, command: Command) => finish(import('./commands/status.ts').then(({ status }) => status(globals(command)))),
   );

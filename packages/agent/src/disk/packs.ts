@@ -41,12 +41,15 @@ export class Packs {
   readonly #places = new Map<string, Place>();
   /** the newest comes last */
   readonly #releases = new Map<TreeName, PackedRelease>();
+  readonly #looking: boolean;
   #sequence = 0;
   #packs: string[] = [];
 
-  constructor(folder: string) {
+  /** @param looking only to read, beside an agent that writes */
+  constructor(folder: string, { looking = false } = {}) {
     this.#folder = folder;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#looking = looking;
+    if (!looking) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const numbers = readdirSync(folder).map((name) => Number(NAME.exec(name)?.[1] ?? Number.NaN));
     for (const number of numbers.filter((number) => !Number.isNaN(number)).sort((a, b) => a - b)) this.#load(number);
   }
@@ -147,7 +150,7 @@ export class Packs {
     this.#sequence = Math.max(this.#sequence, number);
     const read = readHeader(path);
     if (read) this.#index(name, read.header, read.end);
-    else rmSync(path);
+    else if (!this.#looking) rmSync(path);
   }
 }
 

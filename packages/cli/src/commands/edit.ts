@@ -7,6 +7,7 @@ import { type Latest, readManifest, type Store } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { messageFor } from '../message.ts';
+import { readingBase } from '../native-files.ts';
 import { nativePath } from '../native-path.ts';
 import { type PublishFlags, publishWorking } from '../publishing.ts';
 import { waitSeconds } from './publish.ts';
@@ -42,7 +43,7 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
     const working = {
       manifest: manifestOf(manifest.map((one) => (one.path === entry.path ? edited : one))),
       definition,
-      read: async () => after,
+      read: readingBase(store, manifest, async () => after),
     };
     // whoever else changed other places of the file meanwhile is merged with: that is what an editor on a shared file cannot do
     const options = { author: flags.author, message, rebase: true, ...waitSeconds(flags.wait) };

@@ -1,13 +1,14 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { scanTree } from '@quorate/agent';
-import type { Entry, Manifest, Release } from '@quorate/model';
+import { type Entry, type Manifest, nativeEntries, type Release } from '@quorate/model';
 import { textOf } from '@quorate/model/text';
 import { mustLatest, mustRelease, readManifest, rollback as rollbackTo, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { messageFor } from '../message.ts';
 import { namedRelease } from '../named-release.ts';
+import { readingBase, unrendered } from '../native-files.ts';
 import { confirm } from '../output/ask.ts';
 import { type DiffSide, renderDiff, summarize } from '../output/diff.ts';
 import { localTime, RELEASE_COLUMNS, releaseRow } from '../output/release.ts';
@@ -168,9 +169,12 @@ async function side(context: Context, store: Store, head: Release, name: string)
   const only =
     definition.link === 'directory'
       ? {}
-      : { only: manifest.filter(({ kind }) => kind !== 'directory').map((entry) => entry.path) };
+      : { only: nativeEntries(manifest).flatMap(({ kind, path }) => (kind === 'directory' ? [] : [path])) };
   const scanned = await scanTree(join(root, definition.root), { definition, owners: 'native', root, ...only });
-  return { name: 'native', manifest: scanned.manifest, definition, read: (file) => scanned.read(file.sha256) };
+  const files = unrendered(context, head.bundle, manifest, scanned.manifest);
+  for (const path of files.edited) console.error(`! ${path} is rendered here and was edited by hand since`);
+  const read = readingBase(store, manifest, scanned.read);
+  return { name: 'native', manifest: files.manifest, definition, read: (file) => read(file.sha256) };
 }
 
 export interface RollbackFlags extends GlobalFlags {

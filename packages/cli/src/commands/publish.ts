@@ -1,13 +1,14 @@
 import { readlinkSync } from 'node:fs';
 import { lstat, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { managedBundles, readStatus, scanTree } from '@quorate/agent';
-import { type BundleDefinition, definitionOf, type Release } from '@quorate/model';
+import { managedBundles, readStatus, type Scanned, scanTree } from '@quorate/agent';
+import { type BundleDefinition, definitionOf, nativeEntries, type Release } from '@quorate/model';
 import { readManifest } from '@quorate/store';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { namedRelease } from '../named-release.ts';
+import { mustBeRendered, readingBase, unrendered, withOwnFiles } from '../native-files.ts';
 import { baseRelease, type PublishFlags, publishWorking, type Working } from '../publishing.ts';
 
 export interface PublishCommandFlags extends GlobalFlags, Omit<PublishFlags, 'wait'> {
@@ -110,15 +111,21 @@ async function nativeFiles(context: Context, definition: BundleDefinition, base:
   const { root, state } = context.settings;
   const native = join(root, definition.root);
   const options = { definition, owners: 'native', root } as const;
-  if (definition.link === 'directory') return { ...(await scanTree(native, options)), definition };
-  const manifest = await readManifest(await context.store(), base);
-  const managed = manifest.filter(({ kind }) => kind !== 'directory').map(({ path }) => path);
+  const store = await context.store();
+  const manifest = await readManifest(store, base);
+  const working = ({ manifest: found, read }: Scanned): Working => {
+    const files = unrendered(context, base.bundle, manifest, found);
+    mustBeRendered(files, definition.root);
+    return { manifest: files.manifest, definition, read: readingBase(store, manifest, read) };
+  };
+  if (definition.link === 'directory') return working(await scanTree(native, options));
+  const managed = nativeEntries(manifest).flatMap(({ kind, path }) => (kind === 'directory' ? [] : [path]));
   const only: string[] = [];
   for (const path of managed) if (await lstat(join(native, path)).catch(() => undefined)) only.push(path); // removed by hand: removed
   const staged = join(state, base.bundle, 'current');
   const place = (path: string): string =>
     linkText(join(native, path))?.includes(`/${base.bundle}/current/`) ? join(staged, path) : join(native, path);
-  return { ...(await scanTree(native, { ...options, only, place })), definition };
+  return working(await scanTree(native, { ...options, only, place }));
 }
 
 function linkText(path: string): string | undefined {
@@ -137,8 +144,10 @@ async function folderFiles(
   base: Release,
   flags: PublishCommandFlags,
 ): Promise<Working> {
-  const manifest = await readManifest(await context.store(), base);
+  const store = await context.store();
+  const manifest = await readManifest(store, base);
   const owners = flags.attributes === 'folder' ? 'native' : { base: manifest };
   const scanned = await scanTree(folder, { definition: definitionOf(definition), owners });
-  return { ...scanned, definition };
+  const files = withOwnFiles(manifest, scanned.manifest);
+  return { manifest: files, definition, read: readingBase(store, manifest, scanned.read) };
 }

@@ -8,6 +8,7 @@ import type { PlacedBundle } from './own-disk.ts';
 const STATES: Partial<Record<AgentErrorCode, BundleState>> = {
   OUTSIDE_ROOTS: 'refused',
   REFUSED: 'refused',
+  NOT_SIGNED: 'refused',
   DISK_FULL: 'disk-full',
   READ_ONLY: 'read-only',
   NOT_PERMITTED: 'read-only',

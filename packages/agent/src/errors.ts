@@ -3,6 +3,7 @@ export type AgentErrorCode =
   | 'BAD_SETTINGS'
   | 'OUTSIDE_ROOTS' // the bundle's root is not below an allowed folder
   | 'REFUSED' // manifest or definition not acceptable here
+  | 'NOT_SIGNED' // a release that no trusted key answers for, or not in this place
   | 'DISK_FULL'
   | 'READ_ONLY'
   | 'NOT_PERMITTED'

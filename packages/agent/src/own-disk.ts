@@ -6,6 +6,7 @@ import { type Bundle, type BundleOptions, DEFAULT_POLICY, lockState, placeBundle
 import type { Settings } from './settings.ts';
 import { describeInstance, type LocalStatus, writeStatus } from './status-file.ts';
 import type { FleetSource, TemplateMachine } from './templates/index.ts';
+import { SignedReleases } from './trust/signed.ts';
 
 /** A bundle as an agent handles it: see `Bundle`, which is the one on a real disk. */
 export type PlacedBundle = Pick<
@@ -55,12 +56,13 @@ export async function managedBundles(state: string): Promise<string[]> {
 
 /** Where and how a bundle lives on this machine. */
 export function bundlePlace(settings: Settings, bundle: string, log?: Log): BundleOptions {
-  const { state, root, roots, links, hooks } = settings;
+  const { state, root, roots, links, hooks, trust } = settings;
   return {
     state,
     root,
     bundle,
     policy: { ...DEFAULT_POLICY, ...(roots ? { roots } : {}), ...(links ? { links } : {}) },
+    ...(trust ? { signed: new SignedReleases(state, bundle, trust.keys) } : {}),
     ...(hooks === false ? { hooks } : {}),
     ...(log ? { log } : {}),
   };

@@ -9,6 +9,8 @@ import {
   DEFAULT_PORTS,
   describeFaults,
   type MemberPorts,
+  parsePublicKey,
+  type TrustedKey,
 } from '@quorate/model';
 import { bucketPlace } from '@quorate/store';
 import * as v from 'valibot';
@@ -120,6 +122,8 @@ export interface Settings {
   readonly roots?: readonly string[];
   /** folders outside a bundle that its symlinks may point to; the safe default where absent */
   readonly links?: readonly string[];
+  /** signed releases alone are taken, and those of these keys */
+  readonly trust?: { readonly keys: readonly TrustedKey[] };
   /** certificate files for `zk+tls:` stores */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly member?: MemberSettings;
@@ -180,6 +184,27 @@ const tagName = v.pipe(
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 /** The same for every machine, wherever its agent stands: so a folder by its whole path. */
 const archiveUrl = v.pipe(text, v.check(isArchiveUrl, 'a store such as s3://BUCKET/PREFIX or dir:/mnt/share/archive'));
+const publicKey = v.pipe(
+  v.string(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    try {
+      parsePublicKey(dataset.value);
+    } catch (error) {
+      addIssue({ message: (error as Error).message });
+    }
+  }),
+);
+const TrustedKeySchema = v.union(
+  [
+    v.pipe(
+      publicKey,
+      v.transform((key): TrustedKey => ({ key })),
+    ),
+    v.strictObject({ key: publicKey, name: v.optional(text), bundles: v.optional(v.array(text)) }),
+  ],
+  'a public key, as `quorate key show` prints it, or a mapping of key, name and bundles',
+);
 const SecretSchema = v.union(
   [
     absolute,
@@ -212,6 +237,12 @@ const FileSchema = v.strictObject({
   bundles: v.optional(v.array(text)),
   roots: v.optional(v.array(absolute)),
   links: v.optional(v.array(absolute)),
+  trust: v.optional(
+    v.strictObject({
+      require: v.literal('signed', '`signed`'),
+      keys: v.pipe(v.array(TrustedKeySchema), v.minLength(1, 'one key at least')),
+    }),
+  ),
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
   clock: v.optional(v.strictObject({ warn: v.optional(v.pipe(v.number(), v.minValue(0)), CLOCK_WARN_SECONDS) })),
   hooks: v.optional(v.boolean()),
@@ -334,6 +365,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     bundles: bundles === undefined ? file?.bundles : bundles.split(',').filter((name) => name !== ''),
     roots: file?.roots,
     links: file?.links,
+    trust: file?.trust && { keys: file.trust.keys },
     tls: file?.tls ?? (file?.ensemble ? trustFiles(state) : undefined),
     ensemble: file?.ensemble && beginning(file.ensemble, file.archive),
     member: file?.member,

@@ -68,6 +68,8 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     hint: 'a definition has root, link, reload, health, ignore, links and message, of which only root must be there',
   },
   NO_MESSAGE: { exit: EXIT.refused, hint: 'say why: -m TEXT' },
+  BAD_KEY: { exit: EXIT.usage },
+  NOT_SIGNED: { exit: EXIT.refused },
   BAD_TAG: { exit: EXIT.usage, hint: 'names are like stable, v1.2 or before-the-move' },
   BAD_RECORD: { exit: EXIT.failed, hint: STORE_HINT },
   BAD_TEMPLATE: { exit: EXIT.refused, hint: 'mend the template; nothing was published' },

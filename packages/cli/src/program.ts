@@ -219,6 +219,7 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--definition <file>', 'a YAML file with the definition')
     .option('-m, --message <text>', 'why')
     .option('--author <name>', 'instead of you')
+    .option('--sign <key>', 'signs the release with this key; see `quorate key`')
     .action((name: string, path: string, _, command: Command) =>
       finish(import('./commands/import.ts').then(({ importBundle }) => importBundle(name, path, globals(command)))),
     );
@@ -230,6 +231,7 @@ export function makeProgram(version: string, finish: Finish): Command {
   )
     .option('-m, --message <text>', 'why')
     .option('--author <name>', 'instead of you')
+    .option('--sign <key>', 'signs the release with this key; see `quorate key`')
     .option('--base <release>', 'the release that it was made from')
     .option('--rebase', 'merge it onto what came in meanwhile')
     .option('--definition <file>', 'a YAML file with a new definition')
@@ -248,6 +250,7 @@ export function makeProgram(version: string, finish: Finish): Command {
   )
     .option('-m, --message <text>', 'why')
     .option('--author <name>', 'instead of you')
+    .option('--sign <key>', 'signs the release with this key; see `quorate key`')
     .option('--wait [seconds]', 'until every live instance has applied it')
     .action((path: string, _, command: Command) =>
       finish(import('./commands/edit.ts').then(({ edit }) => edit(path, globals(command)))),
@@ -338,6 +341,7 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--to <release>', 'the one before the head unless said')
     .option('-m, --message <text>', 'why')
     .option('--author <name>', 'instead of you')
+    .option('--sign <key>', 'signs the release with this key; see `quorate key`')
     .option('--wait [seconds]', 'until every live instance has applied it')
     .action((name: string, _, command: Command) =>
       finish(import('./commands/history.ts').then(({ rollback }) => rollback(name, globals(command)))),
@@ -356,6 +360,27 @@ export function makeProgram(version: string, finish: Finish): Command {
     );
 
   addEnsemble(add('ensemble', 'the ensemble, and what it holds, as a whole', 'quorate ensemble backup quorate.tar'));
+
+  const addKey = (key: Command): void => {
+    const addHere = (name: string, summary: string, example: string): Command =>
+      addTo(key, 'quorate key', name, summary, example);
+    addHere('new <file>', 'makes a key that releases are signed with', 'quorate key new ~/.quorate.key').action(
+      (file: string, _, command: Command) =>
+        finish(import('./commands/key.ts').then(({ newKey }) => newKey(file, globals(command)))),
+    );
+    addHere('show <file>', 'the public half, for the settings of instances', 'quorate key show ~/.quorate.key').action(
+      (file: string, _, command: Command) =>
+        finish(import('./commands/key.ts').then(({ showKey }) => showKey(file, globals(command)))),
+    );
+    addHere(
+      'forget <name>',
+      'lets this instance take an older signed release, after a store was set back on purpose',
+      'quorate key forget web',
+    ).action((name: string, _, command: Command) =>
+      finish(import('./commands/key.ts').then(({ forgetLine }) => forgetLine(name, globals(command)))),
+    );
+  };
+  addKey(add('key', 'keys that releases are signed with', 'quorate key new ~/.quorate.key'));
 
   add('doctor', 'what is missing on this machine, and what to do', 'quorate doctor').action((_, command: Command) =>
     finish(import('./commands/doctor.ts').then(({ doctor }) => doctor(globals(command)))),

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { archiveState } from '@quorate/agent';
 import { type BundleDefinition, diffManifests, type FileEntry, type Manifest, type Release } from '@quorate/model';
 import {
@@ -32,6 +33,8 @@ export interface PublishFlags {
   readonly message?: string;
   readonly author?: string;
   readonly rebase?: boolean;
+  /** the key that it is signed with */
+  readonly sign?: KeyObject | undefined;
   /** seconds */
   readonly wait?: number;
 }
@@ -105,7 +108,7 @@ async function commit(store: Store, head: Latest, working: Working, flags: Publi
       author: authorOf(flags.author),
       message: flags.message ?? '',
     };
-    return await publishManifest(store, what, { progress });
+    return await publishManifest(store, what, { progress, sign: flags.sign });
   } catch (error) {
     if (error instanceof StoreError && error.code === 'CONFLICT')
       throw await conflict(store, bundle, head.release, error);

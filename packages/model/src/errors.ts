@@ -5,6 +5,7 @@ export type ModelErrorCode =
   | 'BAD_DEFINITION'
   | 'BAD_RECORD' // a stored record that cannot be read
   | 'NEWER_FORMAT' // written by a newer Quorate; never guessed at
+  | 'BAD_KEY' // text that is no public key
   | 'BAD_TAG' // a name that cannot be one of a release
   | 'NO_MESSAGE' // a release that has to say why, and does not
   | 'BAD_TEMPLATE' // a template that cannot be read or rendered: a TemplateError has its place

@@ -68,10 +68,8 @@ export {
   type FoundingRecord,
 } from './ensemble/founding-record.ts';
 export type { FoundingStep, FoundingView, PeerAnswer, RecoveryView } from './ensemble/founding-view.ts';
-
 export { type MembershipDecision, type MembershipView, planMembership } from './ensemble/membership.ts';
 export { type EnsembleObservation, invitedOf, outdatedRecords, viewOf } from './ensemble/observe.ts';
-
 export {
   decodeGrant,
   decodeJoinRequest,
@@ -185,6 +183,15 @@ export {
   type ReleaseDraft,
   type ReleaseVote,
 } from './release.ts';
+export {
+  isAsSigned,
+  parsePublicKey,
+  publicKeyText,
+  type ReleaseName,
+  type ReleaseSignature,
+  signRelease,
+} from './signature.ts';
+export { decodeTaken, encodeTaken, judgeSigned, type TakenRelease, type TrustedKey } from './signed-release.ts';
 export {
   checkTagName,
   decodeTags,

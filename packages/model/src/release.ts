@@ -5,6 +5,7 @@ import { type BlobRef, sha256 } from './digest.ts';
 import { ModelError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { BlobRefSchema, blobsOf, type Manifest, type ManifestPage, paginate } from './manifest.ts';
+import { type ReleaseSignature, SignatureSchema } from './signature.ts';
 import { markTemplates } from './template-files.ts';
 
 export const RELEASE_FORMAT = 1;
@@ -36,6 +37,8 @@ export interface Release {
   readonly adds: readonly BlobRef[];
   /** the release whose content this one brings back */
   readonly rollbackOf?: number;
+  /** by whom, where somebody answers for it with a key */
+  readonly signature?: ReleaseSignature;
   /** how the fleet was asked, where not every instance had to say yes */
   readonly vote?: ReleaseVote;
 }
@@ -153,6 +156,7 @@ const ReleaseSchema = v.object({
   bytes: count,
   adds: v.array(BlobRefSchema),
   rollbackOf: v.optional(positive),
+  signature: v.optional(SignatureSchema),
   vote: v.optional(v.object({ quorum: v.optional(positive), skipped: v.optional(v.string()) })),
 });
 const HeadSchema = v.object({ format: positive, release: positive, digest: hash });

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { type KeyObject, randomUUID } from 'node:crypto';
 import {
   type BlobRef,
   type BundleDefinition,
@@ -8,6 +8,7 @@ import {
   type Manifest,
   type Release,
   type ReleaseVote,
+  signRelease,
 } from '@quorate/model';
 import { conflict, StoreError } from './errors.ts';
 import { mustLatest, mustRelease, readManifest } from './read.ts';
@@ -17,6 +18,8 @@ import { publishVoted, type VoteTerms } from './voting.ts';
 
 export interface PublishOptions extends CallOptions {
   readonly progress?: UploadProgress;
+  /** an Ed25519 private key that the release is signed with */
+  readonly sign?: KeyObject | undefined;
   /** The fleet is asked first, where the store can do that; with `skipped`, why it is not asked. Nobody is asked unless given. */
   readonly vote?: VoteTerms | { readonly skipped: string };
 }
@@ -53,7 +56,11 @@ export async function publishManifest(
   const content = async (ref: BlobRef): Promise<Uint8Array> =>
     (await what.read(ref.sha256)) ?? (await store.blob(ref, options));
   await checkTemplates(definition, manifest, content);
-  const { release, pages, added } = draftRelease({
+  const {
+    release: drafted,
+    pages,
+    added,
+  } = draftRelease({
     bundle,
     parent: base?.release,
     parentManifest: base ? await manifestOfBase(store, bundle, base, options) : [],
@@ -66,6 +73,7 @@ export async function publishManifest(
     ...(what.rollbackOf === undefined ? {} : { rollbackOf: what.rollbackOf }),
     ...recorded(options.vote),
   });
+  const release = options.sign ? signRelease(drafted, options.sign, { parent: base?.release }) : drafted;
   if (base?.release.digest === release.digest && !what.evenUnchanged) {
     throw new StoreError(
       'UNCHANGED',

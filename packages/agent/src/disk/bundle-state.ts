@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { BundleDefinition } from '@quorate/model';
 import { isRenderedFrom, lonelyMachine, type Rendered, type TemplateMachine } from '../templates/index.ts';
+import type { SignedReleases } from '../trust/signed.ts';
 import { fileError } from './file-errors.ts';
 import { liveRelease } from './flip.ts';
 import { type Journal, readJournal, writeJournal } from './journal.ts';
@@ -23,6 +24,8 @@ export interface BundleOptions {
   readonly root: string;
   readonly bundle: string;
   readonly policy: Policy;
+  /** which releases are taken at all; any unless given */
+  readonly signed?: Pick<SignedReleases, 'check' | 'take'>;
   /** false where commands make no sense: while an image is built */
   readonly hooks?: boolean;
   /** what templates are rendered with; this machine alone unless given */

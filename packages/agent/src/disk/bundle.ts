@@ -92,6 +92,7 @@ export class Bundle {
       const live = this.#at.liveRendered;
       if (isLive && (await this.#at.isRenderedNow(live))) return { state: 'applied' };
       if (failed?.id === release.id && failed.rendered === undefined) return rolledBack(failed);
+      this.#at.options.signed?.take(release);
       const { rendered } = await this.#offers.formOf(release, fetch);
       if (isLive && sameRendered(rendered, live)) return { state: 'applied' };
       if (failed?.id === release.id && failed.rendered === renderedDigest(rendered)) return rolledBack(failed);

@@ -37,6 +37,7 @@ export class Offers {
   async offer(release: Release, fetch: Fetch): Promise<Verdict> {
     this.#last = undefined;
     try {
+      this.#at.options.signed?.check(release);
       return (await this.#judge(release, fetch)).verdict;
     } catch (error) {
       const no = refusalOf(
@@ -113,7 +114,7 @@ export class Offers {
   }
 }
 
-const BY_POLICY = new Set(['OUTSIDE_ROOTS', 'REFUSED']);
+const BY_POLICY = new Set(['OUTSIDE_ROOTS', 'REFUSED', 'NOT_SIGNED']);
 const BY_STAGING = new Set(['DISK_FULL', 'READ_ONLY', 'NOT_PERMITTED', 'MISSING_PARENT', 'REPLACED', 'FAILED']);
 
 /** The no that an error stands for; undefined where it says nothing of the release. */

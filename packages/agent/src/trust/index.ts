@@ -14,5 +14,6 @@ export {
 } from './join.ts';
 export { type KeeperOptions, keepCertificate, renewCertificate } from './renewal.ts';
 export { clusterSecret, readClusterSecret } from './secret.ts';
+export { SignedReleases } from './signed.ts';
 export { DEFAULT_TOKEN, type JoinToken, parseToken, printToken, TokenBook } from './tokens.ts';
 export { type SecureClientPort, zooKeeperTls } from './zookeeper.ts';

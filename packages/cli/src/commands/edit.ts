@@ -10,15 +10,17 @@ import { messageFor } from '../message.ts';
 import { readingBase } from '../native-files.ts';
 import { nativePath } from '../native-path.ts';
 import { type PublishFlags, publishWorking } from '../publishing.ts';
+import { type SignFlags, signingKey } from '../signing.ts';
 import { waitSeconds } from './publish.ts';
 
-export interface EditFlags extends GlobalFlags, Omit<PublishFlags, 'wait'> {
+export interface EditFlags extends GlobalFlags, SignFlags, Omit<PublishFlags, 'wait' | 'sign'> {
   readonly wait?: string | true;
 }
 
 /** One native file in the editor, and what comes out of it as the next release. */
 export async function edit(path: string, flags: EditFlags): Promise<number> {
   await using context = await Context.open(flags);
+  const sign = await signingKey(flags);
   const store = await context.store();
   const native = nativePath(context.settings.root, path);
   const { latest, manifest, entry } = await find(store, native, context.settings.bundles);
@@ -46,7 +48,7 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
       read: readingBase(store, manifest, async () => after),
     };
     // whoever else changed other places of the file meanwhile is merged with: that is what an editor on a shared file cannot do
-    const options = { author: flags.author, message, rebase: true, ...waitSeconds(flags.wait) };
+    const options = { author: flags.author, message, sign, rebase: true, ...waitSeconds(flags.wait) };
     const exit = await publishWorking(context, latest.release, working, options);
     if (exit === EXIT.done) await rm(folder, { recursive: true });
     else process.stderr.write(kept);

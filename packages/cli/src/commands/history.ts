@@ -1,7 +1,7 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { scanTree } from '@quorate/agent';
-import { type Entry, type Manifest, nativeEntries, type Release } from '@quorate/model';
+import { type Entry, isAsSigned, type Manifest, nativeEntries, type Release } from '@quorate/model';
 import { textOf } from '@quorate/model/text';
 import { mustLatest, mustRelease, readManifest, rollback as rollbackTo, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber } from '../context.ts';
@@ -15,6 +15,7 @@ import { localTime, RELEASE_COLUMNS, releaseRow } from '../output/release.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
 import { announce, nothingToPublish } from '../publishing.ts';
+import { type SignFlags, signingKey } from '../signing.ts';
 import { waitSeconds, writeCheckout } from './publish.ts';
 
 export interface HistoryFlags extends GlobalFlags {
@@ -99,11 +100,19 @@ function describeRelease(release: Release): string {
     `author   ${release.author}`,
     `when     ${localTime(release.time)} by the publisher's clock`,
     `message  ${release.message.replace(/\n/g, '\n         ')}`,
+    ...describeSignature(release),
     ...(release.rollbackOf === undefined ? [] : [`content  of release ${release.rollbackOf}`]),
     `root     ${definition.root}, link: ${definition.link}`,
     ...hook('reload'),
     ...hook('health'),
   ].join('\n');
+}
+
+/** The command trusts nobody: whether the key counts is for each instance to say. */
+function describeSignature(release: Release): string[] {
+  if (!release.signature) return [];
+  const wrong = isAsSigned(release) ? '' : paint('red', ', but it is not as it was signed');
+  return [`signed   by ${release.signature.key}${wrong}`];
 }
 
 function describeEntry(entry: Entry): string[] {
@@ -177,7 +186,7 @@ async function side(context: Context, store: Store, head: Release, name: string)
   return { name: 'native', manifest: files.manifest, definition, read: (file) => read(file.sha256) };
 }
 
-export interface RollbackFlags extends GlobalFlags {
+export interface RollbackFlags extends GlobalFlags, SignFlags {
   readonly to?: string;
   readonly message?: string;
   readonly author?: string;
@@ -188,6 +197,7 @@ export interface RollbackFlags extends GlobalFlags {
 export async function rollback(bundle: string, flags: RollbackFlags): Promise<number> {
   await using context = await Context.open(flags);
   const store = await context.store();
+  const sign = await signingKey(flags);
   const base = await mustLatest(store, bundle);
   const named = flags.to === undefined ? undefined : await namedRelease(store, bundle, '--to', flags.to);
   const to = named?.number ?? base.release.number - 1;
@@ -208,6 +218,6 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
     context.say('nothing was published');
     return EXIT.failed;
   }
-  const latest = await rollbackTo(store, { bundle, to, author: authorOf(flags.author), message, base });
+  const latest = await rollbackTo(store, { bundle, to, author: authorOf(flags.author), message, base }, { sign });
   return await announce(context, store, bundle, latest, waitSeconds(flags.wait).wait);
 }

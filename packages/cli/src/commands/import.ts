@@ -32,8 +32,9 @@ import { nativePath } from '../native-path.ts';
 import { uploadProgress } from '../output/progress.ts';
 import { paint } from '../output/style.ts';
 import { indented } from '../output/table.ts';
+import { type SignFlags, signingKey } from '../signing.ts';
 
-export interface ImportFlags extends GlobalFlags {
+export interface ImportFlags extends GlobalFlags, SignFlags {
   readonly link?: LinkMode;
   readonly validate?: string;
   readonly reload?: string;
@@ -53,6 +54,13 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
   await using context = await Context.open(flags);
   const { settings } = context;
   const { definition, only } = await define(settings, path, flags);
+  const sign = await signingKey(flags);
+  if (settings.trust && !sign)
+    throw new CliError(
+      EXIT.refused,
+      'this machine takes signed releases alone, and would not adopt what it imports',
+      'sign it: --sign KEY',
+    );
   const store = await context.store();
   const existing = await store.latest(bundle);
   if (existing)
@@ -68,7 +76,7 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
   const latest = await publishManifest(
     store,
     { bundle, definition, ...scanned, author: authorOf(flags.author), message },
-    { progress },
+    { progress, sign },
   );
   progress.end();
   const { release } = latest;

@@ -10,8 +10,9 @@ import { CliError, EXIT } from '../exit.ts';
 import { namedRelease } from '../named-release.ts';
 import { mustBeRendered, readingBase, unrendered, withOwnFiles } from '../native-files.ts';
 import { baseRelease, type PublishFlags, publishWorking, type Working } from '../publishing.ts';
+import { type SignFlags, signingKey } from '../signing.ts';
 
-export interface PublishCommandFlags extends GlobalFlags, Omit<PublishFlags, 'wait'> {
+export interface PublishCommandFlags extends GlobalFlags, SignFlags, Omit<PublishFlags, 'wait' | 'sign'> {
   readonly base?: string;
   readonly definition?: string;
   readonly attributes?: 'folder' | 'base';
@@ -35,6 +36,7 @@ export async function publish(bundle: string, folder: string | undefined, flags:
   await using context = await Context.open(flags);
   const wait = waitSeconds(flags.wait);
   const checkout = folder === undefined ? undefined : await readCheckout(folder, bundle);
+  const sign = await signingKey(flags);
   const store = await context.store();
   const asked = flags.base === undefined ? undefined : (await namedRelease(store, bundle, '--base', flags.base)).number;
   const base = await baseRelease(
@@ -49,7 +51,7 @@ export async function publish(bundle: string, folder: string | undefined, flags:
       : await folderFiles(context, folder, definition, base, flags);
   const settle = (release: Release): Promise<void> => writeCheckout(folder!, release);
   const { author, message, rebase } = flags;
-  const options = { author, message, rebase, ...wait };
+  const options = { author, message, rebase, sign, ...wait };
   return await publishWorking(context, base, { ...working, ...(checkout ? { settle } : {}) }, options);
 }
 

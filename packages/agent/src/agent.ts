@@ -50,6 +50,8 @@ export class Agent {
   readonly #open: (signal: AbortSignal) => Promise<Store>;
   readonly #workers = new Map<string, BundleWorker>();
   readonly #loops = new Map<string, Loop>();
+  /** bundles whose heads are to be looked at */
+  readonly #moved = new Set<string>();
   readonly #clock = new OwnClock();
   readonly #fleet = new FleetWatch();
   #store: Store | undefined;
@@ -209,6 +211,7 @@ export class Agent {
         if (!this.#reachable) this.#log(`info  connected to ${store.url}`);
         this.#setReachable(true);
         if (change.kind === 'head') this.#wake(change.bundle, signal);
+        else if (change.kind === 'candidate') await this.#hear(store, change, signal);
         else await this.#wakeAll(store, signal);
       }
     }
@@ -258,29 +261,63 @@ export class Agent {
     return this.#settings.bundles === undefined || this.#settings.bundles.includes(name);
   }
 
+  /** A candidate came, or the last one is over. Who does not run its bundle says so where all are asked: at its first release. */
+  async #hear(
+    store: Store,
+    { bundle, stands }: { bundle: string; stands: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (this.#wanted(bundle) || this.#workers.has(bundle)) {
+      this.#worker(bundle).hear(stands);
+      this.#loop(bundle, signal).wake();
+      return;
+    }
+    if (!stands) return;
+    try {
+      const release = (await store.candidates?.standing(bundle, { signal }))?.release;
+      if (release?.number === 1) await store.candidates!.vote(release, this.#settings.instance, 'pass', { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#log(`warn  ${bundle}: what is offered could not be passed on: ${(error as Error).message}`);
+    }
+  }
+
   #wake(name: string, signal: AbortSignal): void {
     if (!this.#wanted(name) && !this.#workers.has(name)) return;
+    this.#moved.add(name);
+    this.#loop(name, signal).wake();
+  }
+
+  #loop(name: string, signal: AbortSignal): Loop {
     let loop = this.#loops.get(name);
     if (!loop) {
       const quiet = (): Promise<void> => this.#worker(name).prepare();
-      loop = new Loop((attempt) => this.#converge(name, attempt, signal), quiet, signal);
+      loop = new Loop((attempt) => this.#step(name, attempt, signal), quiet, signal);
       this.#loops.set(name, loop);
     }
-    loop.wake();
+    return loop;
   }
 
-  /** @returns after how many ms to look again by itself */
-  async #converge(name: string, attempt: number, signal: AbortSignal): Promise<number> {
+  /** @param attempt 0 when woken @returns after how many ms to look again by itself */
+  async #step(name: string, attempt: number, signal: AbortSignal): Promise<number> {
     const worker = this.#worker(name);
+    const moved = this.#moved.delete(name);
+    if (moved || attempt > 0) await this.#converge(worker, signal);
+    if (worker.isAsked) {
+      const said = await worker.vote(this.#store!, this.#settings.instance, signal);
+      if (said) this.#log(said);
+    }
+    const retry = RETRIED.has(worker.status.state) || worker.isAsked ? RETRY_MS[attempt] : undefined;
+    return Math.min(retry ?? Infinity, this.#resyncMs * (0.5 + Math.random() / 2)); // a release sets the clocks of a whole fleet alike
+  }
+
+  async #converge(worker: BundleWorker, signal: AbortSignal): Promise<void> {
     const before = worker.status;
     const status = await worker.converge(this.#store!, signal);
-    if (status !== before) {
-      if (status.applied !== before.applied || status.state !== before.state || status.detail !== before.detail)
-        this.#logBundle(name);
-      await this.#tell();
-    }
-    const retry = RETRIED.has(status.state) ? RETRY_MS[attempt] : undefined;
-    return Math.min(retry ?? Infinity, this.#resyncMs * (0.5 + Math.random() / 2)); // a release sets the clocks of a whole fleet alike
+    if (status === before) return;
+    if (status.applied !== before.applied || status.state !== before.state || status.detail !== before.detail)
+      this.#logBundle(worker.name);
+    await this.#tell();
   }
 
   #logBundle(name: string): void {

@@ -1,5 +1,5 @@
-import type { BundleState, BundleStatus, Release } from '@quorate/model';
-import { ModelError } from '@quorate/model';
+import type { BundleState, BundleStatus, Release, Verdict } from '@quorate/model';
+import { describeVerdict, ModelError } from '@quorate/model';
 import { type Store, StoreError } from '@quorate/store';
 import { AgentError, type AgentErrorCode } from './errors.ts';
 import { releaseSource } from './fetch.ts';
@@ -34,6 +34,9 @@ export class BundleWorker {
   #bundle: PlacedBundle | undefined;
   #recovered = false;
   #looked = false;
+  /** `news`: it is to be judged; `judged`: it stands still, as far as is known */
+  #candidate: 'none' | 'news' | 'judged' = 'none';
+  #said: { readonly id: string; readonly verdict: Verdict } | undefined;
   #status: BundleStatus = { applied: 0, digest: '', target: 0, state: 'applying' };
 
   constructor(name: string, place: () => PlacedBundle) {
@@ -73,9 +76,59 @@ export class BundleWorker {
     return this.#status;
   }
 
-  /** Work for a quiet moment. */
+  /** Hears that a candidate came, or that the last one is over. */
+  hear(stands: boolean): void {
+    this.#candidate = stands ? 'news' : 'none';
+  }
+
+  /** Whether there is a candidate to vote on. */
+  get isAsked(): boolean {
+    return this.#candidate === 'news';
+  }
+
+  /**
+   * Judges the candidate that stands, and says what came of it; nothing that is live changes. What the store cannot give or take now leaves it asked.
+   * @returns what to tell people, if anything
+   */
+  async vote(store: Store, instance: string, signal: AbortSignal): Promise<string | undefined> {
+    this.#candidate = 'judged'; // one that comes meanwhile is news again
+    try {
+      const candidate = await store.candidates?.standing(this.name, { signal });
+      if (!candidate) return undefined;
+      const { release } = candidate;
+      const known = this.#said?.id === release.id;
+      const verdict = known ? this.#said!.verdict : await this.#judge(store, release, signal);
+      this.#said = { id: release.id, verdict };
+      await store.candidates!.vote(release, instance, verdict, { signal });
+      const said = verdict.ok ? `yes${verdict.note ? `: ${verdict.note}` : ''}` : `no: ${describeVerdict(verdict)}`;
+      return known
+        ? undefined
+        : `${verdict.ok ? 'info ' : 'warn '} ${this.name}: release ${release.number} is offered by ${release.author}: ${said}`;
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#candidate = 'news';
+      return `warn  ${this.name}: what is offered could not be voted on: ${(error as Error).message}`;
+    }
+  }
+
+  /** @throws StoreError where the store, not the release, is at fault */
+  async #judge(store: Store, release: Release, signal: AbortSignal): Promise<Verdict> {
+    try {
+      const bundle = await this.#opened();
+      return await bundle.offer(
+        release,
+        releaseSource(store, release, (ref) => bundle.has(ref), { signal }),
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof StoreError && error.code !== 'CORRUPT') throw error;
+      return { ok: false, by: 'staging', reason: (error as Error).message };
+    }
+  }
+
+  /** Work for a quiet moment. What was staged for a candidate that stands is left alone. */
   async prepare(): Promise<void> {
-    await this.#bundle?.prepare();
+    if (this.#candidate === 'none') await this.#bundle?.prepare();
   }
 
   close(): void {

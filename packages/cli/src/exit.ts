@@ -23,6 +23,19 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     exit: EXIT.conflict,
     hint: 'look at `quorate history`, then publish again from the newest release, or with --rebase',
   },
+  VOTED_DOWN: {
+    exit: EXIT.refused,
+    hint: 'mend it and publish again; to publish although some say no: --quorum 90%, or --skip-vote REASON',
+  },
+  NO_ANSWER: {
+    exit: EXIT.failed,
+    hint: 'look at those machines; give them longer by --vote-timeout SECONDS, or do without them: --quorum 90%, or --skip-vote REASON',
+  },
+  OFFERED: {
+    exit: EXIT.conflict,
+    hint: 'wait for its end (--turn SECONDS), then publish again; to publish past it: --skip-vote REASON',
+  },
+  WITHDRAWN: { exit: EXIT.unreachable },
   UNREACHABLE: {
     exit: EXIT.unreachable,
     hint: 'check the network and the store; `quorate doctor` looks closer. What is applied here goes on serving',

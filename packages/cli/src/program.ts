@@ -25,6 +25,18 @@ function tellUsage(command: Command, help: string): Command {
     .showHelpAfterError(`→ ${help}`);
 }
 
+/** How the fleet is asked before a release is made. */
+function asksFleet(command: Command): Command {
+  return command
+    .option('--quorum <percent>', 'of the live instances that have to say yes; 100 % unless said')
+    .option('--vote-timeout <seconds>', 'in which they answer; 60 unless said')
+    .option(
+      '--turn <seconds>',
+      "to wait while another publisher's release is voted on, 0 for not at all; 60 unless said",
+    )
+    .option('--skip-vote <reason>', 'ask nobody; the history keeps the reason');
+}
+
 /** The command tree. Each command's code is loaded when it runs. */
 export function makeProgram(version: string, finish: Finish): Command {
   const program = new Command('quorate')
@@ -196,10 +208,12 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/agent.ts').then(({ agent }) => agent(globals(command)))),
     );
 
-  add(
-    'import <name> <path>',
-    'makes the first release from native files and adopts them',
-    "quorate import web /etc/nginx --reload 'systemctl reload nginx'",
+  asksFleet(
+    add(
+      'import <name> <path>',
+      'makes the first release from native files and adopts them',
+      "quorate import web /etc/nginx --reload 'systemctl reload nginx'",
+    ),
   )
     .addOption(
       new Option('--link <mode>', 'how native paths reach the release').choices(['directory', 'files', 'copy']),
@@ -224,10 +238,12 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/import.ts').then(({ importBundle }) => importBundle(name, path, globals(command)))),
     );
 
-  add(
-    'publish <name> [folder]',
-    'makes a folder, or the native files as edited here, the next release',
-    "quorate publish web ./nginx -m 'raise the limits' --yes --wait",
+  asksFleet(
+    add(
+      'publish <name> [folder]',
+      'makes a folder, or the native files as edited here, the next release',
+      "quorate publish web ./nginx -m 'raise the limits' --yes --wait",
+    ),
   )
     .option('-m, --message <text>', 'why')
     .option('--author <name>', 'instead of you')
@@ -243,10 +259,12 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/publish.ts').then(({ publish }) => publish(name, folder, globals(command)))),
     );
 
-  add(
-    'edit <path>',
-    'opens a native file in your editor and publishes what comes out',
-    'quorate edit /etc/nginx/nginx.conf',
+  asksFleet(
+    add(
+      'edit <path>',
+      'opens a native file in your editor and publishes what comes out',
+      'quorate edit /etc/nginx/nginx.conf',
+    ),
   )
     .option('-m, --message <text>', 'why')
     .option('--author <name>', 'instead of you')
@@ -333,10 +351,12 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/tag.ts').then(({ tag }) => tag(name, release, given, globals(command)))),
     );
 
-  add(
-    'rollback <name>',
-    'brings back what an older release held, as a new release',
-    'quorate rollback web --to 11 --wait',
+  asksFleet(
+    add(
+      'rollback <name>',
+      'brings back what an older release held, as a new release',
+      'quorate rollback web --to 11 --wait',
+    ),
   )
     .option('--to <release>', 'the one before the head unless said')
     .option('-m, --message <text>', 'why')

@@ -16,8 +16,8 @@ import { CliError, EXIT } from './exit.ts';
 import { messageFor } from './message.ts';
 import { confirm } from './output/ask.ts';
 import { renderDiff, summarize } from './output/diff.ts';
-import { uploadProgress } from './output/progress.ts';
 import { paint } from './output/style.ts';
+import { Vote, type VoteFlags } from './voting.ts';
 import { waitForFleet } from './waiting.ts';
 
 /** A set of files that somebody wants to make the next release. */
@@ -29,7 +29,7 @@ export interface Working {
   settle?(release: Release): Promise<void>;
 }
 
-export interface PublishFlags {
+export interface PublishFlags extends VoteFlags {
   readonly message?: string;
   readonly author?: string;
   readonly rebase?: boolean;
@@ -47,6 +47,7 @@ export async function publishWorking(
   flags: PublishFlags,
 ): Promise<number> {
   const store = await context.store();
+  const vote = new Vote(context, store, flags, flags.wait !== undefined);
   const { bundle } = base;
   const head = await mustLatest(store, bundle);
   const moved = head.release.number !== base.number;
@@ -68,9 +69,21 @@ export async function publishWorking(
     context.say('nothing was published');
     return EXIT.failed;
   }
-  const latest = await commit(store, head, ready, { ...flags, message });
+  const author = authorOf(flags.author);
+  const made = { bundle, base: head, ...ready, read: (hash: string) => ready.read(hash), author, message };
+  let latest: Latest;
+  try {
+    latest = await vote.decide(bundle, (options) => publishManifest(store, made, { ...options, sign: flags.sign }));
+  } catch (error) {
+    if (!(error instanceof StoreError && error.code === 'CONFLICT')) throw error;
+    const stands = (await mustLatest(store, bundle)).release;
+    if (!flags.rebase || stands.number === head.release.number)
+      throw await conflict(store, bundle, head.release, error);
+    context.say(`release ${stands.number} by ${stands.author} came first; merging again`);
+    return publishWorking(context, base, working, flags);
+  }
   await ready.settle?.(latest.release);
-  return announce(context, store, bundle, latest, flags.wait);
+  return announce(context, store, latest, vote, flags.wait);
 }
 
 async function isUnchanged(store: Store, base: Release, { manifest, definition }: Working): Promise<boolean> {
@@ -94,49 +107,24 @@ export async function nothingToPublish(context: Context, store: Store, release: 
   return EXIT.done;
 }
 
-async function commit(store: Store, head: Latest, working: Working, flags: PublishFlags): Promise<Latest> {
-  const progress = uploadProgress();
-  const { bundle } = head.release;
-  try {
-    const { definition, manifest } = working;
-    const what = {
-      bundle,
-      base: head,
-      definition,
-      manifest,
-      read: (hash: string) => working.read(hash),
-      author: authorOf(flags.author),
-      message: flags.message ?? '',
-    };
-    return await publishManifest(store, what, { progress, sign: flags.sign });
-  } catch (error) {
-    if (error instanceof StoreError && error.code === 'CONFLICT')
-      throw await conflict(store, bundle, head.release, error);
-    throw error;
-  } finally {
-    progress.end();
-  }
-}
-
 /** Tells of a release that was made, and waits for the fleet where asked to. @returns the exit code */
 export async function announce(
   context: Context,
   store: Store,
-  bundle: string,
   { release }: Latest,
+  vote: Vote,
   wait: number | undefined,
 ): Promise<number> {
+  const { bundle, number, digest } = release;
+  const made = { bundle, release: number, digest, published: true, vote: vote.json };
+  const told = `${paint('green', '✓')} ${bundle} release ${number} is published (${vote.outcome})`;
   if (wait === undefined) {
-    context.print(
-      { bundle, release: release.number, digest: release.digest, published: true },
-      () => `${paint('green', '✓')} ${bundle} release ${release.number} is published`,
-    );
+    context.print(made, () => told);
     return EXIT.done;
   }
-  context.say(`${paint('green', '✓')} ${bundle} release ${release.number} is published; waiting for the fleet`);
-  const { instances, exit } = await waitForFleet(context, store, bundle, release.number, wait);
-  if (context.json)
-    context.print({ bundle, release: release.number, digest: release.digest, published: true, instances }, () => '');
+  context.say(`${told}; waiting for the fleet`);
+  const { instances, exit } = await waitForFleet(context, store, bundle, number, wait);
+  if (context.json) context.print({ ...made, instances }, () => '');
   return exit;
 }
 

@@ -48,7 +48,8 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
       read: readingBase(store, manifest, async () => after),
     };
     // whoever else changed other places of the file meanwhile is merged with: that is what an editor on a shared file cannot do
-    const options = { author: flags.author, message, sign, rebase: true, ...waitSeconds(flags.wait) };
+    const { wait, sign: _, ...rest } = flags;
+    const options = { ...rest, message, sign, rebase: true, ...waitSeconds(wait) };
     const exit = await publishWorking(context, latest.release, working, options);
     if (exit === EXIT.done) await rm(folder, { recursive: true });
     else process.stderr.write(kept);

@@ -16,6 +16,7 @@ import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
 import { announce, nothingToPublish } from '../publishing.ts';
 import { type SignFlags, signingKey } from '../signing.ts';
+import { Vote, type VoteFlags } from '../voting.ts';
 import { waitSeconds, writeCheckout } from './publish.ts';
 
 export interface HistoryFlags extends GlobalFlags {
@@ -186,7 +187,7 @@ async function side(context: Context, store: Store, head: Release, name: string)
   return { name: 'native', manifest: files.manifest, definition, read: (file) => read(file.sha256) };
 }
 
-export interface RollbackFlags extends GlobalFlags, SignFlags {
+export interface RollbackFlags extends GlobalFlags, SignFlags, VoteFlags {
   readonly to?: string;
   readonly message?: string;
   readonly author?: string;
@@ -196,8 +197,10 @@ export interface RollbackFlags extends GlobalFlags, SignFlags {
 /** What an older release held becomes a new release. */
 export async function rollback(bundle: string, flags: RollbackFlags): Promise<number> {
   await using context = await Context.open(flags);
+  const { wait } = waitSeconds(flags.wait);
   const store = await context.store();
   const sign = await signingKey(flags);
+  const vote = new Vote(context, store, flags, wait !== undefined);
   const base = await mustLatest(store, bundle);
   const named = flags.to === undefined ? undefined : await namedRelease(store, bundle, '--to', flags.to);
   const to = named?.number ?? base.release.number - 1;
@@ -218,6 +221,7 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
     context.say('nothing was published');
     return EXIT.failed;
   }
-  const latest = await rollbackTo(store, { bundle, to, author: authorOf(flags.author), message, base }, { sign });
-  return await announce(context, store, bundle, latest, waitSeconds(flags.wait).wait);
+  const what = { bundle, to, author: authorOf(flags.author), message, base };
+  const latest = await vote.decide(bundle, (options) => rollbackTo(store, what, { ...options, sign }));
+  return await announce(context, store, latest, vote, wait);
 }

@@ -29,12 +29,12 @@ import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { messageFor } from '../message.ts';
 import { nativePath } from '../native-path.ts';
-import { uploadProgress } from '../output/progress.ts';
 import { paint } from '../output/style.ts';
 import { indented } from '../output/table.ts';
 import { type SignFlags, signingKey } from '../signing.ts';
+import { Vote, type VoteFlags } from '../voting.ts';
 
-export interface ImportFlags extends GlobalFlags, SignFlags {
+export interface ImportFlags extends GlobalFlags, SignFlags, VoteFlags {
   readonly link?: LinkMode;
   readonly validate?: string;
   readonly reload?: string;
@@ -62,6 +62,7 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
       'sign it: --sign KEY',
     );
   const store = await context.store();
+  const vote = new Vote(context, store, flags, false);
   const existing = await store.latest(bundle);
   if (existing)
     throw new CliError(
@@ -72,21 +73,15 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
   const message = messageFor(bundle, flags.message, `import of ${path} from ${settings.instance}`, definition);
   const scanned = await scan(settings, definition, only);
   checkAdoption(settings, definition, scanned.manifest);
-  const progress = uploadProgress();
-  const latest = await publishManifest(
-    store,
-    { bundle, definition, ...scanned, author: authorOf(flags.author), message },
-    { progress, sign },
-  );
-  progress.end();
-  const { release } = latest;
+  const what = { bundle, definition, ...scanned, author: authorOf(flags.author), message };
+  const { release } = await vote.decide(bundle, (options) => publishManifest(store, what, { ...options, sign }));
   for (const ignored of scanned.ignored.slice(0, 10)) context.say(paint('dim', `left out ${ignored}`));
   context.say(
-    `${paint('green', '✓')} ${bundle} release ${release.number}: ${release.files} files from ${definition.root}`,
+    `${paint('green', '✓')} ${bundle} release ${release.number}: ${release.files} files from ${definition.root} (${vote.outcome})`,
   );
   const status = await adopt(settings, store, bundle);
   context.print(
-    { bundle, release: release.number, digest: release.digest, files: release.files, adopted: status },
+    { bundle, release: release.number, digest: release.digest, files: release.files, vote: vote.json, adopted: status },
     () => describe(definition, status),
   );
   return status.state === 'applied' ? EXIT.done : EXIT.refused;

@@ -50,8 +50,8 @@ export async function publish(bundle: string, folder: string | undefined, flags:
       ? await nativeFiles(context, definition, base)
       : await folderFiles(context, folder, definition, base, flags);
   const settle = (release: Release): Promise<void> => writeCheckout(folder!, release);
-  const { author, message, rebase } = flags;
-  const options = { author, message, rebase, sign, ...wait };
+  const { wait: _, sign: _given, ...rest } = flags;
+  const options = { ...rest, sign, ...wait };
   return await publishWorking(context, base, { ...working, ...(checkout ? { settle } : {}) }, options);
 }
 

@@ -14,12 +14,14 @@ export function releaseRow(release: Release): string[] {
   ];
 }
 
-/** The first line of a message, and whose content it is. */
-export function describeMessage({ message, rollbackOf }: Release): string {
-  const first = message.split('\n')[0]!;
-  return rollbackOf === undefined
-    ? first
-    : `${first}${first ? ' ' : ''}${paint('dim', `(content of release ${rollbackOf})`)}`;
+/** The first line of a message, whose content it is, and how the fleet was asked where that was not as usual. */
+export function describeMessage({ message, rollbackOf, vote }: Release): string {
+  const notes = [
+    ...(rollbackOf === undefined ? [] : [`content of release ${rollbackOf}`]),
+    ...(vote?.quorum === undefined ? [] : [`${vote.quorum} % had to say yes`]),
+    ...(vote?.skipped === undefined ? [] : [`nobody was asked: ${vote.skipped}`]),
+  ];
+  return [message.split('\n')[0]!, ...notes.map((note) => paint('dim', `(${note})`))].filter(Boolean).join(' ');
 }
 
 /** The publisher's own clock, as this machine would write it. */

@@ -66,7 +66,7 @@ describe('with agents that run', () => {
     place.replace('work/nginx.conf', '768', '1024');
     const { code, stdout, stderr } = await quorate('publish', 'web', 'work', '-m', 'more', '--yes', '--wait');
     assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /published; waiting for the fleet/);
+    assert.match(stdout, /is published .*; waiting for the fleet/);
     for (const name of ['a', 'b']) {
       assert.match(stdout, new RegExp(`✓ ${name} {2}applied after \\d+ ms`));
       assert.match(place.read(`${name}/etc/nginx/nginx.conf`), /1024/);

@@ -1,0 +1,143 @@
+import type { VoteTally } from '@quorate/model';
+import { type PublishOptions, type Store, VoteError, type VoteNews } from '@quorate/store';
+import { type Context, wholeNumber } from './context.ts';
+import { CliError, EXIT } from './exit.ts';
+import { interruptible } from './interrupt.ts';
+import { progressOf, uploadProgress } from './output/progress.ts';
+import { paint } from './output/style.ts';
+
+/** How the fleet is asked before a release is made. */
+export interface VoteFlags {
+  readonly quorum?: string;
+  readonly voteTimeout?: string;
+  readonly turn?: string;
+  readonly skipVote?: string;
+}
+
+/** Instances that are named one by one as they answer; of more, numbers are shown. */
+const NAMED = 20;
+
+/** One vote: what is asked for, what is shown meanwhile, and what came of it. */
+export class Vote {
+  readonly option: NonNullable<PublishOptions['vote']>;
+  readonly #context: Context;
+  readonly #store: Store;
+  readonly #names: boolean;
+  readonly #progress = progressOf('waiting for the votes');
+  readonly #named = new Set<string>();
+  #from: number | undefined;
+  #tally: VoteTally | undefined;
+
+  /**
+   * @param names whether each instance is named as it answers
+   * @throws CliError usage
+   */
+  constructor(context: Context, store: Store, flags: VoteFlags, names: boolean) {
+    this.#context = context;
+    this.#store = store;
+    this.#names = names;
+    this.option = optionOf(flags, (news) => this.#hear(news));
+  }
+
+  #hear(news: VoteNews): void {
+    if (news.kind === 'turn') {
+      this.#context.say(`waiting: ${news.reason.replace(/; nothing was published$/, '')}`);
+      return;
+    }
+    this.#from ??= performance.now();
+    const { yes, no, silent } = news.tally;
+    this.#tally = news.tally;
+    const all = yes.length + no.length + silent.length;
+    if (this.#names && all <= NAMED) {
+      for (const instance of yes) this.#name(instance, `${paint('green', '✓')} ${instance}  says yes`);
+      for (const instance of no) this.#name(instance, `${paint('red', '✖')} ${instance}  says no`);
+    } else this.#progress((yes.length + no.length) / Math.max(1, all), `${yes.length + no.length} of ${all}`);
+  }
+
+  #name(instance: string, line: string): void {
+    if (this.#named.has(instance)) return;
+    this.#named.add(instance);
+    this.#context.say(`${line} after ${(performance.now() - this.#from!).toFixed(0)} ms`);
+  }
+
+  /**
+   * Makes a release by what the fleet says. An interrupt withdraws what is offered.
+   * @throws what the work throws; programs have been told of a refusal then
+   */
+  async decide<T>(bundle: string, work: (options: PublishOptions) => Promise<T>): Promise<T> {
+    using interrupt = interruptible(`\`quorate history ${bundle}\` tells whether it was published`);
+    const progress = uploadProgress();
+    try {
+      return await work({ progress, vote: this.option, signal: interrupt.signal });
+    } catch (error) {
+      if (error instanceof VoteError) this.#refused(bundle, error);
+      throw error;
+    } finally {
+      progress.end();
+      this.#progress.end();
+    }
+  }
+
+  /** Who agreed to what was published. */
+  get outcome(): string {
+    if ('skipped' in this.option) return `nobody was asked: ${this.option.skipped}`;
+    if (!this.#store.candidates) return 'nobody was asked: this kind of store cannot tell which machines live';
+    const { yes = [], no = [], silent = [] } = this.#tally ?? {};
+    const all = yes.length + no.length + silent.length;
+    if (all === 0) return 'no live instance runs it, so nobody was asked';
+    const others = [
+      ...(no.length > 0 ? [`no: ${no.join(', ')}`] : []),
+      ...(silent.length > 0 ? [`no answer yet: ${silent.length} of ${all}`] : []),
+    ];
+    return `${yes.length} of ${all} say yes${others.length > 0 ? `; ${others.join('; ')}` : ''}`;
+  }
+
+  /** The same for programs. */
+  get json(): object {
+    if ('skipped' in this.option) return { skipped: this.option.skipped };
+    if (!this.#store.candidates) return { asked: false };
+    const { yes = [], no = [], silent = [] } = this.#tally ?? {};
+    return { asked: true, yes, no, silent };
+  }
+
+  #refused(bundle: string, error: VoteError): void {
+    if (!this.#context.json) return;
+    const no = error.no.map(({ instance, verdict }) => ({ instance, ...verdict }));
+    this.#context.print({ bundle, published: false, vote: { asked: true, no, silent: error.silent } }, () => '');
+  }
+}
+
+function optionOf(
+  { quorum, voteTimeout, turn, skipVote }: VoteFlags,
+  told: (news: VoteNews) => void,
+): NonNullable<PublishOptions['vote']> {
+  if (skipVote !== undefined) {
+    if (skipVote.trim() === '')
+      throw new CliError(
+        EXIT.usage,
+        '--skip-vote wants a reason, which the history keeps',
+        "for example --skip-vote 'web-3 hangs'",
+      );
+    if (quorum !== undefined)
+      throw new CliError(EXIT.usage, '--skip-vote asks nobody, so there is no --quorum', 'leave out one of them');
+    return { skipped: skipVote };
+  }
+  return {
+    ...(quorum === undefined ? {} : { quorum: percent(quorum) }),
+    ...(voteTimeout === undefined ? {} : { timeout: wholeNumber('--vote-timeout', voteTimeout) * 1000 }),
+    ...(turn === undefined ? {} : { turn: wholeNumber('--turn', turn, 0) * 1000 }),
+    told,
+  };
+}
+
+function percent(text: string): number {
+  const [, digits] = /^(\d{1,3})\s*%?$/.exec(text) ?? [];
+  const number = Number(digits);
+  if (digits === undefined || number < 1 || number > 100)
+    throw new CliError(
+      EXIT.usage,
+      `--quorum is a whole number of percent from 1 to 100, not ${JSON.stringify(text)}`,
+      'for example --quorum 90%',
+    );
+  return number;
+}

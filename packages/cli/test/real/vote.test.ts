@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import test, { after, before, describe } from 'node:test';
+import { openStore } from '@quorate/store';
+import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
+import { COMMAND, Place, type Result, run } from '../place.ts';
+import { until } from '../until.ts';
+
+/** Says no where the machine has a file `etc/no`, takes its time where it has `etc/slow`, and knows no word `bad`. */
+const VALIDATE = [
+  'if grep -q bad "$QUORATE_ROOT/etc/app/app.conf"; then echo "app.conf: bad is no word" >&2; exit 3; fi',
+  'if test -e "$QUORATE_ROOT/etc/no"; then echo "no room on this machine"; exit 7; fi',
+  'while test -e "$QUORATE_ROOT/etc/slow"; do sleep 0.05; done',
+].join('\n');
+
+describe('a fleet that votes', { skip: reasonToSkip ?? false }, () => {
+  const names = ['a', 'b', 'c'] as const;
+  let ensemble: Ensemble;
+  let place: Place;
+  const agents = new Map<string, ChildProcess>();
+  const settings = (): string[] => ['--config', '/dev/null', '--store', `zk://${ensemble.servers}/quorate`];
+  const quorate = (...args: string[]): Promise<Result> => run([COMMAND, ...settings(), ...args], { cwd: place.folder });
+  const started = (...args: string[]): { child: ChildProcess; ended: Promise<number | null>; said: () => string } => {
+    const child = spawn(process.execPath, [COMMAND, ...settings(), ...args], {
+      cwd: place.folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.setEncoding('utf8').on('data', (text) => {
+        said += text;
+      });
+    return { child, ended: new Promise((resolve) => child.once('exit', resolve)), said: () => said };
+  };
+  const startAgent = (name: string): void => {
+    agents.set(name, started('--root', name, '--state', `${name}-state`, '--instance', name, 'agent').child);
+  };
+  const applied = (name: string): string => place.read(`${name}/etc/app/app.conf`);
+  let folders = 0;
+  /** The newest release as a folder, with this in one of its files. */
+  const folder = async (text: string, file = 'app.conf'): Promise<string> => {
+    const name = `work-${++folders}`;
+    const shown = await quorate('show', 'app', '--to', name);
+    assert.equal(shown.code, 0, shown.stderr);
+    place.write(`${name}/${file}`, text);
+    return name;
+  };
+  const publishing = (from: string, message: string): string[] => ['publish', 'app', from, '-m', message, '--yes'];
+  const publish = async (text: string, ...flags: string[]): Promise<Result> =>
+    quorate(...publishing(await folder(text), text.trim()), ...flags);
+  const releases = async (): Promise<number> => JSON.parse((await quorate('history', 'app', '--json')).stdout).length;
+
+  before(async () => {
+    ensemble = await Ensemble.start({});
+    place = new Place();
+    for (const name of names) place.write(`${name}/etc/app/app.conf`, 'one\n');
+    for (const name of names) startAgent(name);
+    await until('all show themselves', async () => {
+      const { stdout } = await quorate('fleet', '--json');
+      return JSON.parse(stdout).instances.length === names.length;
+    });
+  });
+  after(async () => {
+    for (const child of agents.values()) child.kill('SIGKILL');
+    place[Symbol.dispose]();
+    await ensemble[Symbol.asyncDispose]();
+  });
+
+  test('the first release is asked of all, and adopted when all say yes', async () => {
+    const done = await quorate(
+      '--root',
+      'a',
+      '--state',
+      'a-state',
+      '--instance',
+      'a',
+      'import',
+      'app',
+      '/etc/app',
+      '--validate',
+      VALIDATE,
+    );
+    assert.equal(done.code, 0, done.stdout + done.stderr);
+    assert.match(done.stdout, /3 of 3 say yes/);
+    await until('all have it', async () => {
+      const { instances } = JSON.parse((await quorate('fleet', '--json')).stdout);
+      return instances.every(
+        ({ bundles }: { bundles: Record<string, { state: string }> }) => bundles.app?.state === 'applied',
+      );
+    });
+  });
+
+  test('publish --wait shows each instance as it votes and as it applies', async () => {
+    const { code, stdout, stderr } = await publish('two\n', '--wait');
+    assert.equal(code, 0, stdout + stderr);
+    for (const name of names) {
+      assert.match(stdout, new RegExp(`✓ ${name} {2}says yes after \\d+ ms`));
+      assert.match(stdout, new RegExp(`✓ ${name} {2}applied after \\d+ ms`));
+      assert.equal(applied(name), 'two\n');
+    }
+    assert.match(stdout, /release 2 is published \(3 of 3 say yes\)/);
+  });
+
+  test('one machine says no: exit code 4 with its name, its command, its exit code and its output, and nothing has changed anywhere', async () => {
+    place.write('b/etc/no', '');
+    const { code, stdout, stderr } = await publish('three\n', '--wait');
+    assert.equal(code, 4, stdout + stderr);
+    assert.match(stderr, /1 instance says no to release 3 of app: nothing was published/);
+    assert.match(stderr, /b: .*\[exit code 7\]/);
+    assert.match(stderr, /no room on this machine/);
+    for (const name of names) assert.equal(applied(name), 'two\n');
+    assert.equal(await releases(), 2);
+    const told = JSON.parse((await publish('three\n', '--json')).stdout);
+    assert.equal(told.published, false);
+    assert.deepEqual(
+      told.vote.no.map(({ instance, exit }: { instance: string; exit: number }) => [instance, exit]),
+      [['b', 7]],
+    );
+  });
+
+  test('on a bad day a part is enough, the history says so, and the machine that said no refuses by itself', async () => {
+    const { code, stdout, stderr } = await publish('three\n', '--quorum', '60%', '--wait');
+    assert.equal(code, 4, stdout + stderr); // --wait: not all have it
+    assert.match(stdout, /release 3 is published \(2 of 3 say yes/);
+    assert.match(stdout, /✖ b {2}refused/);
+    assert.deepEqual(names.map(applied), ['three\n', 'two\n', 'three\n']);
+    const skipped = await publish('four\n', '--skip-vote', 'b is being repaired');
+    assert.equal(skipped.code, 0, skipped.stderr);
+    const { stdout: history } = await quorate('history', 'app');
+    assert.match(history, /four \(nobody was asked: b is being repaired\)/);
+    assert.match(history, /three \(60 % had to say yes\)/);
+    place.remove('b/etc/no');
+    assert.equal((await publish('five\n', '--wait')).code, 0);
+    assert.equal(applied('b'), 'five\n');
+  });
+
+  test('a rollback is voted on too', async () => {
+    place.write('c/etc/no', '');
+    const refused = await quorate('rollback', 'app', '--to', '2', '--yes');
+    assert.equal(refused.code, 4, refused.stdout + refused.stderr);
+    place.remove('c/etc/no');
+    const done = await quorate('rollback', 'app', '--to', '2', '--yes', '--wait');
+    assert.equal(done.code, 0, done.stdout + done.stderr);
+    assert.deepEqual(names.map(applied), ['two\n', 'two\n', 'two\n']);
+  });
+
+  test('who does not answer in time is named', async () => {
+    place.write('c/etc/slow', '');
+    const { code, stderr } = await publish('seven\n', '--vote-timeout', '1');
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /c has not answered within 1 s: nothing was published/);
+    place.remove('c/etc/slow');
+    assert.deepEqual(names.map(applied), ['two\n', 'two\n', 'two\n']);
+  });
+
+  test('a publisher that is killed between offer and commit takes its candidate along, and another one publishes', async () => {
+    place.write('c/etc/slow', '');
+    const killed = started(...publishing(await folder('killed\n'), 'killed'));
+    await using store = await openStore(`zk://${ensemble.servers}/quorate`);
+    await until('it is offered', async () => store.candidates!.standing('app').then(Boolean));
+    const told = await publish('eight\n', '--turn', '0');
+    assert.equal(told.code, 3, told.stderr);
+    assert.match(told.stderr, /offers release 7 of app to the fleet now \(killed\); nothing was published/);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    place.remove('c/etc/slow');
+    const { code, stdout, stderr } = await publish('eight\n', '--wait'); // waits for the session's end
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /waiting: .* offers release 7 of app to the fleet now \(killed\)/);
+    assert.deepEqual(names.map(applied), ['eight\n', 'eight\n', 'eight\n']);
+    assert.equal(await releases(), 7);
+  });
+
+  test('of two publishers one waits for the other, and then merges', async () => {
+    const [one, two] = [await folder('one', 'one.conf'), await folder('two', 'two.conf')];
+    place.write('c/etc/slow', '');
+    const first = started(...publishing(one, 'one'));
+    await using store = await openStore(`zk://${ensemble.servers}/quorate`);
+    await until('it is offered', async () => store.candidates!.standing('app').then(Boolean));
+    const second = started(...publishing(two, 'two'), '--rebase', '--wait');
+    await until('the second waits', () => /waiting: /.test(second.said()));
+    place.remove('c/etc/slow');
+    assert.deepEqual(await Promise.all([first.ended, second.ended]), [0, 0], first.said() + second.said());
+    assert.match(second.said(), /release 8 by .* came first; merging again/);
+    for (const name of names)
+      assert.deepEqual(
+        [place.read(`${name}/etc/app/one.conf`), place.read(`${name}/etc/app/two.conf`)],
+        ['one', 'two'],
+      );
+  });
+
+  test('a machine that dies while it votes is not waited for, and catches up when it is back', async () => {
+    place.write('c/etc/slow', '');
+    const voting = started(...publishing(await folder('ten\n'), 'ten'), '--wait');
+    await until(
+      'the others have voted',
+      () => /b {2}says yes/.test(voting.said()) && /a {2}says yes/.test(voting.said()),
+    );
+    agents.get('c')!.kill('SIGKILL');
+    assert.equal(await voting.ended, 0, voting.said());
+    assert.match(voting.said(), /2 of 2 say yes/);
+    assert.deepEqual([applied('a'), applied('b')], ['ten\n', 'ten\n']);
+    place.remove('c/etc/slow');
+    startAgent('c');
+    await until('it has caught up', () => applied('c') === 'ten\n');
+  });
+});

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
-import { type OpenOptions, openStore, type Store } from '@quorate/store';
+import { Hints, type OpenOptions, openStore, type Store } from '@quorate/store';
 import type { ArchiveState } from './archive/index.ts';
 import type { Measured } from './aws/index.ts';
 import type { LifeCycle, OwnState } from './aws/life-cycle.ts';
@@ -54,6 +54,7 @@ export class Agent {
   readonly #moved = new Set<string>();
   readonly #clock = new OwnClock();
   readonly #fleet = new FleetWatch();
+  readonly #hints = new Hints();
   #store: Store | undefined;
   #reachable = false;
   #unreachableDetail: string | undefined;
@@ -77,7 +78,9 @@ export class Agent {
     this.#log = options.log ?? (() => undefined);
     this.#resyncMs = options.resyncMs ?? RESYNC_MS;
     this.#disk = options.disk ?? ownDisk(settings, this.#fleet.members, this.#log);
-    this.#open = options.open ?? ((signal) => openStore(settings.store!, storeOptions(settings, this.#log, signal)));
+    this.#open =
+      options.open ??
+      ((signal) => openStore(settings.store!, { ...storeOptions(settings, this.#log, signal), hints: this.#hints }));
   }
 
   /**
@@ -93,8 +96,9 @@ export class Agent {
     const tasks = [this.#measureClock(signal), this.#fleet.follow(() => this.#fleetChanged(signal), signal)];
     this.#lifeCycle = await this.#openLifeCycle(signal);
     if (this.#lifeCycle) tasks.push(this.#lifeCycle.run(signal));
-    const { metrics } = this.#settings.aws ?? {};
+    const { metrics, notify } = this.#settings.aws ?? {};
     if (metrics) tasks.push(this.#measure(metrics, signal));
+    if (notify) tasks.push(this.#followNotices(signal));
     const { ensemble, member, backup } = this.#settings;
     if (ensemble) tasks.push(this.#belong({ ...this.#settings, ensemble }, connected, signal));
     else {
@@ -138,6 +142,12 @@ export class Agent {
     });
     await lifeCycle.decide(signal);
     return lifeCycle;
+  }
+
+  async #followNotices(signal: AbortSignal): Promise<void> {
+    const { keepNotices } = await import('./aws/index.ts');
+    const isLeaving = (): boolean => this.#lifeCycle?.isWithdrawn ?? false;
+    await keepNotices(this.#settings, { hints: this.#hints, isLeaving, log: this.#log }, signal);
   }
 
   async #measure(metrics: MetricsSettings, signal: AbortSignal): Promise<void> {

@@ -9,6 +9,7 @@ import {
   DEFAULT_PORTS,
   describeFaults,
   type MemberPorts,
+  noticeTopic,
   parsePublicKey,
   type TrustedKey,
 } from '@quorate/model';
@@ -70,6 +71,8 @@ export interface AwsSettings {
   readonly lifeCycle: LifeCycleSettings | false;
   /** the path below which parameters of SSM announce what is deployed */
   readonly deployments?: string;
+  /** the SNS topic, by its ARN, that is told of new heads in the bucket that is the store; looked for by polling alone where absent */
+  readonly notify?: { readonly topic: string };
   /** for CloudWatch; none where absent */
   readonly metrics?: MetricsSettings;
   /** what the instance metadata service says; undefined where instance, address and zone are said otherwise */
@@ -258,6 +261,17 @@ const FileSchema = v.strictObject({
           'false, or a mapping of launching, terminating, onFailure, protect',
         ),
         v.getDefaults(LifeCycleSchema) as LifeCycleSettings,
+      ),
+      notify: v.optional(
+        v.strictObject({
+          topic: v.pipe(
+            v.string(),
+            v.check(
+              (arn) => noticeTopic(arn) !== undefined,
+              "the ARN of a standard SNS topic with a name of at most 40 letters, digits, '-' and '_', such as arn:aws:sns:eu-central-1:111122223333:quorate-web",
+            ),
+          ),
+        }),
       ),
       metrics: v.optional(
         v.strictObject({

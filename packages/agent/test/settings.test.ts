@@ -136,3 +136,15 @@ test('an archive belongs to an ensemble that looks after itself, and becomes par
   await assert.rejects(read(`${ensemble}archive: { to: archive }\n`), refusal(/archive\.to: a store such as s3:/));
   await assert.rejects(read(`${ensemble}archive: { to: dir:/a, durability: all }\n`), refusal(/`quorum` or `archive`/));
 });
+
+test('notices are of a topic whose queues can be called by it', async (t) => {
+  const read = (topic: string): Promise<{ aws?: { notify?: object } }> =>
+    readSettings(
+      { config: fileWith(t, `aws: { notify: { topic: '${topic}' } }\ninstance: i\naddress: a\nzone: z\n`) },
+      {},
+    );
+  const topic = 'arn:aws:sns:eu-central-1:111122223333:quorate-web';
+  assert.deepEqual((await read(topic)).aws?.notify, { topic });
+  for (const wrong of ['quorate-web', `${topic}.fifo`, topic.replace(':sns:', ':sqs:'), `${topic}${'x'.repeat(40)}`])
+    await assert.rejects(read(wrong), refusal(/aws\.notify\.topic: the ARN of a standard SNS topic/), wrong);
+});

@@ -2,4 +2,5 @@ export { type Attributes, Bundle, type BundleProps, type Hook } from './bundle.t
 export { QuorateFleet, type QuorateFleetProps } from './fleet.ts';
 export type { GroupProps } from './group.ts';
 export type { MonitoringProps } from './monitoring.ts';
+export { StoreNotices, type StoreNoticesProps } from './notices.ts';
 export { Software } from './software.ts';

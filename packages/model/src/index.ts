@@ -154,6 +154,15 @@ export {
   type SymlinkEntry,
 } from './manifest.ts';
 export { type MergedManifest, mergeManifests, type PathConflict, settleMerge } from './merge.ts';
+export {
+  isHeadNotice,
+  type NoticeTopic,
+  noticeQueue,
+  noticeQueueOf,
+  noticeTopic,
+  queueArn,
+  ringBehind,
+} from './notices.ts';
 export { isOwnFile, nativeEntries } from './own-files.ts';
 export {
   checkBundleName,

@@ -12,6 +12,7 @@ export type {
   MembershipChange,
 } from './ensemble.ts';
 export { StoreError, type StoreErrorCode } from './errors.ts';
+export { Hints } from './hints.ts';
 export { type OpenOptions, openStore } from './open.ts';
 export { type ManifestToPublish, type PublishOptions, publishManifest, rollback } from './publish.ts';
 export { mustLatest, mustRelease, readManifest } from './read.ts';

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { StoreError } from './errors.ts';
+import type { Hints } from './hints.ts';
 import type { Store } from './store.ts';
 
 export interface OpenOptions {
@@ -16,6 +17,8 @@ export interface OpenOptions {
   readonly auth?: string;
   /** ms between looks at a store that gives no events: a second for a folder, 30 for S3 unless said */
   readonly pollMs?: number;
+  /** by which somebody who hears of changes in S3 otherwise tells of them; looks are ten times rarer while one does, unless `pollMs` or the URL says */
+  readonly hints?: Hints;
   /** told what somebody should know of that is no error: a clock that S3 refused */
   readonly tell?: (line: string) => void;
 }
@@ -43,8 +46,8 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
     }
     case 's3': {
       const [{ S3Store }, { bucketPlace }] = await Promise.all([import('./s3/store.ts'), import('./s3/place.ts')]);
-      const { signal, pollMs, connectTimeout, tell } = options;
-      return S3Store.open(bucketPlace(url), { signal, pollMs, connectTimeout, ...(tell ? { tell } : {}) });
+      const { signal, pollMs, hints, connectTimeout, tell } = options;
+      return S3Store.open(bucketPlace(url), { signal, pollMs, hints, connectTimeout, ...(tell ? { tell } : {}) });
     }
     default:
       throw new StoreError('BAD_URL', `${JSON.stringify(url)} is no store: write ${EXAMPLES}`);

@@ -1,15 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Fleet } from '../fleet.ts';
 import type { Instance } from '../instance.ts';
 import { boot, bootAgain, makeImage } from './boot.ts';
+import { Emulator } from './emulator.ts';
 import { findMoto } from './moto.ts';
 import { S3Server } from './s3.ts';
 
-const EMULATOR = fileURLToPath(new URL('emulator', import.meta.url));
 /** of the switch: where machines reach the region's services */
 const ADDRESS = '10.77.0.1';
 const PORT = 5000;
@@ -89,8 +85,7 @@ export class Region implements AsyncDisposable {
   /** instances whose machine runs, or ran until its power failed; by id */
   readonly machines = new Map<string, Instance>();
   readonly #options: RegionOptions;
-  readonly #emulator: ChildProcess;
-  readonly #ports: { readonly apis: number; readonly control: number };
+  readonly #emulator: Emulator;
   readonly #ended = new AbortController();
   readonly #following: Promise<void>;
   /** by id: what is being done for an instance */
@@ -99,18 +94,11 @@ export class Region implements AsyncDisposable {
   readonly #failures: unknown[] = [];
   #ending: Promise<void> | undefined;
 
-  private constructor(
-    fleet: Fleet,
-    emulator: ChildProcess,
-    ports: { apis: number; control: number },
-    s3: S3Server | undefined,
-    options: RegionOptions,
-  ) {
+  private constructor(fleet: Fleet, emulator: Emulator, s3: S3Server | undefined, options: RegionOptions) {
     this.fleet = fleet;
     this.name = options.name ?? NAME;
     this.s3 = s3;
     this.#emulator = emulator;
-    this.#ports = ports;
     this.#options = options;
     this.#following = this.#follow();
   }
@@ -121,8 +109,6 @@ export class Region implements AsyncDisposable {
   }
 
   static async open(options: RegionOptions = {}): Promise<Region> {
-    const python = await findMoto();
-    if (!python) throw new Error('moto is missing: scripts/moto.ts installs it');
     const { name = NAME, credentials: { accessKeyId, secretAccessKey } = EMULATED } = options;
     const fleet = options.fleet ?? (await Fleet.create({ instances: 0 }));
     let s3: S3Server | undefined;
@@ -132,16 +118,13 @@ export class Region implements AsyncDisposable {
       const folder = join(fleet.folder, 's3');
       if (options.s3)
         s3 = await S3Server.start({ namespace, address: ADDRESS, folder, name, accessKeyId, secretAccessKey });
-      const emulator = spawn(
-        python,
-        [
-          ...[EMULATOR, '--region', name, '--namespace', namespace, '--address', ADDRESS, '--port', String(PORT)],
-          ...['--access-key', accessKeyId, '--secret-key', secretAccessKey],
-          ...(s3 ? ['--buckets', s3.buckets] : []),
-        ],
-        { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } },
+      const emulator = await Emulator.start(
+        name,
+        ...['--namespace', namespace, '--address', ADDRESS, '--port', String(PORT)],
+        ...['--access-key', accessKeyId, '--secret-key', secretAccessKey],
+        ...(s3 ? ['--buckets', s3.buckets] : []),
       );
-      return new Region(fleet, emulator, await portsOf(emulator), s3, options);
+      return new Region(fleet, emulator, s3, options);
     } catch (error) {
       await s3?.[Symbol.asyncDispose]();
       if (!options.fleet) await fleet[Symbol.asyncDispose]();
@@ -151,8 +134,7 @@ export class Region implements AsyncDisposable {
 
   /** For a client of AWS's SDK in this process. */
   get console(): { region: string; endpoint: string; credentials: Credentials } {
-    const endpoint = `http://127.0.0.1:${this.#ports.apis}`;
-    return { region: this.name, endpoint, credentials: this.#options.credentials ?? EMULATED };
+    return { region: this.name, endpoint: this.#emulator.endpoint, credentials: this.#options.credentials ?? EMULATED };
   }
 
   /** Variables of everything on an instance: where the region is. Credentials are not among them: those come from its role. */
@@ -228,7 +210,7 @@ export class Region implements AsyncDisposable {
 
   async #control<T>(method: string, path: string, told?: unknown): Promise<T> {
     const signal = this.#ended.signal;
-    const url = `http://127.0.0.1:${this.#ports.control}${path}`;
+    const url = `http://127.0.0.1:${this.#emulator.ports.control}${path}`;
     const answer = await fetch(url, { method, signal, ...(told === undefined ? {} : { body: JSON.stringify(told) }) });
     if (!answer.ok) throw new Error(`the region does not know ${method} ${path}: ${await answer.text()}`);
     return (await answer.json()) as T;
@@ -317,9 +299,7 @@ export class Region implements AsyncDisposable {
     this.#ended.abort();
     await this.#following;
     await Promise.all(this.#works.values());
-    const exited = this.#emulator.exitCode === null ? once(this.#emulator, 'exit') : undefined;
-    this.#emulator.stdin!.end();
-    await exited;
+    await this.#emulator[Symbol.asyncDispose]();
     await this.s3?.[Symbol.asyncDispose]();
     if (!this.#options.fleet) await this.fleet[Symbol.asyncDispose]();
     if (this.#failures.length > 0)
@@ -339,15 +319,5 @@ interface Seen {
 async function unlessDead(machine: Instance, work: Promise<unknown>): Promise<void> {
   await work.catch((error: unknown) => {
     if (machine.running) throw error;
-  });
-}
-
-/** What the emulator says when it serves. */
-function portsOf(emulator: ChildProcess): Promise<{ apis: number; control: number }> {
-  return new Promise((resolve, reject) => {
-    const lines = createInterface({ input: emulator.stdout! });
-    lines.once('line', (line) => resolve(JSON.parse(line) as { apis: number; control: number }));
-    emulator.once('error', reject);
-    emulator.once('exit', (code) => reject(new Error(`the emulator of AWS ended with ${code}: see what it printed`)));
   });
 }

@@ -23,7 +23,7 @@ export interface Deployed {
 
 /** Deploys a template, one that CDK made or another, and waits for it. @throws Error with CloudFormation's reason when it fails */
 export async function deploy(
-  region: Region,
+  region: Pick<Region, 'console'>,
   name: string,
   template: Template,
   parameters: Readonly<Record<string, string>> = {},

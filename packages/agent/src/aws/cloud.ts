@@ -1,5 +1,5 @@
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
-import { awsCredentials } from './credentials.ts';
+import { clientOptions } from './clients.ts';
 import { Ec2, type Ec2Instance } from './ec2.ts';
 import { type AwsRefusal, refusalOf } from './refusal.ts';
 
@@ -45,10 +45,6 @@ export interface Cloud {
   protect(where: Pick<HookCall, 'group' | 'instance'>, on: boolean, signal?: AbortSignal): Promise<void>;
 }
 
-/** Whoever asks tries again by itself, with a pause that grows: once more at once is for a connection that was cut. */
-const ATTEMPTS = 2;
-const CONNECT_MS = 3000;
-const ANSWER_MS = 5000;
 /** Auto Scaling's words for a hook that waits for nothing. */
 const NOTHING_WAITS = /No active Lifecycle Action|Lifecycle ?Hook.*(not found|does not exist)|No Lifecycle Hook/i;
 /** Auto Scaling's bounds. */
@@ -163,12 +159,7 @@ export class AwsCloud implements Cloud {
 
   async #load(): Promise<{ scaling: AutoScalingClient; ec2: Ec2 }> {
     const { AutoScalingClient } = await import('@aws-sdk/client-auto-scaling');
-    const scaling = new AutoScalingClient({
-      region: this.region,
-      credentials: await awsCredentials(),
-      maxAttempts: ATTEMPTS,
-      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS, throwOnRequestTimeout: true },
-    });
+    const scaling = new AutoScalingClient(await clientOptions(this.region));
     return { scaling, ec2: new Ec2(scaling) };
   }
 }

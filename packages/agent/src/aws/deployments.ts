@@ -3,14 +3,9 @@ import { type DeploymentPlace, decodeDeploymentPlace } from '@quorate/model';
 import type { DeploymentSource } from '../deployments/index.ts';
 import { AgentError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
-import { awsCredentials } from './credentials.ts';
+import { clientOptions } from './clients.ts';
 import { refusalOf } from './refusal.ts';
 import { regionOf } from './region.ts';
-
-/** Whoever asks tries again by itself: once more at once is for a connection that was cut. */
-const ATTEMPTS = 2;
-const CONNECT_MS = 3000;
-const ANSWER_MS = 5000;
 
 /** Deployments that parameters of SSM announce, below a path, one for each bundle, and that lie in S3. */
 export class ParameterDeployments implements DeploymentSource {
@@ -53,12 +48,7 @@ export class ParameterDeployments implements DeploymentSource {
 
   async #open(): Promise<SSMClient> {
     const { SSMClient } = await import('@aws-sdk/client-ssm');
-    return new SSMClient({
-      region: await regionOf(this.#settings),
-      credentials: await awsCredentials(),
-      maxAttempts: ATTEMPTS,
-      requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS, throwOnRequestTimeout: true },
-    });
+    return new SSMClient(await clientOptions(await regionOf(this.#settings)));
   }
 }
 

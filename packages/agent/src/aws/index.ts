@@ -8,6 +8,8 @@ export { ParameterDeployments } from './deployments.ts';
 export type { Ec2Instance } from './ec2.ts';
 export { isInstanceId, noteFacts } from './facts.ts';
 export { type Measured, measureFleet, tellMetrics } from './metrics.ts';
+export { followNotices, keepNotices } from './notices.ts';
+export { type NoticeQueue, SqsNoticeQueue } from './queue.ts';
 export { cloudOf, regionOf } from './region.ts';
 export { type RemoteSecret, readRemoteSecret } from './secrets.ts';
 

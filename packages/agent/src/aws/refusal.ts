@@ -21,7 +21,7 @@ interface ServiceError {
 /** As AWS names them: `retry.js` of the SDK, and the services' lists of common errors. */
 const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|BandwidthLimit|LimitExceeded$|EC2Throttled/;
 const DENIED =
-  /AccessDenied|UnauthorizedOperation|AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|OptInRequired|UnrecognizedClient|CredentialsProvider/;
+  /AccessDenied|AuthorizationError|UnauthorizedOperation|AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|OptInRequired|UnrecognizedClient|CredentialsProvider/;
 
 /**
  * @param action as IAM names it: `autoscaling:DescribeAutoScalingGroups`

@@ -1,5 +1,5 @@
 import { AgentError } from '../errors.ts';
-import { awsCredentials } from './credentials.ts';
+import { clientOptions } from './clients.ts';
 import { refusalOf } from './refusal.ts';
 
 /** Where AWS keeps a cluster's secret. */
@@ -11,8 +11,7 @@ export type RemoteSecret =
   /** `s3://BUCKET/KEY?region=…`; one line */
   | { readonly s3: string };
 
-/** ms that one attempt may take; whoever needs it asks again */
-const CONNECT_MS = 3000;
+/** For an object in S3; whoever needs it asks again. ms */
 const ANSWER_MS = 5000;
 const ATTEMPTS = 2;
 
@@ -83,10 +82,5 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>, answerMs:
 
 async function optionsFor(name: string, region: () => Promise<string>, answerMs: number) {
   const [, , , own] = name.startsWith('arn:') ? name.split(':') : [];
-  return {
-    region: own || (await region()),
-    credentials: await awsCredentials(),
-    maxAttempts: ATTEMPTS,
-    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: answerMs, throwOnRequestTimeout: true },
-  };
+  return clientOptions(own || (await region()), answerMs);
 }

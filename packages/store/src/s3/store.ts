@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type BlobRef, checkBundleName, type InstanceStatus, type Release, type Tag } from '@quorate/model';
 import { StoreError } from '../errors.ts';
+import { Hints } from '../hints.ts';
 import { changesByLooking, type Seen } from '../looking.ts';
 import type {
   Backfill,
@@ -30,12 +30,16 @@ import { readTags, replaceTags } from './tags.ts';
 
 /** ms between two looks of a watcher, ± a quarter so that a fleet spreads out: one cheap request for each bundle. */
 const POLL_MS = 30_000;
+/** The same while changes are told of: hints may be lost. */
+const HEARD_POLL_MS = 300_000;
 /** Looks between two at the list of bundles: new ones are rare. */
 const LOOKS_PER_LIST = 10;
 
 export interface S3Options extends ObjectsOptions {
   readonly signal?: AbortSignal | undefined;
   readonly pollMs?: number | undefined;
+  /** told of changes by somebody who hears of them otherwise */
+  readonly hints?: Hints | undefined;
   /** ms until one that does not answer is given up */
   readonly connectTimeout?: number | undefined;
   /** ms by the service's clock that content stays aside before a collection deletes it; an hour unless said */
@@ -51,7 +55,9 @@ export class S3Store implements Store {
   readonly #registry: Registry;
   readonly #blobs: Blobs;
   readonly #statuses: Statuses;
-  readonly #pollMs: number;
+  /** where it is said */
+  readonly #saidPollMs: number | undefined;
+  readonly #hints: Hints;
   readonly #remembered: Remembered = { steps: new Map(), askedAt: new Map() };
   /** bundles that have a release: they keep one */
   readonly #committed = new Set<string>();
@@ -78,7 +84,12 @@ export class S3Store implements Store {
     this.#registry = new Registry(this.#objects);
     this.#blobs = new Blobs(this.#objects, options.asideMs);
     this.#statuses = new Statuses(this.#objects);
-    this.#pollMs = place.pollMs ?? options.pollMs ?? POLL_MS;
+    this.#saidPollMs = place.pollMs ?? options.pollMs;
+    this.#hints = options.hints ?? new Hints();
+  }
+
+  get #pollMs(): number {
+    return this.#saidPollMs ?? (this.#hints.isHeard ? HEARD_POLL_MS : POLL_MS);
   }
 
   async bundles(options: CallOptions = {}): Promise<string[]> {
@@ -143,18 +154,21 @@ export class S3Store implements Store {
     const ends = signal ? AbortSignal.any([signal, this.#closed.signal]) : this.#closed.signal;
     let names: readonly string[] = [];
     let looks = 0;
+    let isTold = false;
     const look = async (): Promise<Seen> => {
       const options = { signal: ends };
       await this.#root.checkFormat(options);
-      if (looks++ % LOOKS_PER_LIST === 0) names = await this.#registry.names(options);
+      if (looks++ % LOOKS_PER_LIST === 0 || isTold) names = await this.#registry.names(options);
       // an agent looks at its heads by itself from time to time: that is a look too
-      const within = (this.#pollMs * 3) / 4;
+      const within = isTold ? 0 : (this.#pollMs * 3) / 4;
       const tags = await inLanes(names, (name) => this.#line(name).tag({ ...options, within }));
+      isTold = false;
       return new Map(names.map((name, at) => [name, tags[at]] as const).filter(([, tag]) => tag !== undefined));
     };
     const rest = async (seen: Seen | undefined): Promise<void> => {
       if (!seen) looks = 0;
-      await delay(this.#pollMs * (0.75 + Math.random() / 2), undefined, { signal: ends }).catch(() => undefined); // the signal ends it
+      const isHint = await this.#hints.rest(this.#pollMs * (0.75 + Math.random() / 2), ends);
+      isTold ||= isHint; // until a look has succeeded
     };
     yield* changesByLooking({ look, rest }, ends);
   }

@@ -14,6 +14,7 @@ import buckets
 import ec2  # noqa: F401  before any other part of moto: its instances become machines
 import groups
 import metadata
+import notices  # noqa: F401  topics as targets of rules
 import resources  # noqa: F401  kinds of resources for CloudFormation
 from control import control_app
 from faults import Gate

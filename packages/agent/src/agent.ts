@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { InstanceStatus } from '@quorate/model';
+import type { DeploymentFault, InstanceStatus } from '@quorate/model';
 import { Hints, type OpenOptions, openStore, type Store } from '@quorate/store';
 import type { ArchiveState } from './archive/index.ts';
 import type { Measured } from './aws/index.ts';
@@ -61,6 +61,7 @@ export class Agent {
   #member: MemberReport | undefined;
   #backup: BackupReport | undefined;
   #archive: ArchiveState | undefined;
+  #undeployed: readonly DeploymentFault[] = [];
   #lifeCycle: LifeCycle | undefined;
   /** whether the store's bundles were listed once */
   #listed = false;
@@ -152,6 +153,7 @@ export class Agent {
 
   async #measure(metrics: MetricsSettings, signal: AbortSignal): Promise<void> {
     const { measureFleet, tellMetrics } = await import('./aws/index.ts');
+    const { aws } = this.#settings;
     const measure = async (): Promise<Measured> => {
       const member = this.#member;
       const isLeader = member?.mode === 'leader' && this.#store && this.#reachable;
@@ -161,7 +163,7 @@ export class Agent {
         cluster: this.#settings.ensemble?.cluster ?? this.#settings.store!,
         reachable: this.#reachable,
         memberDown: member !== undefined && member.state !== 'absent' && member.state !== 'serving',
-        ...(fleet ? { fleet } : {}),
+        ...(fleet ? { fleet: { ...fleet, undeployed: aws?.deployments ? this.#undeployed.length : undefined } } : {}),
       };
     };
     await tellMetrics(metrics, measure, this.#log, signal);
@@ -351,6 +353,7 @@ export class Agent {
         trusted: trusted.resolve,
         report: (report) => this.#hearOfMember(report),
         archived: (state) => this.#hearOfArchive(state),
+        undeployed: (faults) => this.#hearOfDeployments(faults),
         withdrawn: () => this.#lifeCycle?.isWithdrawn ?? false,
         ends: () => this.#lifeCycle?.isTakenBack ?? false,
         log: this.#log,
@@ -385,6 +388,11 @@ export class Agent {
     void this.#tell();
   }
 
+  #hearOfDeployments(faults: readonly DeploymentFault[]): void {
+    this.#undeployed = faults;
+    void this.#tell();
+  }
+
   async #backUp(backup: BackupSettings, connected: Promise<Store>, signal: AbortSignal): Promise<void> {
     const { superviseBackups } = await import('./backup-timer.ts'); // few machines have this setting
     for await (const report of superviseBackups(this.#settings, backup, connected, signal)) {
@@ -402,6 +410,7 @@ export class Agent {
     return describeInstance(this.#settings, bundles, {
       member: this.#member?.mode,
       clock: this.#reachable ? this.#clock.offset : undefined,
+      deployments: this.#undeployed,
     });
   }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DeploymentFault } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { arbiterOf } from './arbiter/index.ts';
 import type { ArchiveState } from './archive/index.ts';
@@ -31,6 +32,8 @@ export interface Belonging {
   readonly report: (report: MemberReport) => void;
   /** told of the archive while this machine leads */
   readonly archived?: (state: ArchiveState | undefined) => void;
+  /** told, while this machine leads, which deployments are not published */
+  readonly undeployed?: (faults: readonly DeploymentFault[]) => void;
   /** whether this machine is to have no place in the ensemble now */
   readonly withdrawn?: () => boolean;
   /** whether it ends within minutes, whatever waits for it */
@@ -40,7 +43,7 @@ export interface Belonging {
 
 /** Part of an ensemble that nobody declares: what this machine runs is found out as it goes. Until the signal. */
 export async function belong(
-  { connected, trusted, report, archived, withdrawn, ends, log, ...given }: Belonging,
+  { connected, trusted, report, archived, undeployed, withdrawn, ends, log, ...given }: Belonging,
   signal: AbortSignal,
 ): Promise<void> {
   const { address } = given.settings;
@@ -67,6 +70,7 @@ export async function belong(
     lines,
     report,
     archived,
+    undeployed,
     withdrawn,
     ends,
     log,

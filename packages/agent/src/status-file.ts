@@ -30,7 +30,7 @@ export interface LocalStatus {
 export function describeInstance(
   { instance, address, zone, tags }: Settings,
   bundles: Readonly<Record<string, BundleStatus>>,
-  more: Pick<InstanceStatus, 'member' | 'clock'> = {},
+  more: Pick<InstanceStatus, 'member' | 'clock' | 'deployments'> = {},
 ): InstanceStatus {
   return {
     format: STATUS_FORMAT,
@@ -44,6 +44,7 @@ export function describeInstance(
     ...(more.member ? { member: more.member } : {}),
     bundles,
     ...(more.clock ? { clock: more.clock } : {}),
+    ...(more.deployments?.length ? { deployments: more.deployments } : {}),
   };
 }
 

@@ -171,6 +171,7 @@ function ofTheAgents(cluster: string): Watched[] {
     above('MemberDown', 10, 'A ZooKeeper member does not serve: `quorate ensemble status` says why.', Stats.SUM),
     above('VotersMissing', 10, 'A voter does not serve: `quorate ensemble status` says why.'),
     above('ArchiveBehind', 10, 'The archive lacks releases: `quorate ensemble status` says why.'),
+    above('Undeployed', 5, 'What was deployed is not published: `quorate fleet` says why, and how to go on.'),
     above(
       'ClockOffset',
       10,
@@ -196,7 +197,7 @@ function graphs(cluster: string): GraphWidget[] {
     new GraphWidget({ title, left: names.map((name) => ofAgents(cluster, name, Stats.MAXIMUM)), width: 12 });
   return [
     graph('Ensemble', ['Instances', 'Voters', 'VotersMissing']),
-    graph('Releases', ['NotApplied', 'ArchiveBehind']),
+    graph('Releases', ['NotApplied', 'Undeployed', 'ArchiveBehind']),
     graph('Trouble', ['Unreachable', 'MemberDown', 'Unsettled']),
   ];
 }

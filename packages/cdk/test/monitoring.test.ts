@@ -30,6 +30,7 @@ test('with them there is one for each that docs/aws.md names, and somebody is to
     'MemberDown',
     'NoLeader',
     'NotApplied',
+    'Undeployed',
     'Unreachable',
     'VotersMissing',
   ];

@@ -132,6 +132,7 @@ export {
   BUNDLE_STATES,
   type BundleState,
   type BundleStatus,
+  type DeploymentFault,
   decodeStatus,
   encodeStatus,
   type InstanceStatus,

@@ -53,6 +53,15 @@ export interface InstanceStatus {
   readonly bundles: Readonly<Record<string, BundleStatus>>;
   /** how far its clock is from the leader's */
   readonly clock?: ClockOffset;
+  /** of the machine that leads, where there are some: deployments that are not published, and why */
+  readonly deployments?: readonly DeploymentFault[];
+}
+
+export interface DeploymentFault {
+  /** undefined where it is that of all */
+  readonly bundle?: string;
+  /** and what to do */
+  readonly reason: string;
 }
 
 const StatusSchema = v.object({
@@ -77,6 +86,7 @@ const StatusSchema = v.object({
     }),
   ),
   clock: v.optional(ClockSchema),
+  deployments: v.optional(v.array(v.object({ bundle: v.optional(v.string()), reason: v.string() }))),
 });
 
 export const encodeStatus = (status: InstanceStatus): Buffer => encodeRecord(status);

@@ -28,6 +28,8 @@ export interface Measured {
     readonly unsettled: boolean;
     /** releases that the archive lacks; undefined without one */
     readonly archiveBehind?: number | undefined;
+    /** deployments that are not published; undefined where none are looked for */
+    readonly undeployed?: number | undefined;
   };
 }
 
@@ -58,6 +60,7 @@ export function metricLine(
     ['VotersMissing', 'Count', fleet?.votersMissing],
     ['Unsettled', 'Count', fleet && Number(fleet.unsettled)],
     ['ArchiveBehind', 'Count', fleet?.archiveBehind],
+    ['Undeployed', 'Count', fleet?.undeployed],
   ];
   const told = values.filter(([, , value]) => value !== undefined);
   const metrics = told.map(([Name, Unit]) => ({ Name, Unit }));

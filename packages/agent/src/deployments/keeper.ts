@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import {
+  type DeploymentFault,
   type DeploymentPlace,
   decodeDeployment,
   deploymentOf,
@@ -29,12 +30,16 @@ export interface DeploymentsOptions {
   readonly store: Store;
   readonly source: DeploymentSource;
   readonly log: (line: string) => void;
+  /** told what is not published, and why, whenever that changes; at the end nothing, which is then for another machine to tell */
+  readonly report?: ((faults: readonly DeploymentFault[]) => void) | undefined;
   /** ms between looks, for tests */
   readonly lookMs?: number;
 }
 
 const AUTHOR = 'deployment';
 const PATHS_SHOWN = 10;
+/** Characters of a reason that others are shown; the log has it whole. */
+const REASON_MOST = 2000;
 
 /**
  * Publishes what is deployed, while this machine leads. Level-triggered: what is announced is compared with the line of releases, and only what the line has not had
@@ -46,10 +51,18 @@ export async function keepDeployments(
   signal: AbortSignal,
 ): Promise<void> {
   const keeper = new Keeper(options);
+  let shown = '[]';
+  const show = (faults: readonly DeploymentFault[]): void => {
+    const text = JSON.stringify(faults);
+    if (text !== shown) options.report?.(faults);
+    shown = text;
+  };
   while (!signal.aborted) {
     await keeper.look(signal);
+    show(keeper.faults);
     await delay(lookMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined); // ended by the signal: so is the loop
   }
+  show([]);
 }
 
 class Keeper {
@@ -63,9 +76,18 @@ class Keeper {
     this.#options = options;
   }
 
+  get faults(): DeploymentFault[] {
+    return [...this.#said].map(([bundle, message]) => {
+      const reason = message.length > REASON_MOST ? `${message.slice(0, REASON_MOST)}…` : message;
+      return bundle === '' ? { reason } : { bundle, reason };
+    });
+  }
+
   async look(signal: AbortSignal): Promise<void> {
     await this.#guarded('', signal, async () => {
-      for (const [bundle, place] of await this.#options.source.announced(signal)) {
+      const announced = await this.#options.source.announced(signal);
+      for (const bundle of this.#said.keys()) if (bundle !== '' && !announced.has(bundle)) this.#said.delete(bundle);
+      for (const [bundle, place] of announced) {
         await this.#guarded(bundle, signal, async () => {
           if (place instanceof Error) throw place;
           if (this.#done.get(bundle) === place.sha256) return;

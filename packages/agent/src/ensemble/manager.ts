@@ -1,5 +1,6 @@
 import {
   type ClusterRecord,
+  type DeploymentFault,
   type FoundingStep,
   type MembershipDecision,
   type PeerAnswer,
@@ -45,6 +46,8 @@ export interface ManagerOptions {
   readonly report: (report: MemberReport) => void;
   /** told of the archive while this machine leads */
   readonly archived?: (state: ArchiveState | undefined) => void;
+  /** told, while this machine leads, which deployments are not published */
+  readonly undeployed?: (faults: readonly DeploymentFault[]) => void;
   /** whether this machine is to have no place in the ensemble now; asked at each look */
   readonly withdrawn?: (() => boolean) | undefined;
   /** whether this machine ends within minutes, whatever waits for it; asked at each look */
@@ -382,7 +385,7 @@ export class EnsembleManager {
           const source = path === undefined ? undefined : new ParameterDeployments(settings, path);
           return Promise.all([
             keepArchive({ store, ensemble, instance: settings.instance, log, report }, signal),
-            source && keepDeployments({ store, source, log }, signal),
+            source && keepDeployments({ store, source, log, report: this.#options.undeployed }, signal),
           ]);
         },
         admit: (machine, { cluster, records, terminated }, signal) => {

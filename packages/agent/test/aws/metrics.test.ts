@@ -31,14 +31,15 @@ interface Line {
 }
 
 test('a line has each of its metrics at its top, as the embedded metric format wants it, and one dimension', () => {
-  const fleet = { instances: 3, voters: 3, votersMissing: 1, unsettled: true, archiveBehind: 2 };
+  const fleet = { instances: 3, voters: 3, votersMissing: 1, unsettled: true, archiveBehind: 2, undeployed: 1 };
   const line = JSON.parse(metricLine({ ...MEASURED, fleet }, 'Quorate', 1_764_000_000_000)) as Line;
   const [{ Namespace, Dimensions, Metrics }] = line._aws.CloudWatchMetrics;
   assert.deepEqual([Namespace, Dimensions, line._aws.Timestamp], ['Quorate', [['Cluster']], 1_764_000_000_000]);
   for (const { Name } of Metrics) assert.equal(typeof line[Name], 'number', Name);
-  const { NotApplied, Unreachable, Leader, Voters, VotersMissing, Unsettled, ArchiveBehind, Cluster, Instance } = line;
+  const { NotApplied, Unreachable, Leader, Voters, VotersMissing, Unsettled, ArchiveBehind, Undeployed } = line;
+  const { Cluster, Instance } = line;
   assert.deepEqual(
-    { NotApplied, Unreachable, Leader, Voters, VotersMissing, Unsettled, ArchiveBehind, Cluster, Instance },
+    { NotApplied, Unreachable, Leader, Voters, VotersMissing, Unsettled, ArchiveBehind, Undeployed, Cluster, Instance },
     {
       NotApplied: 1,
       Unreachable: 0,
@@ -47,6 +48,7 @@ test('a line has each of its metrics at its top, as the embedded metric format w
       VotersMissing: 1,
       Unsettled: 1,
       ArchiveBehind: 2,
+      Undeployed: 1,
       Cluster: 'c',
       Instance: INSTANCE.id,
     },

@@ -1,5 +1,11 @@
 import { join } from 'node:path';
-import { type BundleDefinition, type DeploymentPlace, definitionOf, sha256 } from '@quorate/model';
+import {
+  type BundleDefinition,
+  type DeploymentFault,
+  type DeploymentPlace,
+  definitionOf,
+  sha256,
+} from '@quorate/model';
 import { openStore, publishManifest, readManifest, type Store } from '@quorate/store';
 import { type DeploymentSource, keepDeployments } from '../../src/deployments/index.ts';
 import { Disk, type Files, manifestWith } from '../disk/fixture.ts';
@@ -21,6 +27,8 @@ export function packed(files: Files, bundle = 'web'): Buffer {
 export class Desk implements AsyncDisposable, DeploymentSource {
   readonly store: Store;
   readonly lines: string[] = [];
+  /** what was reported as not published, each time */
+  readonly reports: (readonly DeploymentFault[])[] = [];
   readonly #disk: Disk;
   readonly #places = new Map<string, DeploymentPlace | Error>();
   readonly #contents = new Map<string, Buffer>();
@@ -71,7 +79,8 @@ export class Desk implements AsyncDisposable, DeploymentSource {
       if (++looks === 2) over.abort(); // the first look is over when the second one begins
     };
     const { store, lines } = this;
-    await keepDeployments({ store, source: this, log: (line) => lines.push(line), lookMs: 1 }, over.signal);
+    const report = (faults: readonly DeploymentFault[]): void => void this.reports.push(faults);
+    await keepDeployments({ store, source: this, log: (line) => lines.push(line), report, lookMs: 1 }, over.signal);
   }
 
   /** Number, author and files of the head. */

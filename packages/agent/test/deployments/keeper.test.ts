@@ -86,3 +86,29 @@ test('a bundle that cannot be deployed is told once, and holds up no other', asy
   assert.equal((await desk.head())?.number, 1);
   for (const bundle of ['damaged', 'misplaced', 'odd']) assert.equal(await desk.head(bundle), undefined);
 });
+
+test('what is refused is reported while this machine leads, and is for the next one to tell then', async () => {
+  await using desk = await Desk.open();
+  await desk.publish({ 'app.conf': 'by hand\n' });
+  desk.deploy({ 'app.conf': 'one\n' });
+  desk.announce('odd', new Error('x'.repeat(5000)));
+  await desk.look();
+  const [faults, end] = desk.reports as [{ bundle: string; reason: string }[], unknown[]];
+  assert.deepEqual(
+    faults.map(({ bundle, reason }) => [bundle, reason.length <= 2001]),
+    [
+      ['web', true],
+      ['odd', true],
+    ],
+  );
+  assert.match(faults[0]!.reason, /release 1 by mia does not come from a deployment/);
+  assert.deepEqual(end, []);
+  assert.equal(desk.reports.length, 2);
+});
+
+test('where nothing is refused nothing is reported', async () => {
+  await using desk = await Desk.open();
+  desk.deploy({ 'app.conf': 'one\n' });
+  await desk.look();
+  assert.deepEqual(desk.reports, []);
+});

@@ -40,6 +40,7 @@ export async function status(flags: GlobalFlags): Promise<number> {
       );
     if (backup) lines.push(`backup  ${describeBackup(backup, running)}`);
     if (archive && running) lines.push(`archive ${describeArchive(archive).join('\n        ')}`);
+    if (running) lines.push(...undeployed([instance]).map((line) => `deploy  ${paint('red', line)}`));
     if (clock) lines.push(`clock   ${warnings.length > 0 ? paint('yellow', clockIs(clock)) : showOffset(clock)}`);
     if (warnings.length > 0) lines.push(`        → ${CLOCK_ADVICE}`);
     return `${lines.join('\n')}\n\n${bundleTable(instance)}`;
@@ -178,12 +179,21 @@ function fleetTable({ heads, instances, warnings }: Look): string {
     { title: 'bundles', of: describeBundles },
   ];
   const shown = columns.filter(({ of }) => instances.some((instance) => of(instance) !== ''));
-  const told = warnings.map((line) => `\n${paint('yellow', `! ${line}`)}`).join('');
-  const advice = warnings.length > 0 ? `\n  → ${CLOCK_ADVICE}` : '';
+  const clockLines =
+    warnings.length > 0 ? [...warnings.map((line) => paint('yellow', `! ${line}`)), `  → ${CLOCK_ADVICE}`] : [];
+  const told = [...undeployed(instances).map((line) => paint('red', `! ${line}`)), ...clockLines];
   return `${title}\n\n${table(
     shown.map((column) => column.title),
     instances.map((instance) => shown.map(({ of }) => of(instance))),
-  )}${told && `\n${told}${advice}`}`;
+  )}${told.length > 0 ? `\n\n${told.join('\n')}` : ''}`;
+}
+
+/** What was deployed and is not published, as the machine that leads says. */
+function undeployed(instances: readonly InstanceStatus[]): string[] {
+  const faults = instances.flatMap(({ deployments = [] }) => deployments);
+  return faults.map(
+    ({ bundle, reason }) => `${bundle === undefined ? 'deployments' : `deployment of ${bundle}`}: ${reason}`,
+  );
 }
 
 function describeBundles({ bundles }: InstanceStatus): string {

@@ -32,7 +32,8 @@ export function bootCommands({ region, domain = 'amazonaws.com', software, setti
     `field() { printf %s "$credentials" | sed -n 's/.*"'"$1"'" *: *"\\([^"]*\\)".*/\\1/p'; }`,
     `package=$(mktemp -d)/quorate.${kind}`,
     [
-      `curl -sSf --retry 10 --retry-all-errors -o "$package" --aws-sigv4 'aws:amz:${region}:s3'`,
+      // an S3 that says nothing is asked again, as one that refuses is: the launching hook gives all of it 15 minutes
+      `curl -sSf --retry 10 --retry-all-errors --connect-timeout 10 --speed-limit 1 --speed-time 30 -o "$package" --aws-sigv4 'aws:amz:${region}:s3'`,
       '--user "$(field AccessKeyId):$(field SecretAccessKey)" -H "x-amz-security-token: $(field Token)"',
       // S3 asks for it, and curl before 8 (Debian 12) does not add it by itself
       `-H 'x-amz-content-sha256: ${NO_BODY}'`,

@@ -1,5 +1,5 @@
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
-import { clientOptions } from './clients.ts';
+import { clientOf } from './clients.ts';
 import { Ec2, type Ec2Instance } from './ec2.ts';
 import { type AwsRefusal, refusalOf } from './refusal.ts';
 
@@ -159,7 +159,7 @@ export class AwsCloud implements Cloud {
 
   async #load(): Promise<{ scaling: AutoScalingClient; ec2: Ec2 }> {
     const { AutoScalingClient } = await import('@aws-sdk/client-auto-scaling');
-    const scaling = new AutoScalingClient(await clientOptions(this.region));
+    const scaling = await clientOf(AutoScalingClient, this.region);
     return { scaling, ec2: new Ec2(scaling) };
   }
 }

@@ -3,7 +3,7 @@ import { type DeploymentPlace, decodeDeploymentPlace } from '@quorate/model';
 import type { DeploymentSource } from '../deployments/index.ts';
 import { AgentError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
-import { clientOptions } from './clients.ts';
+import { clientOf } from './clients.ts';
 import { refusalOf } from './refusal.ts';
 import { regionOf } from './region.ts';
 
@@ -48,7 +48,7 @@ export class ParameterDeployments implements DeploymentSource {
 
   async #open(): Promise<SSMClient> {
     const { SSMClient } = await import('@aws-sdk/client-ssm');
-    return new SSMClient(await clientOptions(await regionOf(this.#settings)));
+    return clientOf(SSMClient, await regionOf(this.#settings));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { SNSClient } from '@aws-sdk/client-sns';
 import type { Message, SQSClient } from '@aws-sdk/client-sqs';
 import { type NoticeTopic, noticeQueue, noticeQueueOf, queueArn } from '@quorate/model';
-import { clientOptions } from './clients.ts';
+import { clientOf } from './clients.ts';
 import { refusalOf } from './refusal.ts';
 
 /** s that SQS holds a request while there is no message: the most that it takes, since each request is billed */
@@ -171,13 +171,12 @@ export class SqsNoticeQueue implements NoticeQueue, Disposable {
   }
 
   async #load(): Promise<{ sqs: SQSClient; sns: SNSClient }> {
-    const [{ SQSClient }, { SNSClient }, sqs, sns] = await Promise.all([
+    const [{ SQSClient }, { SNSClient }] = await Promise.all([
       import('@aws-sdk/client-sqs'),
       import('@aws-sdk/client-sns'),
-      clientOptions(this.#topic.region, HELD_MS),
-      clientOptions(this.#topic.region),
     ]);
-    return { sqs: new SQSClient(sqs), sns: new SNSClient(sns) };
+    const { region } = this.#topic;
+    return { sqs: await clientOf(SQSClient, region, HELD_MS), sns: await clientOf(SNSClient, region) };
   }
 
   [Symbol.dispose](): void {

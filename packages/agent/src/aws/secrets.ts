@@ -1,5 +1,5 @@
 import { AgentError } from '../errors.ts';
-import { clientOptions } from './clients.ts';
+import { clientOf } from './clients.ts';
 import { refusalOf } from './refusal.ts';
 
 /** Where AWS keeps a cluster's secret. */
@@ -51,7 +51,7 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>, answerMs:
   if ('ssm' in secret) {
     const read = async (): Promise<string | undefined> => {
       const { SSMClient, GetParameterCommand } = await import('@aws-sdk/client-ssm');
-      const client = new SSMClient(await optionsFor(secret.ssm, region, answerMs));
+      const client = await clientOf(SSMClient, await regionFor(secret.ssm, region), answerMs);
       const { Parameter } = await client.send(new GetParameterCommand({ Name: secret.ssm, WithDecryption: true }));
       return Parameter?.Value;
     };
@@ -60,7 +60,7 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>, answerMs:
   if ('secretsManager' in secret) {
     const read = async (): Promise<string | undefined> => {
       const { SecretsManagerClient, GetSecretValueCommand } = await import('@aws-sdk/client-secrets-manager');
-      const client = new SecretsManagerClient(await optionsFor(secret.secretsManager, region, answerMs));
+      const client = await clientOf(SecretsManagerClient, await regionFor(secret.secretsManager, region), answerMs);
       return (await client.send(new GetSecretValueCommand({ SecretId: secret.secretsManager }))).SecretString;
     };
     return {
@@ -80,7 +80,8 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>, answerMs:
   return { place: secret.s3, read };
 }
 
-async function optionsFor(name: string, region: () => Promise<string>, answerMs: number) {
+/** An ARN names its own. */
+async function regionFor(name: string, region: () => Promise<string>): Promise<string> {
   const [, , , own] = name.startsWith('arn:') ? name.split(':') : [];
-  return clientOptions(own || (await region()), answerMs);
+  return own || region();
 }

@@ -156,7 +156,7 @@ export class CloudServer implements AsyncDisposable {
     for await (const part of request) body += String(part);
     if (this.hangs) return;
     const target = request.headers['x-amz-target'];
-    if (target !== undefined) return this.#answerJson(String(target), body, response);
+    if (target !== undefined) return this.#answerJson(String(target), body, request, response);
     if (request.method === 'GET') return this.#answerObject(request, response);
     const parameters = new URLSearchParams(body);
     const action = parameters.get('Action') ?? '';
@@ -196,13 +196,16 @@ export class CloudServer implements AsyncDisposable {
   readonly secrets = new Map<string, string>();
 
   /** SSM and Secrets Manager. */
-  #answerJson(target: string, body: string, response: ServerResponse): void {
+  #answerJson(target: string, body: string, request: IncomingMessage, response: ServerResponse): void {
     const asked = JSON.parse(body) as { Name?: string; WithDecryption?: boolean; SecretId?: string };
     const action = target.split('.')[1]!;
     this.asked.push({ action, parameters: new URLSearchParams() });
     const say = (status: number, answer: object): void =>
       void response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(answer));
-    const refused = this.refused.get(action);
+    const now = Date.now() + this.ahead;
+    response.setHeader('date', new Date(now).toUTCString());
+    const isExpired = Math.abs(signedAt(request) - now) > 300_000;
+    const refused = isExpired ? { code: 'InvalidSignatureException', status: 400 } : this.refused.get(action);
     const found = this.secrets.get(asked.Name ?? asked.SecretId ?? '');
     const missing = asked.Name === undefined ? 'ResourceNotFoundException' : 'ParameterNotFound';
     if (refused) say(refused.status, { __type: refused.code, message: `${action} is refused by the test` });

@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.ts';
 import type { CallOptions } from '../store.ts';
+import { heedClock } from './clock.ts';
 import { damaged, isMissing, mayHaveBeenDone, statusOf, storeError, unknownWrite } from './errors.ts';
 import { type BucketPlace, bucketPlace } from './place.ts';
 
@@ -28,8 +29,6 @@ const SOCKETS = 50;
 const BODIES = 4;
 /** Times that a write is tried again while another one to the same key is under way (409). */
 const BUSY_ROUNDS = 20;
-/** ms that an answer has to move the SDK's offset by to be a reason to try again. Its dates are whole seconds. */
-const CORRECTED_MS = 60_000;
 /** ms of this machine's clock from the service's from which on the SDK corrects, and somebody should hear. */
 const SKEW_MS = 240_000;
 
@@ -75,21 +74,23 @@ export class ConditionalObjects implements Disposable {
     this.place = typeof place === 'string' ? bucketPlace(place) : place;
     this.#tell = tell;
     const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
-    this.#client = new S3Client({
-      ...(this.place.region ? { region: this.place.region } : {}),
-      // another endpoint than Amazon's has no host name for each bucket
-      forcePathStyle: Boolean(AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL),
-      maxAttempts: attempts,
-      retryMode: 'standard',
-      requestHandler: {
-        connectionTimeout: CONNECT_MS,
-        socketTimeout: silenceMs,
-        requestTimeout: REQUEST_MS,
-        throwOnRequestTimeout: true,
-        httpAgent: { maxSockets: SOCKETS },
-        httpsAgent: { maxSockets: SOCKETS },
-      },
-    });
+    this.#client = heedClock(
+      new S3Client({
+        ...(this.place.region ? { region: this.place.region } : {}),
+        // another endpoint than Amazon's has no host name for each bucket
+        forcePathStyle: Boolean(AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL),
+        maxAttempts: attempts,
+        retryMode: 'standard',
+        requestHandler: {
+          connectionTimeout: CONNECT_MS,
+          socketTimeout: silenceMs,
+          requestTimeout: REQUEST_MS,
+          throwOnRequestTimeout: true,
+          httpAgent: { maxSockets: SOCKETS },
+          httpsAgent: { maxSockets: SOCKETS },
+        },
+      }),
+    );
     this.#watchAttempts();
   }
 
@@ -123,11 +124,6 @@ export class ConditionalObjects implements Disposable {
         }),
       { step: 'finalizeRequest', priority: 'low', name: 'quorateAttempt' },
     );
-    stack.addRelativeTo(this.#heedClock, {
-      relation: 'before',
-      toMiddleware: 'httpSigningMiddleware',
-      name: 'quorateClock',
-    });
     stack.add(
       (next, context) => (args) =>
         next(args).catch((error: unknown) => {
@@ -137,19 +133,6 @@ export class ConditionalObjects implements Disposable {
       { step: 'initialize', priority: 'high', name: 'quorateAttempts' },
     );
   }
-
-  /** Once the SDK has an offset it corrects it with each answer, and would try again whatever was answered with an error, 304 and 404 too. */
-  readonly #heedClock = ((next: (args: unknown) => Promise<unknown>) => async (args: unknown) => {
-    const before = this.#client.config.systemClockOffset;
-    try {
-      return await next(args);
-    } catch (error) {
-      const moved = Math.abs(this.#client.config.systemClockOffset - before);
-      const { $metadata } = error as { $metadata?: { clockSkewCorrected?: boolean } };
-      if ($metadata?.clockSkewCorrected && moved < CORRECTED_MS) $metadata.clockSkewCorrected = false;
-      throw error;
-    }
-  }) as Middleware;
 
   /**
    * An object whole, checked against the checksum that S3 keeps of it.
@@ -429,8 +412,6 @@ export class ConditionalObjects implements Disposable {
     this.close();
   }
 }
-
-type Middleware = Parameters<S3Client['middlewareStack']['addRelativeTo']>[0];
 
 /** What the SDK keeps for one request over its attempts. */
 interface Attempts {

@@ -177,8 +177,11 @@ export function makeProgram(version: string, finish: Finish): Command {
 
   add('token', "prints a token by which others join this machine's cluster", 'quorate token --kind publisher --uses 1')
     .addOption(
-      new Option('--kind <kind>', 'what they become').choices(['instance', 'publisher', 'reader']).default('instance'),
+      new Option('--kind <kind>', 'what they become')
+        .choices(['instance', 'operator', 'publisher', 'reader'])
+        .default('instance'),
     )
+    .option('--bundle <name>', 'a publisher of this bundle alone')
     .option('--uses <count>', 'how many may join with it; 10 unless said')
     .option('--hours <hours>', 'how long they may; 24 unless said')
     .action((_, command: Command) =>

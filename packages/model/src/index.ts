@@ -52,10 +52,10 @@ export {
   planArchive,
 } from './ensemble/archive.ts';
 export {
-  CERTIFICATE_KINDS,
   type CertificateKind,
   type CertificateSubject,
   distinguishedName,
+  isCertificateKind,
   parseSubject,
 } from './ensemble/certificate.ts';
 export { ENSEMBLE_FORMAT } from './ensemble/format.ts';

@@ -89,6 +89,9 @@ export interface Ensemble {
    */
   change(change: MembershipChange, from: string, options?: CallOptions): Promise<EnsembleConfiguration>;
 
+  /** Lets publishers in whose certificates name this bundle: they publish its further releases, and nothing else. For an instance. Repeatable. */
+  letPublish(bundle: string, options?: CallOptions): Promise<void>;
+
   /** Who holds the server ids. */
   members(options?: CallOptions): Promise<MemberRecord[]>;
   /** Gives an id to its holder. @returns false when somebody has it already */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CERTIFICATE_KINDS, type CertificateKind } from '@quorate/model';
+import { type CertificateKind, isCertificateKind } from '@quorate/model';
 import * as v from 'valibot';
 import { replaceDurable, syncFolder } from '../disk/durable.ts';
 import { fileError, isMissing } from '../disk/file-errors.ts';
@@ -27,12 +27,13 @@ export interface JoinToken {
 }
 
 const text = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{8,64}$/));
+const kindOf = v.custom<CertificateKind>((kind) => typeof kind === 'string' && isCertificateKind(kind));
 const TokenSchema = v.object({
   a: v.pipe(v.array(v.pipe(v.string(), v.regex(/^.{1,253}:\d{1,5}$/))), v.minLength(1), v.maxLength(16)),
   f: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)),
   i: text,
   s: text,
-  k: v.picklist(CERTIFICATE_KINDS),
+  k: kindOf,
 });
 
 /** One word to copy. */
@@ -60,7 +61,7 @@ export function parseToken(word: string): JoinToken {
 
 /** A token as its issuer keeps it: not the secret, but its hash. */
 const KeptSchema = v.object({
-  kind: v.picklist(CERTIFICATE_KINDS),
+  kind: kindOf,
   /** SHA-256 of the secret, base64url */
   hash: v.string(),
   boot: v.string(),

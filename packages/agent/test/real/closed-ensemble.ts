@@ -25,7 +25,7 @@ import {
   type Release,
   sha256,
 } from '@quorate/model';
-import { openStore, publishManifest, type Store } from '@quorate/store';
+import { openStore, type PublishOptions, publishManifest, type Store } from '@quorate/store';
 
 export const missing = !(await findJava())
   ? 'Java is missing'
@@ -188,13 +188,17 @@ export function contents({ ca, cert, key }: Papers): { ca: Buffer; cert: Buffer;
   return { ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key) };
 }
 
-/** The next release of the bundle `web`: one file with this text. */
-export async function publishText(store: Store, text: string): Promise<Release> {
+/** The next release of a bundle, `web` unless said: one file with this text. */
+export async function publishText(
+  store: Store,
+  text: string,
+  { bundle = 'web', ...options }: PublishOptions & { readonly bundle?: string } = {},
+): Promise<Release> {
   const content = Buffer.from(text);
   const file = { kind: 'file', path: 'a.conf', mode: '0644', owner: 'root', group: 'root' } as const;
   const manifest = manifestOf([{ ...file, size: content.length, sha256: sha256(content) }]);
-  const base = await store.latest('web');
-  const definition = definitionOf({ root: '/etc/web' });
-  const what = { bundle: 'web', base, definition, manifest, author: 'test', message: 'why', read: async () => content };
-  return (await publishManifest(store, what)).release;
+  const base = await store.latest(bundle);
+  const definition = definitionOf({ root: `/etc/${bundle}` });
+  const what = { bundle, base, definition, manifest, author: 'test', message: 'why', read: async () => content };
+  return (await publishManifest(store, what, options)).release;
 }

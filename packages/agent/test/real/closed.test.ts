@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { makeAuthority } from '@quorate/agent';
-import { permissions, ZooKeeper } from '@quorate/zookeeper';
+import { setTag } from '@quorate/store';
+import { type Acl, permissions, ZooKeeper } from '@quorate/zookeeper';
 import { backedUp, everything, Place, publishLine, restored } from '../../../store/test/backup/place.ts';
 import { ClosedEnsemble, contents, missing, type Papers, publishText, until } from './closed-ensemble.ts';
 
@@ -86,6 +87,56 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     await assert.rejects(zk.children('/'), refused);
   });
 
+  test('a publisher of one bundle publishes its releases, with and without a vote, and nothing of another', async () => {
+    await using fleet = await ensemble.open(ensemble.seats[0]!.trust.files);
+    await using store = await ensemble.open(await ensemble.papers('publisher:web'));
+    await assert.rejects(publishText(store, 'not let in yet\n'), { code: 'NOT_ALLOWED' });
+    await fleet.ensemble!.letPublish('web');
+    await fleet.ensemble!.letPublish('other');
+    await publishText(fleet, 'of another\n', { bundle: 'other' });
+    const before = (await fleet.latest('web'))!.release.number;
+    assert.equal((await publishText(store, 'by its publisher\n')).number, before + 1);
+    const vote = { quorum: 100 };
+    assert.equal((await publishText(store, 'after a vote\n', { vote })).number, before + 2);
+    assert.equal((await publishText(store, 'x'.repeat(600_000), { vote })).number, before + 3);
+    const tag = { name: 'known', release: before, author: 'x', time: '' };
+    await setTag(store, 'web', tag);
+    for (const options of [{ bundle: 'other' }, { bundle: 'other', vote }, { bundle: 'new' }])
+      await assert.rejects(publishText(store, 'not mine\n', options), { code: 'NOT_ALLOWED' }, JSON.stringify(options));
+    await assert.rejects(setTag(store, 'other', { ...tag, release: 1 }), { code: 'NOT_ALLOWED' });
+    await assert.rejects(store.ensemble!.adjust({ keep: 1 }), { code: 'NOT_ALLOWED' });
+    assert.deepEqual(await fleet.bundles(), (await store.bundles()).toSorted());
+
+    const refused = { code: 'NO_AUTH' };
+    await using zk = await session(await ensemble.papers('publisher:web'));
+    await assert.rejects(zk.delete('/quorate/bundles/web/releases/1'), refused);
+    await assert.rejects(zk.create('/quorate/bundles/other/x', ''), refused);
+    await assert.rejects(zk.set('/quorate/gc', ''), refused);
+    await assert.rejects(zk.reconfig({ leaving: [3] }), refused);
+    // among the candidates it can make a node for another bundle; no instance takes it for one
+    const release = (await fleet.latest('other'))!.release;
+    const record = { format: 1, ...{ release: { ...release, number: 2, parent: 1, id: 'forged' } } };
+    await zk.create('/quorate/candidates/other', JSON.stringify(record), { mode: 'ephemeral' });
+    assert.equal(await fleet.candidates!.standing('other'), undefined);
+    await zk.delete('/quorate/candidates/other');
+  });
+
+  test('an operator changes the cluster and what is published, and opens nothing', async () => {
+    const papers = await ensemble.papers('operator');
+    await using store = await ensemble.open(papers);
+    await publishText(store, 'by the operator\n');
+    assert.equal((await store.ensemble!.adjust({ keep: 500 })).settings.keep, 500);
+    await store.ensemble!.adjust({ keep: undefined });
+    await store.ensemble!.askToLeave('i-3');
+    await store.ensemble!.hasLeft('i-3');
+    assert.ok((await store.collect({ keep: 1 })).releases > 0);
+    await using zk = await session(papers);
+    const anyone = [{ permissions: permissions.all, scheme: 'world', id: 'anyone' }];
+    await assert.rejects(zk.setAcl('/quorate/bundles/web/head', anyone), { code: 'NO_AUTH' });
+    await assert.rejects(zk.create('/mine', ''), { code: 'NO_AUTH' });
+    await zk.reconfig({ leaving: [99] }); // nobody: what matters is that it is let
+  });
+
   test('a reader changes nothing', async () => {
     await using zk = await session(reader);
     const refused = { code: 'NO_AUTH' };
@@ -107,7 +158,7 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     assert.deepEqual(await restored(publisherStore, place.path('origin.tar')), ['moved new']);
     await backedUp(readerStore, place.path('ensemble.tar'));
     await using back = await place.store('back');
-    assert.deepEqual(await restored(back, place.path('ensemble.tar')), ['moved new', 'web new']);
+    assert.deepEqual(await restored(back, place.path('ensemble.tar')), ['moved new', 'other new', 'web new']);
     const { moved } = await everything(back);
     assert.deepEqual(moved, (await everything(origin)).moved);
   });
@@ -119,7 +170,10 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     const walk = async (path: string): Promise<void> => {
       paths.push(path);
       const { acl } = await zk.getAcl(path);
-      if (acl.length === 0 || acl.some(({ scheme }) => scheme !== 'x509')) open.push(path);
+      // whoever has a certificate reads: without one there is no session, as is tried below
+      const closed = ({ scheme, id, permissions: what }: Acl): boolean =>
+        scheme === 'x509' || (scheme === 'world' && id === 'anyone' && what === permissions.read);
+      if (acl.length === 0 || !acl.every(closed)) open.push(path);
       const { children } = await zk.children(path);
       for (const child of children) await walk(`${path === '/' ? '' : path}/${child}`);
     };

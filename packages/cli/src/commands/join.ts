@@ -38,7 +38,7 @@ export async function joinWith(
   if (kind === 'instance') await orders.stay(machine.state);
   const { cluster } = joined;
   if (flags.json) console.log(JSON.stringify({ cluster, kind, settings: file.path }, null, 2));
-  else console.log(`${file.path} is written; this machine belongs to the cluster ${cluster}\n→ next: ${NEXT[kind]}`);
+  else console.log(`${file.path} is written; this machine belongs to the cluster ${cluster}\n→ next: ${next(kind)}`);
   return EXIT.done;
 }
 
@@ -52,11 +52,11 @@ function waiting(why: string, left: number): void {
   );
 }
 
-const NEXT: Readonly<Record<CertificateKind, string>> = {
-  instance: 'quorate agent (best as a service)',
-  publisher: 'quorate fleet, quorate publish',
-  reader: 'quorate fleet, quorate history NAME',
-};
+function next(kind: CertificateKind): string {
+  if (kind === 'instance') return 'quorate agent (best as a service)';
+  if (kind === 'reader') return 'quorate fleet, quorate history NAME';
+  return kind === 'operator' ? 'quorate fleet, quorate ensemble status' : 'quorate fleet, quorate publish';
+}
 
 type Known = Omit<Joined, 'trust'>;
 /** To check the settings before anything is known of the cluster. */

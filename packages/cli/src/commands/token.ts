@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { printToken, readSettings, type Settings, TokenBook, TrustFolder, withPort } from '@quorate/agent';
-import type { CertificateKind } from '@quorate/model';
-import { type GlobalFlags, wholeNumber } from '../context.ts';
+import { type CertificateKind, checkBundleName } from '@quorate/model';
+import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 
 export interface TokenFlags extends GlobalFlags {
-  readonly kind?: CertificateKind;
+  readonly kind?: 'instance' | 'operator' | 'publisher' | 'reader';
+  readonly bundle?: string;
   readonly uses?: string;
   readonly hours?: string;
 }
@@ -13,10 +14,12 @@ export interface TokenFlags extends GlobalFlags {
 /** Makes a token by which others get a certificate of this machine's cluster. */
 export async function token(flags: TokenFlags): Promise<number> {
   const { address, ensemble, trust } = await ownCluster(flags);
+  const kind = kindOf(flags);
+  if (flags.bundle !== undefined) await letPublish(flags, flags.bundle);
   const issued = new TokenBook(join(trust.path, 'tokens')).issue(
     { addresses: [withPort(address, ensemble.ports.peer)], fingerprint: trust.authority().fingerprint },
     {
-      ...(flags.kind ? { kind: flags.kind } : {}),
+      ...(kind ? { kind } : {}),
       ...(flags.uses === undefined ? {} : { uses: wholeNumber('--uses', flags.uses) }),
       ...(flags.hours === undefined ? {} : { hours: wholeNumber('--hours', flags.hours) }),
     },
@@ -24,6 +27,22 @@ export async function token(flags: TokenFlags): Promise<number> {
   const word = printToken(issued);
   console.log(flags.json ? JSON.stringify({ kind: issued.kind, token: word }, null, 2) : word);
   return EXIT.done;
+}
+
+/** @throws CliError usage, ModelError BAD_PATH */
+function kindOf({ kind, bundle }: TokenFlags): CertificateKind | undefined {
+  if (bundle === undefined) return kind;
+  if (kind !== 'publisher')
+    throw new CliError(EXIT.usage, '--bundle is for publishers', 'quorate token --kind publisher --bundle web');
+  checkBundleName(bundle);
+  return `publisher:${bundle}`;
+}
+
+/** What all bundles share has to know them, before they come. */
+async function letPublish(flags: GlobalFlags, bundle: string): Promise<void> {
+  await using context = await Context.open(flags);
+  const { ensemble } = await context.store();
+  await ensemble?.letPublish(bundle);
 }
 
 /** What a machine must have that signs for its cluster. @throws CliError failed on one that is no instance */

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { count, decodeRecord, encodeRecord } from '../codec.ts';
-import { CERTIFICATE_KINDS, type CertificateKind } from './certificate.ts';
+import { type CertificateKind, isCertificateKind } from './certificate.ts';
 import { type MemberPorts, PortsSchema } from './records.ts';
 
 /** Of what agents say to each other. */
@@ -151,7 +151,7 @@ const RenewalSchema = v.object({ format: v.number(), csr: pem });
 const GrantSchema = v.object({
   format: v.number(),
   cluster: v.pipe(v.string(), v.nonEmpty(), v.maxLength(128)),
-  kind: v.picklist(CERTIFICATE_KINDS),
+  kind: v.custom<CertificateKind>((kind) => typeof kind === 'string' && isCertificateKind(kind)),
   certificate: pem,
   authority: pem,
   authorityKey: v.optional(pem),

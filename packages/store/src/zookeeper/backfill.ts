@@ -64,11 +64,11 @@ async function attempt(
 }
 
 /** The record, if the next one is there: in one transaction each sees what those before it made. */
-function steps({ acl }: Tree, release: Release): WriteOp[] {
+function steps(tree: Tree, release: Release): WriteOp[] {
   const { bundle, number } = release;
   return [
     op.check(releasePath(bundle, number + 1)),
-    op.create(releasePath(bundle, number), encodeRelease(release), acl),
+    op.create(releasePath(bundle, number), encodeRelease(release), tree.aclOf(bundle)),
   ];
 }
 

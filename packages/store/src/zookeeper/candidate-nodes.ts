@@ -6,7 +6,7 @@ import type { BlobSource, Publication } from '../store.ts';
 import { isCode } from './errors.ts';
 import { dataVersion } from './lines.ts';
 import { childrenOf, ignoreMissing, orUndefined } from './missing.ts';
-import { blobPath, CANDIDATES, candidatePath, GENERATION, headPath, votesOf, votesPath } from './paths.ts';
+import { blobPath, CANDIDATES, candidatePath, GENERATION, headPath, offerPath, votesOf, votesPath } from './paths.ts';
 import type { Tree } from './tree.ts';
 
 /** What is known of a candidate of one's own. */
@@ -23,7 +23,7 @@ const BATCH = 200;
  * that has not seen the new one starts over.
  */
 export function candidateBegins(
-  { offeredAcl }: Tree,
+  tree: Tree,
   { release, expected }: Publication,
   { generation, terms, plan }: Offered & { readonly terms: readonly WriteOp[]; readonly plan: true | undefined },
   checked: readonly BlobSource[],
@@ -36,8 +36,9 @@ export function candidateBegins(
     ...checked.map((ref) => op.check(blobPath(ref.sha256))),
     ...(expected ? [op.check(headPath(bundle), dataVersion(expected.version))] : []),
     op.set(CANDIDATES, ''),
-    op.create(votesPath(bundle, id), '', offeredAcl),
-    op.create(candidatePath(bundle), record, { mode: 'ephemeral', ...offeredAcl }),
+    op.set(offerPath(bundle), id),
+    op.create(votesPath(bundle, id), '', tree.offeredAcl(bundle)),
+    op.create(candidatePath(bundle), record, { mode: 'ephemeral', ...tree.offeredAcl(bundle) }),
   ];
 }
 
@@ -60,9 +61,13 @@ export const withdrawn = ({ number, bundle }: Release, cause?: unknown): StoreEr
   );
 
 export async function standing(zk: ZooKeeper, bundle: string): Promise<OfferedRelease | undefined> {
-  const read = await orUndefined(zk.get(candidatePath(bundle)));
+  const [read, offer] = await Promise.all([
+    orUndefined(zk.get(candidatePath(bundle))),
+    orUndefined(zk.get(offerPath(bundle))),
+  ]);
   try {
-    return read && decodeCandidate(read.data);
+    const candidate = read && decodeCandidate(read.data);
+    return candidate?.release.id === offer?.data.toString('utf8') ? candidate : undefined;
   } catch (error) {
     throw recordError(candidatePath(bundle), error) ?? error;
   }

@@ -123,7 +123,7 @@ export class ZooKeeperCandidates implements Candidates {
     return this.#call(options, async (zk) => {
       try {
         const path = `${votesPath(bundle, id)}/${answer}-${nodeName(instance)}`;
-        await createFixed(zk, path, said, this.#parts.tree.offeredAcl);
+        await createFixed(zk, path, said, this.#parts.tree.offeredAcl(bundle));
         return true;
       } catch (error) {
         if (isCode(error, 'NO_NODE')) return false;

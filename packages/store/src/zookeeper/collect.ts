@@ -49,7 +49,7 @@ async function removeReleases(
 ): Promise<number> {
   const head = (await store.latest(bundle))?.release.number ?? 0;
   const old = (await store.releases(bundle)).slice(0, -Math.max(1, keep)).filter((number) => number < head);
-  return old.length === 0 ? 0 : removeUnprotected(zk, bundle, old, tree.acl);
+  return old.length === 0 ? 0 : removeUnprotected(zk, bundle, old, tree.aclOf(bundle));
 }
 
 interface Sweep {

@@ -3,6 +3,7 @@ import {
   adjusted,
   type ClusterRecord,
   type ClusterSettings,
+  checkBundleName,
   decodeCluster,
   decodeFleet,
   decodeMachine,
@@ -137,6 +138,15 @@ export class ZooKeeperEnsemble implements Ensemble {
           });
         throw error;
       }
+    });
+  }
+
+  letPublish(bundle: string, options: CallOptions = {}): Promise<void> {
+    checkBundleName(bundle);
+    return this.#call(options, async (zk) => {
+      const record = await read(zk, CLUSTER, decodeCluster);
+      if (!record) throw new StoreError('NOT_FOUND', 'the ensemble is not founded yet');
+      await this.#tree.letPublish(zk, record.cluster, bundle);
     });
   }
 

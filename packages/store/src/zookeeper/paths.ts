@@ -19,6 +19,8 @@ export const headPath = (bundle: string): string => `${BUNDLES}/${bundle}/head`;
 export const releasesPath = (bundle: string): string => `${BUNDLES}/${bundle}/releases`;
 export const releasePath = (bundle: string, number: number): string => `${releasesPath(bundle)}/${number}`;
 export const tagsPath = (bundle: string): string => `${BUNDLES}/${bundle}/tags`;
+/** names the candidate that whoever may publish the bundle has shown: others can make a node among the candidates, and not change this one */
+export const offerPath = (bundle: string): string => `${BUNDLES}/${bundle}/offer`;
 export const shardPath = (hash: string): string => `${BLOBS}/${hash.slice(0, 2)}`;
 export const blobPath = (hash: string): string => `${shardPath(hash)}/${hash}`;
 /** A name that anybody may have chosen, as the name of a node. */

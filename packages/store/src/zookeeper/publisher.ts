@@ -162,13 +162,14 @@ export class Publisher {
 }
 
 function steps(
-  { acl }: Tree,
+  tree: Tree,
   { release, expected }: Publication,
   { generation, terms }: Base,
   checked: readonly BlobSource[],
 ): WriteOp[] {
   const { bundle, number } = release;
   const head = encodeHead(headOf(release));
+  const acl = tree.aclOf(bundle);
   return [
     // a new bundle raises the generation: a collection that has not seen it starts over
     expected ? op.check(GENERATION, generation) : op.set(GENERATION, '', generation),

@@ -130,7 +130,7 @@ export class ZooKeeperStore implements Store {
     version: string | undefined,
     options: CallOptions = {},
   ): Promise<boolean> {
-    return this.#call(options, (zk) => replaceTags(zk, bundle, tags, version, this.#tree.acl));
+    return this.#call(options, (zk) => replaceTags(zk, bundle, tags, version, this.#tree.aclOf(bundle)));
   }
 
   async blob(ref: BlobRef, options: CallOptions = {}): Promise<Buffer> {

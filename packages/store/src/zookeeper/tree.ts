@@ -1,28 +1,48 @@
 import type { ZooKeeper } from '@quorate/zookeeper';
 import { checkFormat, FORMAT_RECORD } from '../format.ts';
-import type { AclOption, Acls } from './acls.ts';
+import { type AclOption, type Acls, grantShared } from './acls.ts';
 import type { Blobs } from './blobs.ts';
 import { createFixed, orUndefined } from './missing.ts';
-import { BLOBS, BUNDLES, CANDIDATES, FORMAT, GENERATION, INSTANCES, releasesPath, VOTES, votesOf } from './paths.ts';
+import {
+  BLOBS,
+  BUNDLES,
+  CANDIDATES,
+  FORMAT,
+  GENERATION,
+  INSTANCES,
+  offerPath,
+  releasesPath,
+  VOTES,
+  votesOf,
+} from './paths.ts';
 
 /** The nodes that everything else lies in. They are made when something is first written, and never removed. */
 export class Tree {
-  /** of what is published */
+  /** of what all bundles share */
   readonly acl: AclOption;
-  /** of what is offered */
-  readonly offeredAcl: AclOption;
   /** of what instances alone write: their statuses, the ensemble's records */
   readonly fleetAcl: AclOption;
   readonly #url: string;
+  readonly #acls: Acls | undefined;
   readonly #made = new Set<string>();
   #formatKnown = false;
   #generation: number | undefined;
 
   constructor(url: string, acls: Acls | undefined) {
     this.#url = url;
-    this.acl = acls ? { acl: acls.published } : {};
-    this.offeredAcl = acls ? { acl: acls.offered } : {};
+    this.#acls = acls;
+    this.acl = acls ? { acl: acls.published() } : {};
     this.fleetAcl = acls ? { acl: acls.fleet } : {};
+  }
+
+  /** Of what is published of a bundle. */
+  aclOf(bundle: string): AclOption {
+    return this.#acls ? { acl: this.#acls.published(bundle) } : {};
+  }
+
+  /** Of what is offered: of a bundle, or what all bundles share. */
+  offeredAcl(bundle?: string): AclOption {
+    return this.#acls ? { acl: this.#acls.offered(bundle) } : {};
   }
 
   /** @returns whether there is a store @throws StoreError NEWER_FORMAT, CORRUPT */
@@ -62,7 +82,7 @@ export class Tree {
 
   async #makeBundle(zk: ZooKeeper, bundle: string): Promise<void> {
     if (!(await zk.exists(BUNDLES))) await zk.ensure(BUNDLES, this.acl);
-    await zk.ensure(releasesPath(bundle), this.acl);
+    await zk.ensure(releasesPath(bundle), this.aclOf(bundle));
   }
 
   async #makeGeneration(zk: ZooKeeper): Promise<{ version: number }> {
@@ -89,7 +109,7 @@ export class Tree {
   /** In a closed store publishers may not make what lies at its root: instances have, when they showed themselves. */
   async prepareOffers(zk: ZooKeeper): Promise<void> {
     if (this.#made.has(CANDIDATES)) return;
-    await Promise.all([CANDIDATES, VOTES].map((path) => zk.ensure(path, this.offeredAcl)));
+    await Promise.all([CANDIDATES, VOTES].map((path) => zk.ensure(path, this.offeredAcl())));
     this.#made.add(CANDIDATES);
   }
 
@@ -97,8 +117,19 @@ export class Tree {
     await this.prepareOffers(zk);
     const path = votesOf(bundle);
     if (this.#made.has(path)) return;
-    await zk.ensure(path, this.offeredAcl);
+    await zk.ensure(path, this.offeredAcl(bundle));
+    await zk.ensure(offerPath(bundle), this.aclOf(bundle));
     this.#made.add(path);
+  }
+
+  /** Lets the publishers of one bundle in, whose certificates name it. For an instance. Repeatable. */
+  async letPublish(zk: ZooKeeper, cluster: string, bundle: string): Promise<void> {
+    const shards = Array.from({ length: 256 }, (_, at) => `${BLOBS}/${at.toString(16).padStart(2, '0')}`);
+    await zk.ensure(BLOBS, this.acl);
+    await Promise.all(shards.map((path) => zk.ensure(path, this.acl)));
+    await this.prepareOffers(zk);
+    await zk.ensure(votesOf(bundle), this.offeredAcl(bundle));
+    await grantShared(zk, { cluster, bundle }, { contents: [BLOBS, ...shards], offers: [CANDIDATES] });
   }
 
   /** A step failed: whatever was known may be wrong. */

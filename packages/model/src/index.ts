@@ -98,6 +98,7 @@ export {
   decodeMember,
   decodePlan,
   encodeEnsembleRecord,
+  encodeFleet,
   type FleetInstance,
   type FleetRecord,
   type FleetSight,

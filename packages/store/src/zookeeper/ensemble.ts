@@ -10,6 +10,7 @@ import {
   decodeMember,
   decodePlan,
   encodeEnsembleRecord,
+  encodeFleet,
   type FleetRecord,
   type MachineRecord,
   type MemberRecord,
@@ -241,7 +242,7 @@ export class ZooKeeperEnsemble implements Ensemble {
   }
 
   tellFleet(fleet: FleetRecord, options: CallOptions = {}): Promise<void> {
-    return this.#call(options, (zk) => this.#put(zk, FLEET, fleet));
+    return this.#call(options, (zk) => this.#write(zk, FLEET, encodeFleet(fleet)));
   }
 
   async *changes({ signal, asker }: { signal: AbortSignal; asker?: Asker }): AsyncGenerator<void> {
@@ -269,8 +270,11 @@ export class ZooKeeperEnsemble implements Ensemble {
     );
   }
 
-  async #put(zk: ZooKeeper, path: string, record: object): Promise<void> {
-    const data = encodeEnsembleRecord(record);
+  #put(zk: ZooKeeper, path: string, record: object): Promise<void> {
+    return this.#write(zk, path, encodeEnsembleRecord(record));
+  }
+
+  async #write(zk: ZooKeeper, path: string, data: Buffer): Promise<void> {
     if (await zk.exists(path)) await zk.set(path, data);
     else await createFixed(zk, path, data, this.#tree.fleetAcl);
   }

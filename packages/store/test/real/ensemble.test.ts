@@ -81,3 +81,21 @@ test('what concerns others is told some seconds later, several as one', { skip }
   stop.abort();
   await again;
 });
+
+test('who leads shares a fleet of thousands', { skip }, async () => {
+  await using store = await openStore(`zk://${servers.servers}/large`);
+  const ensemble = store.ensemble!;
+  await ensemble.found(CLUSTER, member(1, 'founder'));
+  for (const count of [10_000, 1000]) {
+    const instances = Array.from({ length: count }, (_, at) => ({
+      instance: `i-${String(at).padStart(17, '0')}`,
+      address: `10.100.${at >> 8}.${at & 255}`,
+      zone: 'a',
+      state: 'live' as const,
+      lifeCycle: 'InService',
+    }));
+    const fleet = { format: 1, by: 'founder', groups: [{ name: 'web', desired: count }], instances };
+    await ensemble.tellFleet(fleet);
+    assert.deepEqual(await ensemble.fleet(), fleet);
+  }
+});

@@ -10,6 +10,7 @@ export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
 export { type AgentDisk, bundlePlace, managedBundles, type PlacedBundle } from './own-disk.ts';
 export * from './peer/index.ts';
+export * from './secrets/index.ts';
 export {
   type BackupSettings,
   clusterUrl,
@@ -24,6 +25,13 @@ export {
   withPort,
 } from './settings.ts';
 export { describeInstance, type LocalStatus, readStatus } from './status-file.ts';
-export { type Form, formOf, type TemplateMachine } from './templates/index.ts';
+export {
+  type Form,
+  formOf,
+  type ReleaseSecrets,
+  secretNames,
+  secretsOf,
+  type TemplateMachine,
+} from './templates/index.ts';
 export * from './trust/index.ts';
 export { VERSION } from './version.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { factsOf } from '@quorate/model';
 import type { Log } from './agent.ts';
 import { type Bundle, type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
+import { secretReader } from './secrets/index.ts';
 import type { Settings } from './settings.ts';
 import { describeInstance, type LocalStatus, writeStatus } from './status-file.ts';
 import type { FleetSource, TemplateMachine } from './templates/index.ts';
@@ -40,7 +41,7 @@ export function ownDisk(settings: Settings, fleet: FleetSource, log?: Log): Agen
 /** What templates are rendered with on the machine of these settings. */
 function machineOf(settings: Settings, fleet: FleetSource): TemplateMachine {
   const instance = factsOf(describeInstance(settings, {}));
-  return { instance, fleet: (before) => fleet(instance, before) };
+  return { instance, fleet: (before) => fleet(instance, before), secret: secretReader(settings) };
 }
 
 /** Bundles that this machine keeps files of. */

@@ -137,6 +137,8 @@ export interface Settings {
   readonly archive?: ArchiveSettings;
   /** what is told of clocks */
   readonly clock?: { /** seconds off from which on it is a warning */ readonly warn: number };
+  /** what reads secrets where this machine is no instance of a cluster: a file of age identities, its first for new values */
+  readonly secrets?: { readonly identity?: string };
   /** false: reload and health commands are not run, as while an image is built */
   readonly hooks?: boolean;
   /** the file that was read, if any */
@@ -248,6 +250,7 @@ const FileSchema = v.strictObject({
   ),
   tls: v.optional(v.strictObject({ ca: v.optional(absolute), cert: v.optional(absolute), key: v.optional(absolute) })),
   clock: v.optional(v.strictObject({ warn: v.optional(v.pipe(v.number(), v.minValue(0)), CLOCK_WARN_SECONDS) })),
+  secrets: v.optional(v.strictObject({ identity: v.optional(absolute) })),
   hooks: v.optional(v.boolean()),
   aws: v.nullish(
     v.strictObject({
@@ -387,6 +390,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     aws,
     archive: file?.archive,
     clock: file?.clock,
+    secrets: file?.secrets,
     hooks: file?.hooks,
     file: file ? path : undefined,
   };

@@ -23,6 +23,14 @@ export interface BundleProps {
   readonly ignore?: readonly string[];
   /** absolute folders outside the root that symlinks may point to, besides /usr/share and /usr/lib */
   readonly links?: readonly string[];
+  /** globs of files that each instance renders: Liquid templates */
+  readonly templates?: readonly string[];
+  /** what templates read as `vars`: by name for the bundle, by zone, by instance */
+  readonly variables?: {
+    readonly bundle?: Readonly<Record<string, unknown>>;
+    readonly zones?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    readonly instances?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  };
   /** owners and modes that are not root's 0644 (0755 for what is executable here), by globs: `{ 'ssl/*.key': { mode: '0640', group: 'ssl-cert' } }` */
   readonly attributes?: Readonly<Record<string, Attributes>>;
 }

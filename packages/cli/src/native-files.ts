@@ -49,12 +49,6 @@ export function mustBeRendered({ edited }: Unrendered, root: string): void {
   );
 }
 
-/** A folder's files with what the base has for Quorate, unless the folder says itself what there is. */
-export function withOwnFiles(base: Manifest, folder: Manifest): Manifest {
-  if (folder.some(({ path }) => isOwnFile(path))) return folder;
-  return manifestOf([...folder, ...base.filter(({ path }) => isOwnFile(path))]);
-}
-
 /** Content of a manifest that the store has, else by somebody else's reading. */
 export function readingBase(
   store: Store,

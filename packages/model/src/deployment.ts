@@ -6,6 +6,7 @@ import { ModelError } from './errors.ts';
 import { type Entry, type Manifest, manifestOf } from './manifest.ts';
 import { checkBundleName } from './path.ts';
 import type { Release } from './release.ts';
+import { markTemplates } from './template-files.ts';
 
 export const DEPLOYMENT_FORMAT = 1;
 
@@ -82,7 +83,8 @@ export function decodeDeployment(
     contents.set(address, decoded);
     return { ...rest, size: decoded.byteLength, sha256: address };
   });
-  return { bundle, definition: definitionOf(definition), manifest: manifestOf(listed), contents };
+  const known = definitionOf(definition);
+  return { bundle, definition: known, manifest: markTemplates(known, manifestOf(listed)), contents };
 }
 
 /** What to do about a deployment that is announced. */

@@ -165,7 +165,7 @@ export {
   queueArn,
   ringBehind,
 } from './notices.ts';
-export { isOwnFile, nativeEntries } from './own-files.ts';
+export { isOwnFile, nativeEntries, withOwnFiles } from './own-files.ts';
 export {
   checkBundleName,
   checkPath,
@@ -195,6 +195,18 @@ export {
   type ReleaseVote,
 } from './release.ts';
 export {
+  decodeSecrets,
+  encodeSecrets,
+  isRecipient,
+  type OutsideSecret,
+  SECRET_BYTES,
+  SECRETS_FILE,
+  SECRETS_FORMAT,
+  type SecretsRecord,
+  secretAt,
+  secretPath,
+} from './secrets.ts';
+export {
   isAsSigned,
   parsePublicKey,
   publicKeyText,
@@ -203,6 +215,7 @@ export {
   signRelease,
 } from './signature.ts';
 export { decodeTaken, encodeTaken, judgeSigned, type TakenRelease, type TrustedKey } from './signed-release.ts';
+
 export {
   checkTagName,
   decodeTags,

@@ -19,12 +19,14 @@ const ATTEMPTS = 2;
  * Reads a secret. Each service's client is loaded only where it is named.
  * @param region of the service; an ARN or a URL may name its own
  * @param answerMs for one answer
+ * @param what it is, for messages
  * @throws AgentError NO_SECRET, with what to do
  */
 export async function readRemoteSecret(
   secret: RemoteSecret,
   region: () => Promise<string>,
   answerMs = ANSWER_MS,
+  what = "the cluster's secret (ensemble.secret)",
 ): Promise<string> {
   const { place, action, read } = readerOf(secret, region, answerMs);
   let text: string | undefined;
@@ -32,12 +34,12 @@ export async function readRemoteSecret(
     text = await read();
   } catch (cause) {
     const why = action ? refusalOf(action, cause).message : (cause as Error).message;
-    throw new AgentError('NO_SECRET', `the cluster's secret (ensemble.secret) ${place} cannot be had: ${why}`, {
+    throw new AgentError('NO_SECRET', `${what} ${place} cannot be had: ${why}`, {
       cause,
     });
   }
   if (text !== undefined) return text;
-  throw new AgentError('NO_SECRET', `the cluster's secret (ensemble.secret) ${place} holds no text: write one line`);
+  throw new AgentError('NO_SECRET', `${what} ${place} holds no text: write one line`);
 }
 
 interface Reader {
@@ -81,7 +83,7 @@ function readerOf(secret: RemoteSecret, region: () => Promise<string>, answerMs:
 }
 
 /** An ARN names its own. */
-async function regionFor(name: string, region: () => Promise<string>): Promise<string> {
+export async function regionFor(name: string, region: () => Promise<string>): Promise<string> {
   const [, , , own] = name.startsWith('arn:') ? name.split(':') : [];
   return own || region();
 }

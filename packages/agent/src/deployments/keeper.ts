@@ -11,8 +11,9 @@ import {
   paginate,
   planDeployment,
   type Release,
+  withOwnFiles,
 } from '@quorate/model';
-import { type Latest, publishManifest, type Store } from '@quorate/store';
+import { type Latest, publishManifest, readManifest, type Store } from '@quorate/store';
 import type { WorkingSet } from '@quorate/store/merge';
 import { AgentError } from '../errors.ts';
 
@@ -118,7 +119,9 @@ class Keeper {
     const step = planDeployment(place.sha256, head?.release, last);
     if (step.kind === 'none') return;
     const { contents, ...deployed } = decodeDeployment(await source.read(place, signal), { bundle, ...place });
-    const ours: WorkingSet = { ...deployed, read: async (hash) => contents.get(hash)! };
+    const before = head ? await readManifest(store, head.release, { signal }) : [];
+    const manifest = withOwnFiles(before, deployed.manifest);
+    const ours: WorkingSet = { ...deployed, manifest, read: async (hash) => contents.get(hash)! };
     if (step.kind === 'compare') mustBe(head!.release, ours);
     if (step.kind === 'follow') await mustContain(store, ours, step.last, head!, signal);
     const what = {

@@ -1,7 +1,15 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import type { BundleDefinition } from '@quorate/model';
-import { isRenderedFrom, lonelyMachine, type Rendered, type TemplateMachine } from '../templates/index.ts';
+import { type BlobRef, type BundleDefinition, redact } from '@quorate/model';
+import {
+  clearValues,
+  isRenderedFrom,
+  lonelyMachine,
+  type Rendered,
+  secretNames,
+  secretsOf,
+  type TemplateMachine,
+} from '../templates/index.ts';
 import type { SignedReleases } from '../trust/signed.ts';
 import { fileError } from './file-errors.ts';
 import { liveRelease } from './flip.ts';
@@ -12,7 +20,7 @@ import { FilesLinking } from './link-files.ts';
 import type { Ground, Linking, StagedRelease } from './linking.ts';
 import { Owners } from './owners.ts';
 import { Packs } from './packs.ts';
-import { BundlePaths, ORIGINAL } from './paths.ts';
+import { BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
 import { type Policy, resolveNativeRoot } from './policy.ts';
 import { lstatOf, TreeWriter } from './tree.ts';
 import { Trees } from './trees.ts';
@@ -70,6 +78,23 @@ export class BundleState {
   get liveRendered(): Rendered | undefined {
     const live = liveRelease(this.paths);
     return live === undefined ? undefined : this.trees.rendered(live);
+  }
+
+  /** What a command said, without the secrets of these trees; its first line alone where they cannot be told. */
+  async hiding(said: string, trees: readonly TreeName[]): Promise<string> {
+    const values: string[] = [];
+    const read = async (ref: BlobRef): Promise<Buffer> => this.packs.read(ref);
+    for (const tree of trees) {
+      if (tree === ORIGINAL || !this.trees.rendered(tree)) continue;
+      try {
+        const secrets = await secretsOf(this.trees.source(tree), read);
+        const clear = await clearValues(secrets, secretNames(secrets), read, this.machine.secret);
+        values.push(...Object.values(clear));
+      } catch {
+        return said.split('\n', 1)[0]!; // the command's line, without what it printed
+      }
+    }
+    return redact(said, values);
   }
 
   /** Whether something was rendered from what this machine knows now, or needs none of it. */

@@ -253,7 +253,9 @@ export class Bundle {
   /** @returns what failed, in words */
   async #reload(to: StagedTree, from: StagedRelease | undefined): Promise<string | undefined> {
     const { bundle, root, state, hooks } = this.#at.options;
-    return hooks === false ? undefined : reload({ paths: this.#at.paths, bundle, root, state }, to, from);
+    if (hooks === false) return undefined;
+    const fault = await reload({ paths: this.#at.paths, bundle, root, state }, to, from);
+    return fault && this.#at.hiding(fault, from ? [to.name, from.name] : [to.name]);
   }
 
   /** A move that a crash cut off goes on from its beginning; every step of it may be repeated. */

@@ -1,4 +1,12 @@
-import { type BlobRef, ModelError, manifestOf, type Release, TemplateError, type Verdict } from '@quorate/model';
+import {
+  type BlobRef,
+  ModelError,
+  manifestOf,
+  type Release,
+  redact,
+  TemplateError,
+  type Verdict,
+} from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { type Form, formOf } from '../templates/index.ts';
 import type { Fetch } from './bundle.ts';
@@ -84,7 +92,7 @@ export class Offers {
   async #judge(release: Release, fetch: Fetch): Promise<Judged> {
     const form = await this.formOf(release, fetch);
     const to = await this.#stage(release, form, fetch);
-    const verdict = await validate(this.#at, this.moveTo(to));
+    const verdict = hiding(await validate(this.#at, this.moveTo(to)), form.secrets);
     this.#last = { to, form, verdict, when: performance.now() };
     return this.#last;
   }
@@ -128,4 +136,12 @@ function refusalOf(error: unknown): Verdict | undefined {
   if (!(error instanceof AgentError)) return undefined;
   if (BY_POLICY.has(error.code)) return no('policy');
   return BY_STAGING.has(error.code) ? no('staging') : undefined;
+}
+
+/** A verdict without secret values in what its command said. */
+function hiding(verdict: Verdict, secrets: readonly string[]): Verdict {
+  if (verdict.ok || secrets.length === 0) return verdict;
+  const { reason, output } = verdict;
+  const shown = output === undefined ? {} : { output: redact(output, secrets) };
+  return { ...verdict, reason: redact(reason, secrets), ...shown };
 }

@@ -74,6 +74,11 @@ export class Trees {
     return this.#packs.rendered(tree);
   }
 
+  /** The manifest of a tree's release as it was published. */
+  source(tree: TreeName): Manifest {
+    return this.#manifest(this.release(tree).release.pages);
+  }
+
   staged(tree: TreeName): StagedRelease {
     const { release, manifest } = this.release(tree);
     return { name: tree, number: release.number, manifest, definition: release.definition };

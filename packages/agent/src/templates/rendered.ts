@@ -1,4 +1,4 @@
-import { type BlobRef, type FleetMember, type InstanceFacts, sha256 } from '@quorate/model';
+import { type BlobRef, type FleetMember, type InstanceFacts, type OutsideSecret, sha256 } from '@quorate/model';
 
 /** How a tree was rendered: kept with it, so that it is made anew without asking anybody, and known to be out of date. */
 export interface Rendered {
@@ -11,6 +11,8 @@ export interface RenderedFacts {
   readonly instance: InstanceFacts;
   /** where a template reads it */
   readonly fleet?: readonly FleetMember[];
+  /** secrets that are kept elsewhere, with the SHA-256 of what each was: they are looked at again */
+  readonly outside?: Readonly<Record<string, { readonly from: OutsideSecret; readonly sha256: string }>>;
 }
 
 /** Of what was rendered; undefined where nothing was. */

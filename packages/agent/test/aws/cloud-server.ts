@@ -195,9 +195,9 @@ export class CloudServer implements AsyncDisposable {
   /** by the service's own name of them */
   readonly secrets = new Map<string, string>();
 
-  /** SSM and Secrets Manager. */
+  /** SSM, Secrets Manager and KMS. */
   #answerJson(target: string, body: string, request: IncomingMessage, response: ServerResponse): void {
-    const asked = JSON.parse(body) as { Name?: string; WithDecryption?: boolean; SecretId?: string };
+    const asked = JSON.parse(body) as { Name?: string; WithDecryption?: boolean; SecretId?: string } & KmsRequest;
     const action = target.split('.')[1]!;
     this.asked.push({ action, parameters: new URLSearchParams() });
     const say = (status: number, answer: object): void =>
@@ -208,7 +208,12 @@ export class CloudServer implements AsyncDisposable {
     const refused = isExpired ? { code: 'InvalidSignatureException', status: 400 } : this.refused.get(action);
     const found = this.secrets.get(asked.Name ?? asked.SecretId ?? '');
     const missing = asked.Name === undefined ? 'ResourceNotFoundException' : 'ParameterNotFound';
+    const bytes = Buffer.from(asked.Plaintext ?? asked.CiphertextBlob ?? '', 'base64');
+    // no cipher, but what it makes is nobody's plain text
+    const other = Buffer.from(bytes.map((byte) => byte ^ 0x5a)).toString('base64');
     if (refused) say(refused.status, { __type: refused.code, message: `${action} is refused by the test` });
+    else if (asked.KeyId !== undefined)
+      say(200, { KeyId: asked.KeyId, [action === 'Encrypt' ? 'CiphertextBlob' : 'Plaintext']: other });
     else if (found === undefined) say(400, { __type: missing, message: 'no such thing' });
     else if (asked.Name !== undefined)
       say(200, { Parameter: { Name: asked.Name, Value: asked.WithDecryption ? found : 'ciphertext' } });
@@ -228,6 +233,12 @@ export class CloudServer implements AsyncDisposable {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+interface KmsRequest {
+  readonly KeyId?: string;
+  readonly Plaintext?: string;
+  readonly CiphertextBlob?: string;
 }
 
 /** `20261125T163900Z` in ms. */

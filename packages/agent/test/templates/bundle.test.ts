@@ -18,6 +18,7 @@ const NOBODY: Fetch = { manifest: () => assert.fail('asked'), blob: () => assert
 class Web implements TemplateMachine {
   readonly instance = { id: 'web-1', host: 'web-1', address: '10.0.0.1', tags: {} };
   others: string[] = [];
+  readonly secret = async (): Promise<string> => assert.fail('asked');
 
   async fleet(): Promise<FleetMember[]> {
     const { id, host, address, tags } = this.instance;

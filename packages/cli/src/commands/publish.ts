@@ -2,13 +2,13 @@ import { readlinkSync } from 'node:fs';
 import { lstat, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { managedBundles, readStatus, type Scanned, scanTree } from '@quorate/agent';
-import { type BundleDefinition, definitionOf, nativeEntries, type Release } from '@quorate/model';
+import { type BundleDefinition, definitionOf, nativeEntries, type Release, withOwnFiles } from '@quorate/model';
 import { readManifest } from '@quorate/store';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { namedRelease } from '../named-release.ts';
-import { mustBeRendered, readingBase, unrendered, withOwnFiles } from '../native-files.ts';
+import { mustBeRendered, readingBase, unrendered } from '../native-files.ts';
 import { baseRelease, type PublishFlags, publishWorking, type Working } from '../publishing.ts';
 import { type SignFlags, signingKey } from '../signing.ts';
 

@@ -1,5 +1,20 @@
-import { describeInstance, formOf, type Settings, type TemplateMachine } from '@quorate/agent';
-import { type Entry, type FileEntry, factsOf, fleetOf, type InstanceStatus, type Manifest } from '@quorate/model';
+import {
+  describeInstance,
+  formOf,
+  type SecretReader,
+  type Settings,
+  secretReader,
+  type TemplateMachine,
+} from '@quorate/agent';
+import {
+  type Entry,
+  type FileEntry,
+  factsOf,
+  fleetOf,
+  HIDDEN,
+  type InstanceStatus,
+  type Manifest,
+} from '@quorate/model';
 import { textOf } from '@quorate/model/text';
 import { mustLatest, readManifest } from '@quorate/store';
 import { Context, type GlobalFlags } from '../context.ts';
@@ -10,6 +25,7 @@ import { paint } from '../output/style.ts';
 export interface RenderFlags extends GlobalFlags {
   readonly as?: string;
   readonly release?: string;
+  readonly reveal?: boolean;
 }
 
 /** What the templates of a bundle become on an instance. @param what `BUNDLE`, or `BUNDLE:PATH` for one file */
@@ -21,8 +37,9 @@ export async function render(what: string, flags: RenderFlags): Promise<number> 
   const asked = flags.release === undefined ? release : await namedRelease(store, bundle, '--release', flags.release);
   const source = await readManifest(store, asked);
   const files = chosen(source, bundle, path);
-  const machine = machineOf(context.settings, await store.instances(), flags.as);
+  const machine = machineOf(context.settings, await store.instances(), flags);
   const form = await formOf(asked, source, (ref) => store.blob(ref), machine);
+  for (const line of form.warnings) console.error(`! ${line}`);
   const rendered = new Map(form.manifest.map((entry) => [entry.path, entry]));
   const contents = await Promise.all(
     files.map(async (file) => {
@@ -69,7 +86,11 @@ function chosen(manifest: Manifest, bundle: string, path: string | undefined): F
 }
 
 /** This machine, or an instance as it tells of itself. */
-function machineOf(settings: Settings, instances: readonly InstanceStatus[], as: string | undefined): TemplateMachine {
+function machineOf(
+  settings: Settings,
+  instances: readonly InstanceStatus[],
+  { as, reveal }: RenderFlags,
+): TemplateMachine {
   const status = as === undefined ? describeInstance(settings, {}) : instances.find(({ id }) => id === as);
   if (!status)
     throw new CliError(
@@ -78,6 +99,7 @@ function machineOf(settings: Settings, instances: readonly InstanceStatus[], as:
       instances.length === 0 ? 'no agent runs' : `there are ${instances.map(({ id }) => id).join(', ')}`,
     );
   const instance = factsOf(status);
+  const secret: SecretReader = reveal ? secretReader(settings) : async () => HIDDEN;
   const others = instances.filter(({ id }) => id !== instance.id).map(factsOf);
-  return { instance, fleet: async () => fleetOf([...others, instance]) };
+  return { instance, fleet: async () => fleetOf([...others, instance]), secret };
 }

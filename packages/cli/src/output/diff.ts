@@ -4,7 +4,9 @@ import {
   diffManifests,
   type Entry,
   type FileEntry,
+  HIDDEN,
   type Manifest,
+  secretAt,
 } from '@quorate/model';
 import { textOf, unifiedDiff } from '@quorate/model/text';
 import { paint } from './style.ts';
@@ -28,6 +30,8 @@ export async function renderDiff(before: DiffSide, after: DiffSide, only?: strin
 }
 
 async function renderChange({ path, before, after }: Change, from: DiffSide, to: DiffSide): Promise<string> {
+  const secret = secretAt(path);
+  if (secret !== undefined) return secretChange(secret, before, after);
   const lines: string[] = [];
   if (before?.kind !== after?.kind) lines.push(paint('bold', headline(path, before, after)));
   else lines.push(...attributes(path, before!, after!));
@@ -37,6 +41,16 @@ async function renderChange({ path, before, after }: Change, from: DiffSide, to:
   const text = await contentDiff(path, before, after, from, to);
   if (text) lines.push(text);
   return lines.join('\n');
+}
+
+/** Encrypted anew it is always another text, which says nothing to anybody. */
+function secretChange(name: string, before: Entry | undefined, after: Entry | undefined): string {
+  const [mark, colour] = !before
+    ? (['+', 'green'] as const)
+    : after
+      ? (['~', 'cyan'] as const)
+      : (['-', 'red'] as const);
+  return paint(colour, `${mark}secret ${name}: ${HIDDEN}`);
 }
 
 function headline(path: string, before: Entry | undefined, after: Entry | undefined): string {

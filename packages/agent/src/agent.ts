@@ -7,6 +7,8 @@ import type { LifeCycle, OwnState } from './aws/life-cycle.ts';
 import type { BackupReport } from './backup-timer.ts';
 import { belong } from './belong.ts';
 import { BundleWorker } from './bundle-worker.ts';
+import type { BundleDrift } from './disk/index.ts';
+import { DriftKeeper } from './drift/index.ts';
 import type { MemberReport } from './ensemble/judge.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import { knownServers } from './ensemble/servers.ts';
@@ -50,6 +52,7 @@ export class Agent {
   readonly #open: (signal: AbortSignal) => Promise<Store>;
   readonly #workers = new Map<string, BundleWorker>();
   readonly #loops = new Map<string, Loop>();
+  readonly #keepers: Promise<void>[] = [];
   /** bundles whose heads are to be looked at */
   readonly #moved = new Set<string>();
   readonly #clock = new OwnClock();
@@ -66,6 +69,7 @@ export class Agent {
   /** whether the store's bundles were listed once */
   #listed = false;
   #self: ProcessIdentity | undefined;
+  #ending: AbortSignal | undefined;
   #telling: Promise<void> = Promise.resolve();
   #reporting: Promise<void> | undefined;
 
@@ -92,6 +96,7 @@ export class Agent {
     process.umask(0o022); // whatever the agent was started with: others than root read what it puts in place
     await using _lock = await this.#disk.lock();
     this.#self = await identify(process.pid);
+    this.#ending = signal;
     await this.#recover();
     const connected = Promise.withResolvers<Store>();
     const tasks = [this.#measureClock(signal), this.#fleet.follow(() => this.#fleetChanged(signal), signal)];
@@ -115,7 +120,7 @@ export class Agent {
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      await Promise.allSettled([...this.#loops.values()].map((loop) => loop.ended));
+      await Promise.allSettled([...[...this.#loops.values()].map((loop) => loop.ended), ...this.#keepers]);
       ending.abort();
       await backups?.catch(() => undefined); // told above, if it was the first to fail
       await this.#telling;
@@ -203,10 +208,29 @@ export class Agent {
   #worker(name: string): BundleWorker {
     let worker = this.#workers.get(name);
     if (!worker) {
-      worker = new BundleWorker(name, () => this.#disk.place(name));
+      worker = new BundleWorker(
+        name,
+        () => this.#disk.place(name),
+        (drift) => this.#keep(name, drift),
+      );
       this.#workers.set(name, worker);
     }
     return worker;
+  }
+
+  /** Watches over the files of a bundle, until this agent ends. */
+  #keep(name: string, drift: BundleDrift): DriftKeeper | undefined {
+    const signal = this.#ending;
+    if (!signal) return undefined;
+    const keeper = new DriftKeeper(name, drift, {
+      instance: this.#settings.instance,
+      store: () => (this.#reachable ? this.#store : undefined),
+      changed: () => void this.#tell(),
+      wake: () => this.#wake(name, signal),
+      log: this.#log,
+    });
+    this.#keepers.push(keeper.run(signal));
+    return keeper;
   }
 
   /** Connects, for as long as it takes, and then turns each change into a look. */
@@ -406,7 +430,9 @@ export class Agent {
   }
 
   get #status(): InstanceStatus {
-    const bundles = Object.fromEntries([...this.#workers].map(([name, worker]) => [name, worker.status]));
+    const bundles = Object.fromEntries(
+      [...this.#workers].map(([name, { status, drift }]) => [name, drift ? { ...status, drift } : status]),
+    );
     return describeInstance(this.#settings, bundles, {
       member: this.#member?.mode,
       clock: this.#reachable ? this.#clock.offset : undefined,

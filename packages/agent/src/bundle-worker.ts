@@ -1,6 +1,8 @@
-import type { BundleState, BundleStatus, Release, Verdict } from '@quorate/model';
+import type { BundleState, BundleStatus, DriftStatus, Release, Verdict } from '@quorate/model';
 import { describeVerdict, ModelError } from '@quorate/model';
 import { type Store, StoreError } from '@quorate/store';
+import type { BundleDrift } from './disk/index.ts';
+import type { DriftKeeper } from './drift/index.ts';
 import { AgentError, type AgentErrorCode } from './errors.ts';
 import { releaseSource } from './fetch.ts';
 import type { PlacedBundle } from './own-disk.ts';
@@ -31,6 +33,8 @@ export function stateOf(error: unknown): BundleState {
 export class BundleWorker {
   readonly name: string;
   readonly #place: () => PlacedBundle;
+  readonly #watched: (drift: BundleDrift) => DriftKeeper | undefined;
+  #keeper: DriftKeeper | undefined;
   #bundle: PlacedBundle | undefined;
   #recovered = false;
   #looked = false;
@@ -39,13 +43,24 @@ export class BundleWorker {
   #said: { readonly id: string; readonly verdict: Verdict } | undefined;
   #status: BundleStatus = { applied: 0, digest: '', target: 0, state: 'applying' };
 
-  constructor(name: string, place: () => PlacedBundle) {
+  /** @param watched who watches over its files from when they are in place */
+  constructor(
+    name: string,
+    place: () => PlacedBundle,
+    watched: (drift: BundleDrift) => DriftKeeper | undefined = () => undefined,
+  ) {
     this.name = name;
+    this.#watched = watched;
     this.#place = place;
   }
 
   get status(): BundleStatus {
     return this.#status;
+  }
+
+  /** How its files differ from the applied release. */
+  get drift(): DriftStatus | undefined {
+    return this.#keeper?.status;
   }
 
   /** Whether the store was asked once, whatever came of it. */
@@ -67,7 +82,8 @@ export class BundleWorker {
     try {
       const latest = await store.latest(this.name, { signal });
       this.#looked = true;
-      if (latest) await this.#apply(store, latest.release, signal);
+      if (latest && !(await this.#keeper?.holds(latest.release))) await this.#apply(store, latest.release, signal);
+      else if (latest) this.#hold(latest.release);
       else this.#stay(await this.#opened());
     } catch (error) {
       signal.throwIfAborted();
@@ -146,10 +162,18 @@ export class BundleWorker {
     this.#settle(bundle.applied?.release, { target: release.number, state: result.state, detail: result.detail });
   }
 
+  /** An edit here comes first. */
+  #hold({ number }: Release): void {
+    const { applied } = this.#bundle!;
+    const state = applied?.release.number === number ? 'applied' : 'applying';
+    this.#settle(applied?.release, { target: number, state });
+  }
+
   async #opened(): Promise<PlacedBundle> {
     this.#bundle ??= this.#place();
     if (!this.#recovered) await this.#bundle.recover();
     this.#recovered = true;
+    if (this.#bundle.drift) this.#keeper ??= this.#watched(this.#bundle.drift);
     return this.#bundle;
   }
 

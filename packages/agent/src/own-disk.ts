@@ -13,7 +13,8 @@ import { SignedReleases } from './trust/signed.ts';
 export type PlacedBundle = Pick<
   Bundle,
   'applied' | 'has' | 'offer' | 'apply' | 'recover' | 'checkNative' | 'prepare' | 'close'
->;
+> &
+  Partial<Pick<Bundle, 'drift'>>;
 
 /** All that an agent does with its machine's disk. */
 export interface AgentDisk {

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { CliError, EXIT } from './exit.ts';
 
 const HINT =
-  'a definition is a small YAML file: root, and where wanted link, validate, reload, health, ignore, links, templates, variables, message';
+  'a definition is a small YAML file: root, and where wanted link, validate, reload, health, ignore, links, drift, message, templates, variables';
 
 /** A bundle definition from a YAML file. @throws CliError usage, that names the place of what is wrong */
 export async function readDefinition(path: string): Promise<BundleDefinition> {

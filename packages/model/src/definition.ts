@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { checkShape, exactly } from './codec.ts';
+import { DRIFT_POLICIES, type DriftPolicy } from './drift.ts';
 import { ModelError } from './errors.ts';
 import { type ScopedVariables, VariablesSchema } from './variables.ts';
 
@@ -27,6 +28,8 @@ export interface BundleDefinition {
   readonly ignore?: readonly string[];
   /** absolute folders outside the root that absolute symlinks may point to, besides `DEFAULT_LINKS` */
   readonly links?: readonly string[];
+  /** what is done about files that are changed on an instance; `report` unless said */
+  readonly drift?: DriftPolicy;
   /** every release has to say why */
   readonly message?: 'required';
   /** globs, relative to the root, of files that are rendered on each instance: `haproxy.cfg`, `conf.d/*.conf` */
@@ -71,6 +74,7 @@ export const DefinitionSchema = exactly({
   health: v.optional(HookSchema),
   ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
   links: v.optional(v.array(absolute)),
+  drift: v.optional(v.picklist(DRIFT_POLICIES, `one of ${DRIFT_POLICIES.join(', ')}`)),
   message: v.optional(v.picklist(['required'], 'required')),
   templates: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
   variables: v.optional(VariablesSchema),
@@ -98,6 +102,7 @@ function orderKeys(d: BundleDefinition): BundleDefinition {
     ...(d.health ? { health: hook(d.health) } : {}),
     ...(d.ignore ? { ignore: [...d.ignore] } : {}),
     ...(d.links ? { links: [...d.links] } : {}),
+    ...(d.drift ? { drift: d.drift } : {}),
     ...(d.message ? { message: d.message } : {}),
     ...(d.templates ? { templates: [...d.templates] } : {}),
     ...(d.variables ? { variables: d.variables } : {}),

@@ -37,6 +37,17 @@ export {
 } from './deployment.ts';
 export { type Change, diffManifests, sameEntry } from './diff.ts';
 export { type BlobRef, blobRef, sha256 } from './digest.ts';
+export {
+  adoptedAs,
+  DEFAULT_DRIFT,
+  type DriftPolicy,
+  type DriftStatus,
+  type DriftStep,
+  driftStatus,
+  type Edit,
+  isAdoptable,
+  planDrift,
+} from './drift.ts';
 export { type Admission, admit } from './ensemble/admission.ts';
 export {
   type Archived,

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { type ClockOffset, ClockSchema } from './clock.ts';
 import { count, decodeRecord, encodeRecord } from './codec.ts';
+import { type DriftStatus, DriftStatusSchema } from './drift.ts';
 
 export const STATUS_FORMAT = 1;
 
@@ -31,6 +32,8 @@ export interface BundleStatus {
   readonly state: BundleState;
   /** what happened and what to do, with the output of a failed command */
   readonly detail?: string;
+  /** how its files differ from the applied release */
+  readonly drift?: DriftStatus;
 }
 
 /** What an instance tells the fleet about itself. */
@@ -83,6 +86,7 @@ const StatusSchema = v.object({
       target: count,
       state: v.picklist(BUNDLE_STATES),
       detail: v.optional(v.string()),
+      drift: v.optional(DriftStatusSchema),
     }),
   ),
   clock: v.optional(ClockSchema),

@@ -42,6 +42,7 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a', ignore: 'x' }, /ignore: a list is wanted, not "x"/],
     [{ root: '/etc/a', relaod: { command: 'x' } }, /relaod: there is no such key/],
     [{ root: '/etc/a', links: ['usr'] }, /links\.0/],
+    [{ root: '/etc/a', drift: 'undo' }, /drift: one of report, restore, adopt/],
     [{ root: '/etc/a', message: true }, /message: required is wanted, not true/],
     [{ root: '/etc/a', templates: 'x' }, /templates: a list is wanted, not "x"/],
     [{ root: '/etc/a', variables: { all: {} } }, /variables: all is none of bundle, zones, instances/],
@@ -77,6 +78,7 @@ const GOOD = {
   health: hook,
   ignore: fc.array(rather<unknown>(['*.bak', 'x', 'y'], ['', 1]), { maxLength: 3 }),
   links: fc.array(path, { maxLength: 2 }),
+  drift: rather<unknown>(['report', 'restore', 'adopt'], ['undo', true]),
   message: rather<unknown>(['required'], ['optional', true]),
   templates: fc.array(rather<unknown>(['*.conf', 'x'], ['', 1]), { maxLength: 3 }),
   variables: fc.record(

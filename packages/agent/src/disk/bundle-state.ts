@@ -11,6 +11,7 @@ import {
   type TemplateMachine,
 } from '../templates/index.ts';
 import type { SignedReleases } from '../trust/signed.ts';
+import { Aside } from './aside.ts';
 import { fileError } from './file-errors.ts';
 import { liveRelease } from './flip.ts';
 import { type Journal, readJournal, writeJournal } from './journal.ts';
@@ -51,6 +52,9 @@ export class BundleState {
   readonly writer: TreeWriter;
   readonly packs: Packs;
   readonly trees: Trees;
+  readonly aside: Aside;
+  /** of native paths or of what they lead to, by us: how many are under way, and how many are done */
+  readonly changes = { under: 0, done: 0 };
   /** as it is noted on the disk, but for a place that is noted with the next step */
   journal: Journal;
 
@@ -67,7 +71,8 @@ export class BundleState {
     }
     this.owners = new Owners(options.root);
     this.writer = new TreeWriter(this.owners);
-    this.trees = new Trees(this.paths, this.packs, this.writer, this.owners);
+    this.aside = new Aside(this.paths.aside, (line) => this.log(line));
+    this.trees = new Trees(this.paths, this.packs, this.writer, this.owners, this.aside);
   }
 
   get machine(): TemplateMachine {
@@ -102,6 +107,17 @@ export class BundleState {
     return rendered === undefined || (await isRenderedFrom(rendered, this.machine));
   }
 
+  /** Work that changes what is live: who looks at the disk meanwhile sees neither the one nor the other. */
+  async changing<T>(work: () => Promise<T>): Promise<T> {
+    this.changes.under++;
+    try {
+      return await work();
+    } finally {
+      this.changes.under--;
+      this.changes.done++;
+    }
+  }
+
   log(line: string): void {
     this.options.log?.(line);
   }
@@ -119,7 +135,8 @@ export class BundleState {
   ground(definition: BundleDefinition): Ground {
     const { policy, root, state } = this.options;
     const native = resolveNativeRoot(policy, root, state, definition);
-    return { paths: this.paths, writer: this.writer, owners: this.owners, native, log: (line) => this.log(line) };
+    const { paths, writer, owners, aside } = this;
+    return { paths, writer, owners, native, aside, log: (line) => this.log(line) };
   }
 
   linking(definition: BundleDefinition): Linking {

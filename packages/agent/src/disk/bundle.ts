@@ -3,7 +3,9 @@ import { type BlobRef, describeVerdict, type Manifest, type Release, type Verdic
 import { AgentError } from '../errors.ts';
 import { awaitOrphan } from '../hooks/index.ts';
 import { renderedDigest, sameRendered } from '../templates/index.ts';
+import { BundleDrift, putRight } from './bundle-drift.ts';
 import { type BundleOptions, BundleState } from './bundle-state.ts';
+import type { Found } from './differences.ts';
 import { fileError } from './file-errors.ts';
 import { flip, liveRelease, liveTree, settle, settledTree } from './flip.ts';
 import { bootId, type Failure, type Moving } from './journal.ts';
@@ -45,12 +47,14 @@ export function placeBundle(options: BundleOptions): Bundle {
 export class Bundle {
   readonly #at: BundleState;
   readonly #offers: Offers;
+  readonly drift: BundleDrift;
   /** the end of what was begun last: one thing at a time, so that no command sees a flip */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: BundleOptions) {
     this.#at = new BundleState(options);
     this.#offers = new Offers(this.#at);
+    this.drift = new BundleDrift(this.#at, (edits) => this.#alone(() => this.#restore(edits)));
   }
 
   /** What native paths resolve to; undefined before the first release. */
@@ -103,7 +107,9 @@ export class Bundle {
       this.#at.linking(to.definition).check(move);
       if (verdict.note) this.#at.log(`release ${release.number} of ${this.#at.options.bundle}: ${verdict.note}`);
       this.#offers.forget();
-      return await this.#move(move);
+      const result = await this.#move(move);
+      if (result.state === 'applied' && move.from && move.from.name !== to.name) this.drift.left(move.from);
+      return result;
     } catch (error) {
       throw fileError(`release ${release.number} of ${this.#at.options.bundle} cannot be applied`, error);
     }
@@ -147,6 +153,10 @@ export class Bundle {
 
   /** Takes what was cut off to its end. */
   async recover(): Promise<void> {
+    await this.#at.changing(() => this.#recover());
+  }
+
+  async #recover(): Promise<void> {
     try {
       await awaitOrphan(hookRecord(this.#at.paths));
       await clearValidation(this.#at);
@@ -185,6 +195,28 @@ export class Bundle {
     this.#at.trees.prune();
   }
 
+  /**
+   * Puts back what the applied release has; edits are kept aside first. Then the application is reloaded, also when a crash comes in between.
+   * @returns what failed with that, in words
+   */
+  async #restore(edits: readonly Found[]): Promise<string | undefined> {
+    const live = this.#at.live();
+    if (!live || !this.#at.journal.place || edits.length === 0) return undefined;
+    const { failed } = this.#at.journal;
+    try {
+      this.drift.keep(edits);
+      this.#at.note({ ...this.#at.journal, moving: { from: live.name, to: live.name } });
+      const { detail } = await this.#at.changing(() => {
+        putRight(this.#at, live, edits);
+        return this.#finish({ from: live, to: live, adopted: true });
+      });
+      if (failed) this.#at.note({ ...this.#at.journal, failed });
+      return detail;
+    } catch (error) {
+      throw fileError(`release ${live.number} of ${this.#at.options.bundle} cannot be put back`, error);
+    }
+  }
+
   /** Whether the native paths are as the applied release has left them; cheap. */
   #linked(): boolean {
     const live = this.#at.live();
@@ -202,7 +234,7 @@ export class Bundle {
       const moving = { ...(from ? { from: from.name } : {}), to: to.name, ...(back ? { back } : {}) };
       this.#at.note({ ...this.#at.journal, moving });
     }
-    return this.#finish(move, back);
+    return this.#at.changing(() => this.#finish(move, back));
   }
 
   async #finish(move: Move, back?: Failure): Promise<ApplyResult> {
@@ -308,7 +340,9 @@ export class Bundle {
     if (!live || !this.#at.journal.place) return;
     try {
       if (this.#linked()) return;
-      this.checkNative();
+      // what was put there is for the agent to look at, who knows what is to be done about it
+      const { drift: _, ...definition } = live.definition;
+      this.#at.linking(definition).check({ from: { ...live, definition }, to: live, adopted: true });
     } catch (error) {
       if (error instanceof AgentError) return; // told by whoever asks next
       throw error;

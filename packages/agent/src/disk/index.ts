@@ -1,5 +1,7 @@
 export { type ApplyResult, Bundle, type Fetch, openBundle, placeBundle } from './bundle.ts';
+export { BundleDrift, type Edited, RESTORE_ASKED } from './bundle-drift.ts';
 export type { BundleOptions } from './bundle-state.ts';
+export type { Differing, Found } from './differences.ts';
 export { exchangeHelper } from './exchange.ts';
 export { isLocked, lockFile, lockState } from './lock.ts';
 export { type LiveHere, lookAt } from './look.ts';

@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Entry } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import { copyNative, snapshot } from './copy.ts';
+import { copyNative } from './copy.ts';
 import { syncFile, syncFolder } from './durable.ts';
 import {
   type Ground,
@@ -119,15 +119,12 @@ export class CopyLinking implements Linking {
 
   /** A file that is neither what we left there nor what comes was edited by hand: it is kept aside. */
   #keepEdit(path: string, from: StagedTree, to: StagedTree): void {
-    const [native, { paths }] = [this.#native(path), this.#ground];
+    const [native, { paths, aside }] = [this.#native(path), this.#ground];
     const now = contentOf(native);
     if (now === undefined) return;
     const expected = [from, to].map(({ name }) => contentOf(join(paths.tree(name), path)));
     if (expected.includes(now)) return;
-    const aside = join(paths.aside, path);
-    mkdirSync(dirname(aside), { recursive: true, mode: 0o700 });
-    snapshot(native, aside);
-    this.#ground.log(`${native} was edited by hand; the edit is kept as ${aside}`);
+    aside.keep(native, path);
   }
 }
 

@@ -1,11 +1,11 @@
 import { readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { AgentError } from '../errors.ts';
 import { copyNative, snapshot } from './copy.ts';
 import { syncFileSystem, syncFolder } from './durable.ts';
 import { exchange } from './exchange.ts';
 import { flip } from './flip.ts';
-import { type Ground, type Linking, type Move, type StagedRelease, staysInPlace } from './linking.ts';
+import { type Ground, givesWay, type Linking, type Move, type StagedRelease, staysInPlace } from './linking.ts';
 import { keepFolder, keepOriginal } from './originals.ts';
 import { ORIGINAL } from './paths.ts';
 import { besides, linkAt, lstatOf } from './tree.ts';
@@ -20,11 +20,11 @@ export class DirectoryLinking implements Linking {
     this.#text = ground.paths.linkText(ground.native, ground.paths.current);
   }
 
-  check({ adopted }: Move): void {
+  check({ from, adopted }: Move): void {
     const { native } = this.#ground;
     const there = lstatOf(native);
     const link = linkAt(native);
-    if (!there || link === this.#text) return;
+    if (!there || link === this.#text || (adopted && givesWay(from))) return;
     if (link !== undefined) {
       throw new AgentError(
         'REPLACED',
@@ -35,7 +35,7 @@ export class DirectoryLinking implements Linking {
     if (adopted) {
       throw new AgentError(
         'REPLACED',
-        `${native} was a symlink of Quorate and is a folder now: publish what it holds and remove it, or move it away`,
+        `${native} was a symlink of Quorate and is a folder now: publish what it holds (quorate drift adopt), put the link back (quorate drift restore), or move it away`,
       );
     }
   }
@@ -46,7 +46,7 @@ export class DirectoryLinking implements Linking {
 
   keep(move: Move): void {
     const { native, paths } = this.#ground;
-    if (!lstatOf(native) || this.#linked) return;
+    if (!lstatOf(native) || this.#linked || move.adopted) return;
     if (staysInPlace(move)) this.#keepNeighbours('', new Set(move.from?.manifest.map(({ path }) => path)));
     else snapshot(native, paths.tree(ORIGINAL));
     syncFileSystem(paths.folder);
@@ -77,7 +77,8 @@ export class DirectoryLinking implements Linking {
       else this.#exchange(beside, old);
       syncFolder(dirname(native));
     }
-    if (lstatOf(beside)?.isDirectory()) this.#putAway(beside, staysInPlace(move));
+    if (move.adopted && lstatOf(beside)) this.#ground.aside.take(beside, basename(native));
+    else if (lstatOf(beside)?.isDirectory()) this.#putAway(beside, staysInPlace(move));
   }
 
   after(): void {}

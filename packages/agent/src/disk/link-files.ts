@@ -2,10 +2,11 @@ import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AgentError } from '../errors.ts';
 import { copyNative, snapshot } from './copy.ts';
-import { syncFolder } from './durable.ts';
+import { syncFile, syncFolder } from './durable.ts';
 import { flip, liveTree } from './flip.ts';
 import {
   type Ground,
+  givesWay,
   type Linking,
   type Move,
   originalOf,
@@ -23,7 +24,7 @@ import {
   restoreRest,
 } from './originals.ts';
 import { ORIGINAL } from './paths.ts';
-import { besides, linkAt, lstatOf } from './tree.ts';
+import { besides, differenceAt, linkAt, lstatOf } from './tree.ts';
 
 /** `link: files`: each file of the release is a symlink at its native place; neighbours stay as they are. */
 export class FilesLinking implements Linking {
@@ -44,10 +45,10 @@ export class FilesLinking implements Linking {
           'REPLACED',
           `${this.#native(path)} is a folder, the release has a file there: move it away`,
         );
-      if (managed.has(path)) {
+      if (managed.has(path) && !givesWay(from) && !this.#holds(path, to)) {
         throw new AgentError(
           'REPLACED',
-          `${this.#native(path)} was a symlink of Quorate and was replaced by hand: publish it (quorate publish, without a folder), or move it away`,
+          `${this.#native(path)} was a symlink of Quorate and was replaced by hand: publish it (quorate drift adopt), put it back (quorate drift restore), or move it away`,
         );
       }
     }
@@ -75,14 +76,29 @@ export class FilesLinking implements Linking {
     // plain files that another link mode left become links too: those that the release does not have vanish with the flip
     const plain = adopted ? [] : [...ownPaths(this.#ground, move)].filter((path) => lstatOf(this.#native(path)));
     const links = new Set([...pathsOf(this.#ground, to), ...plain]);
+    const ours = adopted && from && staysInPlace(move) ? ownPaths(this.#ground, move) : new Set<string>();
     const touched = new Set<string>();
     for (const path of links) {
       if (this.#linked(path)) continue;
       if (from && staysInPlace(move)) this.#showStill(path, from);
+      if (ours.has(path)) this.#keepEdit(path, move);
       this.#link(path);
       touched.add(dirname(this.#native(path)));
     }
     for (const folder of touched) syncFolder(folder);
+  }
+
+  /** Whether what is at a native place is what a release has there. */
+  #holds(path: string, to: StagedTree): boolean {
+    const entry = to.manifest.find((one) => one.path === path);
+    return entry !== undefined && differenceAt(this.#native(path), entry, this.#ground.owners, 'full') === undefined;
+  }
+
+  /** What was put in the place of a link was edited by hand: it is kept aside where no release has it. */
+  #keepEdit(path: string, { from, to }: Move): void {
+    if (this.#holds(path, to) || (from && this.#holds(path, from))) return;
+    const kept = this.#ground.aside.keep(this.#native(path), path);
+    if (kept !== undefined && !lstatOf(kept)?.isDirectory()) syncFile(kept);
   }
 
   /** Until the flip the link must still show what is there now. */

@@ -1,4 +1,5 @@
 import type { BundleDefinition, Manifest } from '@quorate/model';
+import type { Aside } from './aside.ts';
 import type { Owners } from './owners.ts';
 import { type BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
 import type { TreeWriter } from './tree.ts';
@@ -15,6 +16,12 @@ export interface StagedTree {
 
 /** One that is a release, never the original. */
 export type StagedRelease = StagedTree;
+
+/** Whether what was put in the place of a link gives way to a release, kept aside; else it is in the way of each. */
+export function givesWay(release: StagedRelease | undefined): boolean {
+  const drift = release?.definition.drift;
+  return drift === 'restore' || drift === 'adopt';
+}
 
 /** What was native before, as far as a release took its place. */
 export function originalOf(release: StagedRelease): StagedTree {
@@ -35,6 +42,7 @@ export interface Ground {
   readonly owners: Owners;
   /** the native root on this machine, its parents resolved */
   readonly native: string;
+  readonly aside: Aside;
   log(line: string): void;
 }
 

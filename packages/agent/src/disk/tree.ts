@@ -130,13 +130,19 @@ export interface Drift {
 export function compareTree(folder: string, manifest: Manifest, owners: Owners, depth: 'quick' | 'full'): Drift[] {
   const drift: Drift[] = [];
   for (const entry of manifest) {
-    const what = difference(join(folder, entry.path), entry, owners, depth);
+    const what = differenceAt(join(folder, entry.path), entry, owners, depth);
     if (what) drift.push({ path: entry.path, what });
   }
   return drift;
 }
 
-function difference(path: string, entry: Entry, owners: Owners, depth: 'quick' | 'full'): Drift['what'] | undefined {
+/** How what is at a path differs from an entry; undefined where it does not. */
+export function differenceAt(
+  path: string,
+  entry: Entry,
+  owners: Owners,
+  depth: 'quick' | 'full',
+): Drift['what'] | undefined {
   const stats = lstatOf(path);
   if (!stats) return 'missing';
   if (kindOf(stats) !== entry.kind) return 'kind';

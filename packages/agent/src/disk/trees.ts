@@ -1,9 +1,17 @@
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { type BlobRef, blobsOf, type Entry, type Manifest, manifestFromPages, type Release } from '@quorate/model';
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type BlobRef,
+  blobsOf,
+  type Entry,
+  type Manifest,
+  manifestFromPages,
+  type Release,
+  sha256,
+} from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { type Form, type Rendered, sameRendered } from '../templates/index.ts';
-import { snapshot } from './copy.ts';
+import type { Aside } from './aside.ts';
 import { liveRelease, liveTree } from './flip.ts';
 import type { StagedRelease } from './linking.ts';
 import type { Owners } from './owners.ts';
@@ -28,15 +36,17 @@ export class Trees {
   readonly #packs: Packs;
   readonly #writer: TreeWriter;
   readonly #owners: Owners;
+  readonly #aside: Aside;
   readonly #spare: Spare;
   /** manifests of the trees that are here */
   readonly #known = new Map<TreeName, Applied>();
 
-  constructor(paths: BundlePaths, packs: Packs, writer: TreeWriter, owners: Owners) {
+  constructor(paths: BundlePaths, packs: Packs, writer: TreeWriter, owners: Owners, aside: Aside) {
     this.#paths = paths;
     this.#packs = packs;
     this.#writer = writer;
     this.#owners = owners;
+    this.#aside = aside;
     this.#spare = new Spare(paths.spare, writer, owners);
   }
 
@@ -67,6 +77,11 @@ export class Trees {
 
   #manifest(pages: readonly BlobRef[]): Manifest {
     return manifestFromPages(pages.map((page) => this.#packs.read(page)));
+  }
+
+  /** The manifest of a tree's release as it was published. */
+  source(tree: TreeName): Manifest {
+    return this.#manifest(this.release(tree).release.pages);
   }
 
   /** How a tree was rendered; undefined where it was not. */
@@ -109,6 +124,7 @@ export class Trees {
   async #write(tree: TreeName, manifest: Manifest, fresh: ReadonlyMap<string, Buffer> = new Map()): Promise<void> {
     const folder = this.#paths.tree(tree);
     const content: Content = (entry) => fresh.get(entry.sha256) ?? this.#packs.read(entry);
+    this.#keepEdits(tree);
     try {
       if (!(await this.#spare.become(folder, manifest, content))) await this.#writer.write(folder, manifest, content);
     } catch (error) {
@@ -151,9 +167,27 @@ export class Trees {
 
   #setAside(path: string, entry: Entry): void {
     if (entry.kind === 'directory' && lstatOf(path)?.isDirectory()) return;
-    const aside = join(this.#paths.aside, entry.path);
-    mkdirSync(dirname(aside), { recursive: true, mode: 0o700 });
-    snapshot(path, aside);
+    if (entry.kind === 'file' && lstatOf(path)?.isFile() && sha256(readFileSync(path)) === entry.sha256) return;
+    this.#aside.keep(path, entry.path);
+  }
+
+  /** What was written into a tree while it was live, and in the moment when it ceased to be, is not lost with it. */
+  #keepEdits(name: TreeName): void {
+    const folder = this.#paths.tree(name);
+    if (!lstatOf(folder) || name === ORIGINAL || !this.#packs.release(name)) return;
+    const { manifest, release } = this.release(name);
+    if (release.definition.link === 'copy') return; // nobody writes there
+    for (const { path, what } of compareTree(folder, manifest, this.#owners, 'full'))
+      if ((what === 'content' || what === 'kind') && !this.#isCutOff(join(folder, path), manifest, path))
+        this.#aside.keep(join(folder, path), path);
+  }
+
+  /** A file that a crash cut off while it was made is no edit. */
+  #isCutOff(place: string, manifest: Manifest, path: string): boolean {
+    const entry = manifest.find((one) => one.path === path);
+    const stats = lstatOf(place);
+    if (entry?.kind !== 'file' || !stats?.isFile() || stats.size >= entry.size) return false;
+    return this.#packs.read(entry).subarray(0, stats.size).equals(readFileSync(place));
   }
 
   /** The trees here that packs can vouch for, the newest last. */
@@ -195,6 +229,7 @@ export class Trees {
   }
 
   #remove(name: TreeName): void {
+    this.#keepEdits(name);
     this.#known.delete(name);
     rmSync(join(this.#paths.releases, name), { recursive: true, force: true });
   }

@@ -1,0 +1,1 @@
+export { DriftKeeper } from './keeper.ts';

@@ -1,0 +1,320 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  adoptedAs,
+  DEFAULT_DRIFT,
+  type DriftStatus,
+  type DriftStep,
+  driftStatus,
+  planDrift,
+  type Release,
+  sha256,
+} from '@quorate/model';
+import type { Store } from '@quorate/store';
+import type { Log } from '../agent.ts';
+import { type BundleDrift, type Differing, type Edited, type Found, RESTORE_ASKED } from '../disk/index.ts';
+import type { Adopted } from './adopt.ts';
+import { FolderWatch } from './folder-watch.ts';
+
+/** ms without any write until an editor counts as finished, and for which writes that go on are waited for at most */
+const QUIET_MS = 200;
+const WRITING_MOST_MS = 600;
+/** ms until it is looked without any event: what changed since; where nothing can be watched, too */
+const LOOK_MS = 60_000;
+const LOOK_UNWATCHED_MS = 15_000;
+/** ms until every file is read again: an event may be lost, and a disk may change what nobody wrote */
+const FULL_MS = 600_000;
+/** ms until an edit is offered again that could not be, and what could not be put back is tried again */
+const AGAIN_MS = 30_000;
+
+/** What is put back this often in these ms is left alone for as long: each time costs a reload. */
+const FIGHT_TIMES = 10;
+const FIGHT_MS = 60_000;
+
+/** What a keeper has of its machine. */
+export interface KeeperMachine {
+  readonly instance: string;
+  /** undefined while it is out of reach */
+  store(): Store | undefined;
+  /** the status is another one */
+  changed(): void;
+  /** the way to the head is free again */
+  wake(bundle: string): void;
+  readonly log: Log;
+}
+
+/** Watches over the files of one bundle, and does what its definition says about edits. */
+export class DriftKeeper {
+  readonly #name: string;
+  readonly #drift: BundleDrift;
+  readonly #machine: KeeperMachine;
+  readonly #watch = new FolderWatch((folder, name) => this.#hear(folder, name));
+  #status: DriftStatus | undefined;
+  #edits: readonly Found[] = [];
+  #digest = '';
+  /** the disk may be another one than was seen */
+  #dirty = true;
+  #heard = 0;
+  #arrive: () => void = () => undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #lastFull = -Infinity;
+  #adoption: Promise<void> | undefined;
+  #adopted: string | undefined;
+  #refused: { readonly digest: string; readonly head: number; readonly reason: string } | undefined;
+  #conflict: string | undefined;
+  /** what could not be done, and when (ms) it is tried again */
+  #failed: { readonly reason: string; readonly until: number } | undefined;
+  #head = 0;
+  #step: DriftStep = { do: 'nothing', reason: '' };
+  /** whether a release waits for what becomes of the edits */
+  #held = false;
+  /** when (ms) edits were put back */
+  #restored: number[] = [];
+  #signal: AbortSignal = AbortSignal.abort();
+
+  constructor(name: string, drift: BundleDrift, machine: KeeperMachine) {
+    this.#name = name;
+    this.#drift = drift;
+    this.#machine = machine;
+  }
+
+  /** How the bundle's files differ, as was seen last. */
+  get status(): DriftStatus | undefined {
+    return this.#status;
+  }
+
+  /** Until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    let wait = 0;
+    while (!signal.aborted) {
+      await this.#rest(wait, signal);
+      if (signal.aborted) break;
+      await this.#quiet(signal);
+      await this.#look();
+      const unwatched = this.#watch.trouble !== undefined;
+      wait = this.#dirty ? QUIET_MS : (unwatched ? LOOK_UNWATCHED_MS : LOOK_MS) * (0.5 + Math.random() / 2);
+    }
+    this.#watch.close();
+    await this.#adoption;
+  }
+
+  /**
+   * Whether the way to a release has to wait: an edit here is about to be offered, so that it is in the release after; or it was not taken and
+   * stays as it is, as long as no other release comes.
+   */
+  async holds({ id, number }: Release): Promise<boolean> {
+    const isNews = number !== this.#head;
+    this.#head = number;
+    if (this.#drift.release?.definition.drift !== 'adopt') return false;
+    if (this.#dirty || (isNews && this.#edits.length > 0)) await this.#look();
+    this.#held = this.#isFirst(id);
+    return this.#held;
+  }
+
+  #isFirst(id: string): boolean {
+    if (this.#adoption) return true;
+    if (this.#edits.length === 0 || this.#adopted === this.#digest) return false;
+    const isTurn = (this.#step.do === 'adopt' || this.#step.do === 'wait') && !this.#failed;
+    return isTurn || id === this.#drift.release?.id;
+  }
+
+  #hear(folder: string, name: string): void {
+    if (folder === this.#drift.folder && name !== 'current' && name !== RESTORE_ASKED) return;
+    this.#dirty = true;
+    this.#heard = performance.now();
+    this.#arrive();
+  }
+
+  /** Until something is heard, or some ms have gone by. */
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#arrive = resolve;
+    if (this.#dirty && ms > QUIET_MS) return;
+    const ended = new AbortController();
+    const stops = AbortSignal.any([signal, ended.signal]);
+    await Promise.race([promise, delay(ms, undefined, { signal: stops }).catch(() => undefined)]); // the signal ends it
+    ended.abort();
+  }
+
+  /** Whoever writes is let finish. */
+  async #quiet(signal: AbortSignal): Promise<void> {
+    const most = performance.now() + WRITING_MOST_MS;
+    for (;;) {
+      const left = Math.min(this.#heard + QUIET_MS, most) - performance.now();
+      if (left <= 0 || signal.aborted) return;
+      await delay(left, undefined, { signal }).catch(() => undefined); // as above
+    }
+  }
+
+  /** One look at a time, and what it says is done. Never throws: what cannot be done is told in the status. */
+  #look(): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#lookOnce());
+    return this.#looking;
+  }
+
+  async #lookOnce(): Promise<void> {
+    try {
+      this.#dirty = false;
+      const isDue = performance.now() - this.#lastFull > FULL_MS;
+      const seen = await this.#drift.look(isDue ? 'full' : 'changed');
+      if (!seen) {
+        this.#dirty = true; // a release is on its way: after that
+        return;
+      }
+      if (isDue) this.#lastFull = performance.now();
+      if (this.#watch.set(new Map([...seen.folders, [this.#drift.folder, 'all']]))) this.#dirty = true;
+      await this.#decide(seen);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  async #decide({ edits }: Differing): Promise<void> {
+    const { release } = this.#drift;
+    const digest = edits.length === 0 ? '' : digestOf(release, edits);
+    const settled = digest === this.#digest;
+    this.#edits = edits;
+    this.#digest = digest;
+    const step = planDrift({
+      policy: release?.definition.drift ?? DEFAULT_DRIFT,
+      edits,
+      digest,
+      settled,
+      asked: this.#drift.isAsked,
+      files: release?.files ?? 0,
+      head: this.#head,
+      reachable: this.#machine.store() !== undefined,
+      ...(this.#adopted === undefined ? {} : { adopted: this.#adopted }),
+      ...(this.#refused ? { refused: this.#refused } : {}),
+    });
+    if (!settled) this.#dirty = true;
+    await this.#do(step, settled);
+  }
+
+  async #do(step: DriftStep, settled: boolean): Promise<void> {
+    this.#step = step;
+    if (step.do === 'nothing') this.#drift.answered();
+    const mayTry = !this.#failed || performance.now() > this.#failed.until;
+    if (step.do === 'restore' && mayTry) await this.#restore();
+    else if (step.do === 'adopt' && mayTry && !this.#adoption) this.#adopt();
+    this.#show(step, settled);
+    if (!this.#held || this.#adoption || step.do === 'wait') return;
+    this.#held = false;
+    this.#machine.wake(this.#name);
+  }
+
+  async #restore(): Promise<void> {
+    const edits = this.#edits;
+    const now = performance.now();
+    this.#restored = [...this.#restored.filter((when) => now - when < FIGHT_MS), now];
+    if (this.#restored.length > FIGHT_TIMES && !this.#drift.isAsked) {
+      const reason = `put back ${FIGHT_TIMES} times within a minute: something here writes it again and again`;
+      this.#failed = { reason, until: now + FIGHT_MS };
+      return;
+    }
+    const fault = await this.#drift.restore(edits);
+    this.#drift.answered();
+    this.#failed = undefined;
+    this.#edits = [];
+    this.#digest = '';
+    this.#dirty = true;
+    this.#machine.log(`info  ${this.#name}: ${named(edits)} put back as release ${this.#drift.release?.number} has it`);
+    if (fault) this.#machine.log(`warn  ${this.#name}: after that: ${fault}`);
+  }
+
+  /** Beside all else: the fleet is asked, this machine too, and it must be able to answer. */
+  #adopt(): void {
+    const store = this.#machine.store();
+    const [edits, digest] = [this.#edits, this.#digest];
+    const edited = this.#drift.edited(edits);
+    if (!store || !edited) return;
+    this.#adoption = this.#offer(store, edited, edits, digest)
+      .catch((error: Error) => {
+        if (!this.#signal.aborted) this.#fail(error);
+      })
+      .finally(() => {
+        this.#adoption = undefined;
+        if (this.#signal.aborted) return;
+        this.#machine.wake(this.#name);
+        this.#dirty = true;
+        this.#arrive();
+      });
+  }
+
+  async #offer(store: Store, edited: Edited, edits: readonly Found[], digest: string): Promise<void> {
+    const { adopt } = await import('./adopt.ts'); // few machines are edited
+    const told = adoptedAs(edits, this.#machine.instance);
+    this.#machine.log(`info  ${this.#name}: ${named(edits)} edited here: offered to the fleet`);
+    const outcome = await adopt(store, edited, told, this.#signal);
+    this.#settle(outcome, edited, edits, digest);
+  }
+
+  #settle(outcome: Adopted, edited: Edited, edits: readonly Found[], digest: string): void {
+    const { log } = this.#machine;
+    this.#failed = undefined;
+    this.#conflict = undefined;
+    if (outcome.state === 'published') {
+      this.#adopted = digest;
+      this.#refused = undefined;
+      this.#drift.released(edited);
+      log(`info  ${this.#name}: ${named(edits)} edited here: in release ${outcome.number} now`);
+      return;
+    }
+    const { reason } = outcome;
+    log(`warn  ${this.#name}: ${named(edits)} edited here: ${reason}`);
+    if (outcome.state === 'later') {
+      this.#failed = { reason, until: performance.now() + AGAIN_MS };
+      return;
+    }
+    this.#refused = { digest, head: outcome.head, reason };
+    if (outcome.state !== 'conflict') return;
+    this.#conflict = reason;
+    this.#drift.keep(edits, outcome.open);
+  }
+
+  #fail(error: Error): void {
+    const { message } = error;
+    if (this.#failed?.reason !== message) this.#machine.log(`warn  ${this.#name}: ${message}`);
+    this.#failed = { reason: message, until: performance.now() + AGAIN_MS };
+    this.#tell(driftStatus(this.#edits.length > 0 ? 'reported' : 'clean', this.#edits, { detail: message }));
+  }
+
+  #show(step: DriftStep, settled: boolean): void {
+    const reason =
+      this.#failed?.reason ?? (step.do === 'report' || (step.do === 'wait' && settled) ? step.reason : undefined);
+    const hint =
+      this.#watch.trouble === undefined ? undefined : `looked at from time to time only: ${this.#watch.trouble}`;
+    const said = this.#edits.length > 0 && !reason?.startsWith('drift: ') ? reason : undefined;
+    const detail = [this.#conflict ?? said, hint].filter((part) => part !== undefined).join('; ') || undefined;
+    const status = driftStatus(this.#stateAt(step), this.#edits, { kept: this.#drift.kept().length, detail });
+    if (status?.state === 'reported' && this.#status?.edits !== status.edits)
+      this.#machine.log(`warn  ${this.#name}: ${named(this.#edits)} edited here: quorate drift show ${this.#name}`);
+    this.#tell(status);
+  }
+
+  #stateAt({ do: what, refused }: DriftStep): DriftStatus['state'] {
+    if (this.#conflict) return 'conflict';
+    if (this.#edits.length === 0) return 'clean';
+    if (refused) return 'refused';
+    return what === 'adopt' || this.#adoption || this.#adopted === this.#digest ? 'adopting' : 'reported';
+  }
+
+  #tell(status: DriftStatus | undefined): void {
+    if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
+    this.#status = status;
+    this.#machine.changed();
+  }
+}
+
+/** The same file may be removed from one release after the other. */
+function digestOf(release: Release | undefined, edits: readonly Found[]): string {
+  return sha256(JSON.stringify([release?.id, ...edits.map(({ place, what, signature }) => [place, what, signature])]));
+}
+
+function named(edits: readonly Found[]): string {
+  const more = edits.length - 3;
+  return `${edits
+    .slice(0, 3)
+    .map(({ path, what }) => `${path} (${what})`)
+    .join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}

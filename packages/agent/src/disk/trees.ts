@@ -79,11 +79,6 @@ export class Trees {
     return manifestFromPages(pages.map((page) => this.#packs.read(page)));
   }
 
-  /** The manifest of a tree's release as it was published. */
-  source(tree: TreeName): Manifest {
-    return this.#manifest(this.release(tree).release.pages);
-  }
-
   /** How a tree was rendered; undefined where it was not. */
   rendered(tree: TreeName): Rendered | undefined {
     return this.#packs.rendered(tree);

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { checkShape, exactly } from './codec.ts';
 import { DRIFT_POLICIES, type DriftPolicy } from './drift.ts';
 import { ModelError } from './errors.ts';
+import { orderRollout, type RolloutSettings, RolloutSettingsSchema, WebCheckEntries } from './rollout/settings.ts';
 import { type ScopedVariables, VariablesSchema } from './variables.ts';
 
 /** How native paths reach the release: the whole root is one link, each file is a link, or files are copied in place. */
@@ -14,6 +15,30 @@ export interface Hook {
   readonly timeout?: number;
 }
 
+/** A web server's answer, asked for by GET. */
+export interface WebCheck {
+  readonly url: string;
+  /** the one that is wanted; any of 200 to 299 where absent */
+  readonly status?: number;
+  /** seconds; 10 unless said */
+  readonly timeout?: number;
+}
+
+/** How an application is asked for its health: by a command, by HTTP, or by both. */
+export interface Health {
+  /** healthy where it ends with exit code 0 */
+  readonly command?: string;
+  /** seconds for the command, as of other hooks */
+  readonly timeout?: number;
+  readonly http?: WebCheck;
+  /** seconds for which it has to be healthy while a release is rolled out until it counts as that; 0 unless said */
+  readonly window?: number;
+  /** seconds from one question to the next while a release is rolled out; 5 unless said */
+  readonly interval?: number;
+}
+
+export const DEFAULT_HEALTH_INTERVAL = 5;
+
 /** What a bundle is, apart from its files; versioned with each release. */
 export interface BundleDefinition {
   /** the native folder that the files live in, absolute: `/etc/nginx` */
@@ -22,8 +47,8 @@ export interface BundleDefinition {
   /** run before a release is live, in a view of the machine where it is; anything but exit code 0 refuses the release */
   readonly validate?: Hook;
   readonly reload?: Hook;
-  /** run after the reload; anything but exit code 0 puts the previous release back */
-  readonly health?: Hook;
+  /** asked after the reload; a no puts the previous release back */
+  readonly health?: Health;
   /** globs, relative to the root, of what import and publish leave out: `*.swp` */
   readonly ignore?: readonly string[];
   /** absolute folders outside the root that absolute symlinks may point to, besides `DEFAULT_LINKS` */
@@ -36,6 +61,8 @@ export interface BundleDefinition {
   readonly templates?: readonly string[];
   /** what templates read as `vars` */
   readonly variables?: ScopedVariables;
+  /** how its releases go out; at once where absent */
+  readonly rollout?: RolloutSettings;
 }
 
 /** Where symlinks of a bundle may point outside its root unless an instance says otherwise: what packages own and nobody edits. */
@@ -65,19 +92,30 @@ const HookSchema = exactly({
   command: v.pipe(v.string(), v.nonEmpty('a command')),
   timeout: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3600))),
 });
+const HealthSchema = v.pipe(
+  exactly({
+    command: v.optional(v.pipe(v.string(), v.nonEmpty('a command'))),
+    timeout: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3600))),
+    http: v.optional(exactly(WebCheckEntries)),
+    window: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3600))),
+    interval: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3600))),
+  }),
+  v.check(({ command, http }) => command !== undefined || http !== undefined, 'a command, http or both'),
+);
 
 export const DefinitionSchema = exactly({
   root: absolute,
   link: v.optional(v.picklist(['directory', 'files', 'copy'], 'one of directory, files, copy'), 'directory'),
   validate: v.optional(HookSchema),
   reload: v.optional(HookSchema),
-  health: v.optional(HookSchema),
+  health: v.optional(HealthSchema),
   ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
   links: v.optional(v.array(absolute)),
   drift: v.optional(v.picklist(DRIFT_POLICIES, `one of ${DRIFT_POLICIES.join(', ')}`)),
   message: v.optional(v.picklist(['required'], 'required')),
   templates: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
   variables: v.optional(VariablesSchema),
+  rollout: v.optional(RolloutSettingsSchema),
 });
 
 /**
@@ -99,12 +137,27 @@ function orderKeys(d: BundleDefinition): BundleDefinition {
     link: d.link,
     ...(d.validate ? { validate: hook(d.validate) } : {}),
     ...(d.reload ? { reload: hook(d.reload) } : {}),
-    ...(d.health ? { health: hook(d.health) } : {}),
+    ...(d.health ? { health: orderHealth(d.health) } : {}),
     ...(d.ignore ? { ignore: [...d.ignore] } : {}),
     ...(d.links ? { links: [...d.links] } : {}),
     ...(d.drift ? { drift: d.drift } : {}),
     ...(d.message ? { message: d.message } : {}),
     ...(d.templates ? { templates: [...d.templates] } : {}),
     ...(d.variables ? { variables: d.variables } : {}),
+    ...(d.rollout ? { rollout: orderRollout(d.rollout) } : {}),
   };
+}
+
+function orderHealth({ command, timeout, http, window, interval }: Health): Health {
+  return {
+    ...(command === undefined ? {} : { command }),
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(http === undefined ? {} : { http: orderWebCheck(http) }),
+    ...(window === undefined ? {} : { window }),
+    ...(interval === undefined ? {} : { interval }),
+  };
+}
+
+function orderWebCheck({ url, status, timeout }: WebCheck): WebCheck {
+  return { url, ...(status === undefined ? {} : { status }), ...(timeout === undefined ? {} : { timeout }) };
 }

@@ -9,6 +9,7 @@ export type ModelErrorCode =
   | 'BAD_TAG' // a name that cannot be one of a release
   | 'NO_MESSAGE' // a release that has to say why, and does not
   | 'BAD_TEMPLATE' // a template that cannot be read or rendered: a TemplateError has its place
+  | 'NO_ROLLOUT' // there is none that could be steered so
   | 'LIMIT'; // more files or bytes than Quorate takes
 
 export class ModelError extends Error {

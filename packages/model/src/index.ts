@@ -17,12 +17,15 @@ export {
 export { describeFaults } from './codec.ts';
 export {
   type BundleDefinition,
+  DEFAULT_HEALTH_INTERVAL,
   DEFAULT_HOOK_SECONDS,
   DEFAULT_IGNORE,
   DEFAULT_LINKS,
   definitionOf,
+  type Health,
   type Hook,
   type LinkMode,
+  type WebCheck,
 } from './definition.ts';
 export {
   DEPLOYMENT_FORMAT,
@@ -147,6 +150,7 @@ export {
   type DeploymentFault,
   decodeStatus,
   encodeStatus,
+  type HealthState,
   type InstanceStatus,
   STATUS_FORMAT,
 } from './instance.ts';
@@ -199,12 +203,31 @@ export {
   encodeRelease,
   HEAD_FORMAT,
   type Head,
+  headOf,
   needsMessage,
   RELEASE_FORMAT,
   type Release,
   type ReleaseDraft,
   type ReleaseVote,
+  type RolloutStory,
+  sameHead,
+  storyOf,
 } from './release.ts';
+export { describeStep, draftRollout, type RolloutDraft } from './rollout/open.ts';
+export { type InstancePlace, isLetIn, placeOf, releaseFor, standingRelease } from './rollout/place.ts';
+export { type GateAnswer, planRollout, type RolloutPlan, type RolloutView } from './rollout/plan.ts';
+export {
+  isUnderWay,
+  type Rollout,
+  type RolloutEvent,
+  type RolloutState,
+  type RolloutStep,
+  type Signature,
+  told,
+} from './rollout/rollout.ts';
+export { type GateSettings, type RolloutSettings, STRATEGIES, type Strategy } from './rollout/settings.ts';
+export { STEERINGS, type Steering, steered } from './rollout/steer.ts';
+export { outcomeOf, type RolloutInstance, type RolloutOutcome, RolloutWatch } from './rollout/watch.ts';
 export {
   decodeSecrets,
   encodeSecrets,

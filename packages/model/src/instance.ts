@@ -23,13 +23,19 @@ export const BUNDLE_STATES = [
 ] as const;
 export type BundleState = (typeof BUNDLE_STATES)[number];
 
+/** What the health check says of a release that is being rolled out: `checking` until it was healthy for as long as it has to be. */
+export const HEALTH_STATES = ['checking', 'healthy', 'unhealthy'] as const;
+export type HealthState = (typeof HEALTH_STATES)[number];
+
 export interface BundleStatus {
   /** number of the release that native paths resolve to; 0 when none is applied yet */
   readonly applied: number;
   readonly digest: string;
-  /** number of the release that the head names, as far as is known */
+  /** number of the release that this instance is to run by the head, as far as is known */
   readonly target: number;
   readonly state: BundleState;
+  /** while its release is being rolled out, where the bundle has a health check */
+  readonly health?: HealthState;
   /** what happened and what to do, with the output of a failed command */
   readonly detail?: string;
   /** how its files differ from the applied release */
@@ -85,6 +91,7 @@ const StatusSchema = v.object({
       digest: v.string(),
       target: count,
       state: v.picklist(BUNDLE_STATES),
+      health: v.optional(v.picklist(HEALTH_STATES)),
       detail: v.optional(v.string()),
       drift: v.optional(DriftStatusSchema),
     }),

@@ -5,11 +5,13 @@ import { type BlobRef, sha256 } from './digest.ts';
 import { ModelError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { BlobRefSchema, blobsOf, type Manifest, type ManifestPage, paginate } from './manifest.ts';
+import { type Rollout, RolloutSchema, StoryEntries } from './rollout/rollout.ts';
 import { type ReleaseSignature, SignatureSchema } from './signature.ts';
 import { markTemplates } from './template-files.ts';
 
 export const RELEASE_FORMAT = 1;
-export const HEAD_FORMAT = 1;
+/** 2: with a rollout, which a Quorate that does not know it must not take for a plain move of the head. */
+export const HEAD_FORMAT = 2;
 
 /** An immutable snapshot of a bundle, as stored. */
 export interface Release {
@@ -41,6 +43,8 @@ export interface Release {
   readonly signature?: ReleaseSignature;
   /** how the fleet was asked, where not every instance had to say yes */
   readonly vote?: ReleaseVote;
+  /** how the rollout of its parent went, where it had one */
+  readonly before?: RolloutStory;
 }
 
 /** Shown by the history: a release that went out on a bad day says so. */
@@ -60,6 +64,13 @@ export interface Head {
   /** the release that the fleet should run */
   readonly release: number;
   readonly digest: string;
+  /** how the fleet moves to the release, or has moved to it; absent where it went at once */
+  readonly rollout?: Rollout;
+}
+
+/** How the rollout of an earlier release went, as the next release keeps it. */
+export interface RolloutStory extends Pick<Rollout, 'from' | 'state' | 'story'> {
+  readonly release: number;
 }
 
 export interface ReleaseDraft {
@@ -74,6 +85,8 @@ export interface ReleaseDraft {
   readonly time: string;
   readonly rollbackOf?: number;
   readonly vote?: ReleaseVote;
+  /** the parent's head */
+  readonly head?: Head;
 }
 
 export interface DraftedRelease {
@@ -118,6 +131,7 @@ export function draftRelease(draft: ReleaseDraft): DraftedRelease {
     adds: added.slice(0, ADDS_MOST),
     ...(draft.rollbackOf === undefined ? {} : { rollbackOf: draft.rollbackOf }),
     ...(draft.vote ? { vote: draft.vote } : {}),
+    ...(draft.head?.rollout ? { before: storyOf(draft.head.release, draft.head.rollout) } : {}),
   };
   const { byteLength } = encodeRelease(release);
   if (byteLength > LIMITS.recordBytes) {
@@ -133,6 +147,13 @@ export function draftRelease(draft: ReleaseDraft): DraftedRelease {
 export function needsMessage(...definitions: readonly (BundleDefinition | undefined)[]): boolean {
   return definitions.some((definition) => definition?.message === 'required');
 }
+/** The rollout of a release without what only serves to lead it. */
+export const storyOf = (release: number, { from, state, story }: Rollout): RolloutStory => ({
+  release,
+  from,
+  state,
+  story,
+});
 
 /** The content address of a release. */
 export function digestOf(definition: BundleDefinition, pages: readonly BlobRef[]): string {
@@ -158,8 +179,9 @@ const ReleaseSchema = v.object({
   rollbackOf: v.optional(positive),
   signature: v.optional(SignatureSchema),
   vote: v.optional(v.object({ quorum: v.optional(positive), skipped: v.optional(v.string()) })),
+  before: v.optional(v.object({ release: positive, ...StoryEntries })),
 });
-const HeadSchema = v.object({ format: positive, release: positive, digest: hash });
+const HeadSchema = v.object({ format: positive, release: positive, digest: hash, rollout: v.optional(RolloutSchema) });
 
 export const encodeRelease = (release: Release): Buffer => encodeRecord(release);
 
@@ -175,7 +197,20 @@ export function decodeRelease(bytes: Uint8Array | string): Release {
   return release;
 }
 
-export const encodeHead = (head: Head): Buffer => encodeRecord(head);
+/** A head as it is stored: a rollout makes it one of a newer format. */
+export function headOf({ number, digest }: Pick<Release, 'number' | 'digest'>, rollout?: Rollout): Head {
+  return { format: rollout ? HEAD_FORMAT : 1, release: number, digest, ...(rollout ? { rollout } : {}) };
+}
+
+/** Whether two heads say the same, however often they were written. */
+export function sameHead(a: Head | undefined, b: Head | undefined): boolean {
+  return (
+    a?.release === b?.release && a?.digest === b?.digest && JSON.stringify(a?.rollout) === JSON.stringify(b?.rollout)
+  );
+}
+
+export const encodeHead = ({ release, digest, rollout }: Head): Buffer =>
+  encodeRecord(headOf({ number: release, digest }, rollout));
 
 /** @throws ModelError BAD_RECORD or NEWER_FORMAT */
 export function decodeHead(bytes: Uint8Array | string): Head {

@@ -43,6 +43,19 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a', relaod: { command: 'x' } }, /relaod: there is no such key/],
     [{ root: '/etc/a', links: ['usr'] }, /links\.0/],
     [{ root: '/etc/a', drift: 'undo' }, /drift: one of report, restore, adopt/],
+    [{ root: '/etc/a', health: {} }, /health: a command, http or both is wanted/],
+    [{ root: '/etc/a', health: { http: { url: 'x' } } }, /health\.http\.url: a URL that begins with http/],
+    [
+      { root: '/etc/a', rollout: { strategy: 'best' } },
+      /rollout\.strategy: one of all, linear, exponential, zones is wanted/,
+    ],
+    [{ root: '/etc/a', rollout: { step: 5 } }, /rollout: step only with the strategy linear or exponential/],
+    [{ root: '/etc/a', rollout: { strategy: 'linear', step: 0 } }, /rollout\.step: >=1 is wanted/],
+    [{ root: '/etc/a', rollout: { canary: [] } }, /rollout\.canary/],
+    [{ root: '/etc/a', rollout: { tolerate: '5' } }, /rollout\.tolerate: a count of instances, or a share/],
+    [{ root: '/etc/a', rollout: { gate: {} } }, /rollout\.gate: exactly one of command, url and alarm/],
+    [{ root: '/etc/a', rollout: { gate: { command: 'x', status: 200 } } }, /rollout\.gate: status only with url/],
+    [{ root: '/etc/a', rollout: { gates: 1 } }, /rollout\.gates: there is no such key/],
     [{ root: '/etc/a', message: true }, /message: required is wanted, not true/],
     [{ root: '/etc/a', templates: 'x' }, /templates: a list is wanted, not "x"/],
     [{ root: '/etc/a', variables: { all: {} } }, /variables: all is none of bundle, zones, instances/],
@@ -70,12 +83,34 @@ const hook = fc.oneof(
   { weight: 5, arbitrary: fc.record({ command: fc.constant('true'), timeout }, { requiredKeys: ['command'] }) },
   { weight: 1, arbitrary: fc.record({ command: fc.constantFrom('', 1), other: fc.constant(1) }, { requiredKeys: [] }) },
 );
+const url = rather<unknown>(['http://127.0.0.1:80/x?y', 'https://a'], ['ftp://a', 'http://', 'a', 1]);
+const some = <T>(of: Record<string, fc.Arbitrary<T>>): fc.Arbitrary<unknown> =>
+  fc.oneof({ weight: 6, arbitrary: fc.record(of, { requiredKeys: [] }) }, { weight: 1, arbitrary: fc.constant('x') });
+const seconds = rather<unknown>([1, 5.5, 300], [-1, '1', 86_401]);
+const status = rather<unknown>([200, 503], [99, 600, 200.5]);
+const health = some<unknown>({
+  command: rather<unknown>(['true'], ['', 1]),
+  timeout,
+  http: some<unknown>({ url, status, timeout }),
+  window: seconds,
+  interval: seconds,
+});
+const rollout = some<unknown>({
+  strategy: rather<unknown>(['all', 'linear', 'exponential', 'zones'], ['best', 1]),
+  step: rather<unknown>([1, 25, 100], [0, 2.5, 101, '5%']),
+  canary: rather<unknown>([['web-1'], ['tag:a', 'b']], [[], [''], 'web-1']),
+  wait: seconds,
+  bake: seconds,
+  tolerate: rather<unknown>([0, 3, '5%', '100%'], [-1, 1.5, '5', '101%', '-1%']),
+  gate: some<unknown>({ command: rather<unknown>(['true'], ['']), url, status, alarm: rather<unknown>(['a'], [1]) }),
+});
 const GOOD = {
   root: path,
   link: rather<unknown>(['directory', 'files', 'copy'], ['hard', 0]),
   validate: hook,
   reload: hook,
-  health: hook,
+  health: fc.oneof(hook, health),
+  rollout,
   ignore: fc.array(rather<unknown>(['*.bak', 'x', 'y'], ['', 1]), { maxLength: 3 }),
   links: fc.array(path, { maxLength: 2 }),
   drift: rather<unknown>(['report', 'restore', 'adopt'], ['undo', true]),
@@ -103,6 +138,7 @@ const definition = fc.oneof(
   { weight: 2, arbitrary: fc.dictionary(fc.constantFrom(...Object.keys(GOOD), 'relaod', '__proto__'), anything) },
   { weight: 6, arbitrary: fc.record(GOOD, { requiredKeys: ['root'] }) },
   { weight: 6, arbitrary: fc.record({ ...GOOD, root: fc.constant('/etc/web') }, { requiredKeys: ['root'] }) },
+  { weight: 4, arbitrary: fc.record({ root: fc.constant('/etc/web'), health, rollout }, { requiredKeys: ['root'] }) },
 );
 
 test('the published JSON Schema accepts and refuses what Quorate does', () => {

@@ -17,7 +17,7 @@ function holds(root: Schema, value: unknown, schema: Schema, keyword: string, wa
     case '$ref':
       return accepts(root, value, (root.$defs as Record<string, Schema>)[String(wanted).replace('#/$defs/', '')]!);
     case 'type':
-      return typeOf(value) === wanted;
+      return wanted === 'integer' ? Number.isInteger(value) : typeOf(value) === wanted;
     case 'enum':
       return (wanted as unknown[]).includes(value);
     case 'required':
@@ -39,6 +39,19 @@ function holds(root: Schema, value: unknown, schema: Schema, keyword: string, wa
       );
     case 'anyOf':
       return (wanted as Schema[]).some((one) => accepts(root, value, one));
+    case 'oneOf':
+      return (wanted as Schema[]).filter((one) => accepts(root, value, one)).length === 1;
+    case 'not':
+      return !accepts(root, value, wanted as Schema);
+    case 'dependentRequired':
+      return Object.entries(wanted as Record<string, string[]>).every(
+        ([key, needed]) =>
+          !Object.hasOwn(Object(value), key) || needed.every((one) => Object.hasOwn(Object(value), one)),
+      );
+    case 'minItems':
+      return !Array.isArray(value) || value.length >= (wanted as number);
+    case 'maxItems':
+      return !Array.isArray(value) || value.length <= (wanted as number);
     case 'items':
       return !Array.isArray(value) || value.every((item) => accepts(root, item, wanted as Schema));
     case 'pattern':

@@ -7,6 +7,7 @@ export type StoreErrorCode =
   | 'WITHDRAWN' // the candidate stands no more
   | 'VOTED_DOWN' // instances say no
   | 'NO_ANSWER' // too few instances have answered in time
+  | 'ROLLING_OUT' // the release before is being rolled out still
   | 'NOT_IN_SYNC' // too few of the ensemble's voters would be in sync: ask again
   | 'NOT_OPEN' // an ensemble that was founded anew does not let publishers in yet
   | 'NOT_ARCHIVED' // the archive, which is to have each release first, does not have it
@@ -37,6 +38,10 @@ export class StoreError extends Error {
 
 /** Somebody else moved the head first. @param expected the release that the publication was made from */
 export function conflict(bundle: string, expected: number | undefined, stands: Release | undefined): StoreError {
+  if (stands && stands.number === expected) {
+    const message = `the rollout of release ${expected} of ${bundle} has moved on since this was begun: nothing was changed; look at it, and try again`;
+    return new StoreError('CONFLICT', message);
+  }
   const was = expected === undefined ? 'nothing' : `release ${expected}`;
   const is = stands ? `release ${stands.number} by ${stands.author}` : 'nothing';
   return new StoreError(

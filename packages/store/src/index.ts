@@ -18,6 +18,7 @@ export { type ManifestToPublish, type PublishOptions, publishManifest, rollback 
 export { mustLatest, mustRelease, readManifest } from './read.ts';
 export { readClocks } from './read-clocks.ts';
 export { heedClock } from './s3/clock.ts';
+export { placeIn, type RolloutWish } from './rollout.ts';
 export { type BucketPlace, bucketPlace } from './s3/place.ts';
 export type {
   Backfill,

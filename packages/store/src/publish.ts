@@ -12,6 +12,7 @@ import {
 } from '@quorate/model';
 import { conflict, StoreError } from './errors.ts';
 import { mustLatest, mustRelease, readManifest } from './read.ts';
+import { checkNotUnderWay, type RolloutWish, rolloutOf } from './rollout.ts';
 import type { BlobSource, CallOptions, Latest, Store, UploadProgress } from './store.ts';
 import { checkTemplates } from './templates.ts';
 import { publishVoted, type VoteTerms } from './voting.ts';
@@ -39,11 +40,15 @@ export interface ManifestToPublish {
   readonly evenUnchanged?: true;
   /** the same for each attempt at one publication, so that one whose outcome is unknown can be repeated; random unless given */
   readonly id?: string;
+  /** how the fleet moves to it: as the definition says unless said otherwise here */
+  readonly rollout?: RolloutWish;
 }
 
 /**
  * Makes a manifest the next release of its bundle.
  * @throws TemplateError that no instance could render; StoreError UNCHANGED when it is what the base holds already and that was not allowed; CONFLICT when the head is not `base` any more
+ * @throws StoreError UNCHANGED when it is what the base holds already and that was not allowed; CONFLICT when the head is not `base` any more;
+ *   ROLLING_OUT while the base is being rolled out, unless it is to be superseded
  */
 export async function publishManifest(
   store: Store,
@@ -56,6 +61,7 @@ export async function publishManifest(
   const content = async (ref: BlobRef): Promise<Uint8Array> =>
     (await what.read(ref.sha256)) ?? (await store.blob(ref, options));
   await checkTemplates(definition, manifest, content);
+  checkNotUnderWay(bundle, base, what.rollout);
   const {
     release: drafted,
     pages,
@@ -72,9 +78,11 @@ export async function publishManifest(
     time: new Date().toISOString(),
     ...(what.rollbackOf === undefined ? {} : { rollbackOf: what.rollbackOf }),
     ...recorded(options.vote),
+    ...(base ? { head: base.head } : {}),
   });
   const release = options.sign ? signRelease(drafted, options.sign, { parent: base?.release }) : drafted;
-  if (base?.release.digest === release.digest && !what.evenUnchanged) {
+  const isWithdrawn = base?.head.rollout?.state === 'back'; // the same once more: to be tried again
+  if (base?.release.digest === release.digest && !what.evenUnchanged && !isWithdrawn) {
     throw new StoreError(
       'UNCHANGED',
       `nothing to publish: this is what release ${base.release.number} of ${bundle} holds already`,
@@ -85,7 +93,8 @@ export async function publishManifest(
     ...ref,
     read: async () => ready.get(ref.sha256) ?? content(ref),
   });
-  const publication = { release, expected: base?.head, added: added.map(source) };
+  const rollout = base && (await rolloutOf(store, release, base.head, what.rollout, options));
+  const publication = { release, expected: base?.head, added: added.map(source), ...(rollout ? { rollout } : {}) };
   const { vote } = options;
   const { candidates } = store;
   if (!candidates || !vote || 'skipped' in vote) return store.publish(publication, options);
@@ -117,7 +126,15 @@ async function manifestOfBase(store: Store, bundle: string, base: Latest, option
  */
 export async function rollback(
   store: Store,
-  what: { bundle: string; to: number; author: string; message: string; base?: Latest },
+  what: {
+    readonly bundle: string;
+    readonly to: number;
+    readonly author: string;
+    readonly message: string;
+    readonly base?: Latest;
+    /** at once unless a strategy is given: who goes back is in a hurry */
+    readonly rollout?: RolloutWish;
+  },
   options: PublishOptions = {},
 ): Promise<Latest> {
   const base = what.base ?? (await mustLatest(store, what.bundle, options));
@@ -134,6 +151,7 @@ export async function rollback(
       author: what.author,
       message: what.message,
       rollbackOf: what.to,
+      rollout: { strategy: 'now', ...what.rollout },
     },
     options,
   );

@@ -1,4 +1,4 @@
-import type { BlobRef, ClockExchange, Head, InstanceStatus, Release, Tag } from '@quorate/model';
+import type { BlobRef, ClockExchange, Head, InstanceStatus, Release, Rollout, Tag } from '@quorate/model';
 import type { Candidates } from './candidates.ts';
 import type { Ensemble } from './ensemble.ts';
 
@@ -42,6 +42,8 @@ export interface Publication {
   readonly expected: VersionedHead | undefined;
   /** what the parent does not hold: pages and contents. All of it is in the store before the head moves. */
   readonly added: readonly BlobSource[];
+  /** how the fleet moves to it; at once where absent */
+  readonly rollout?: Rollout;
 }
 
 /** Older releases of a bundle, as a restore brings them back below the newest. */
@@ -145,6 +147,14 @@ export interface Store extends AsyncDisposable {
    * @throws StoreError NOT_OPEN, NOT_ARCHIVED where the store's ensemble has an archive: the message says whether anything was published
    */
   publish(publication: Publication, options?: PublicationOptions): Promise<Latest>;
+
+  /**
+   * Puts another rollout into a head and leaves its release as it is, if the head still says the same. Repeatable.
+   * @returns the head after it
+   * @throws StoreError CONFLICT when it says something else by now: nothing was changed
+   * @throws StoreError UNKNOWN_OUTCOME
+   */
+  steer(bundle: string, from: VersionedHead, rollout: Rollout, options?: CallOptions): Promise<VersionedHead>;
 
   /**
    * Adds older releases to a bundle's line, so that its history reaches further back; the head stays as it is. Those that are kept already

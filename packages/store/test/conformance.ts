@@ -5,6 +5,7 @@ import { type Latest, readManifest, rollback, type Store, type StoreChange } fro
 import { candidates } from './conformance-candidates.ts';
 import { history } from './conformance-history.ts';
 import { records, statusOf } from './conformance-records.ts';
+import { rollouts } from './conformance-rollouts.ts';
 import { tags } from './conformance-tags.ts';
 import { file, publicationOf, publishFiles, publishTree, readFiles, readTexts, Tree } from './publishing.ts';
 import { type Promising, type SuiteOptions, suite } from './suite.ts';
@@ -12,6 +13,7 @@ import { type Promising, type SuiteOptions, suite } from './suite.ts';
 /** The suite that every adapter passes: what the port's docstrings promise. `conformance-at-scale.ts` has the large numbers. */
 export function conformance(name: string, options: SuiteOptions): void {
   suite(`${name}: releases`, options, releases);
+  suite(`${name}: rollouts`, options, rollouts);
   suite(`${name}: history that is brought back`, options, history);
   suite(`${name}: tags`, options, tags);
   suite(`${name}: content`, options, content);

@@ -7,7 +7,15 @@ import {
   manifestOf,
   sha256,
 } from '@quorate/model';
-import { type Latest, type Publication, publishManifest, readManifest, type Store, StoreError } from '../src/index.ts';
+import {
+  type Latest,
+  type Publication,
+  publishManifest,
+  type RolloutWish,
+  readManifest,
+  type Store,
+  StoreError,
+} from '../src/index.ts';
 
 export const DEFINITION: BundleDefinition = definitionOf({ root: '/etc/web' });
 
@@ -54,9 +62,13 @@ export function publishFiles(
   store: Store,
   base: Latest | undefined,
   files: Contents,
-  { bundle = 'web', id }: { bundle?: string; id?: string } = {},
+  { bundle = 'web', id, rollout }: { bundle?: string; id?: string; rollout?: RolloutWish } = {},
 ): Promise<Latest> {
-  return publishTree(store, base, new Tree(files), { bundle, ...(id === undefined ? {} : { id }) });
+  return publishTree(store, base, new Tree(files), {
+    bundle,
+    ...(id === undefined ? {} : { id }),
+    ...(rollout ? { rollout } : {}),
+  });
 }
 
 interface PublishTreeOptions {
@@ -64,19 +76,20 @@ interface PublishTreeOptions {
   readonly id?: string;
   readonly signal?: AbortSignal;
   readonly definition?: BundleDefinition;
+  readonly rollout?: RolloutWish;
 }
 
 export function publishTree(
   store: Store,
   base: Latest | undefined,
   { manifest, read }: Pick<Tree, 'manifest' | 'read'>,
-  { bundle = 'web', id, signal, definition = DEFINITION }: PublishTreeOptions = {},
+  { bundle = 'web', id, signal, definition = DEFINITION, rollout = {} }: PublishTreeOptions = {},
 ): Promise<Latest> {
   const message = `entries ${manifest.length}`;
   const attempt = id === undefined ? {} : { id };
   return publishManifest(
     store,
-    { bundle, ...(base ? { base } : {}), definition, manifest, read, author: 'suite', message, ...attempt },
+    { bundle, ...(base ? { base } : {}), definition, manifest, read, author: 'suite', message, rollout, ...attempt },
     signal ? { signal } : {},
   );
 }

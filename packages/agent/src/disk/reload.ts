@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Hook } from '@quorate/model';
+import { checkWeb } from '../health/web-check.ts';
 import { runHook } from '../hooks/index.ts';
 import type { StagedRelease, StagedTree } from './linking.ts';
 import type { BundlePaths } from './paths.ts';
@@ -20,12 +21,34 @@ export async function reload(
   to: StagedTree,
   from: StagedRelease | undefined,
 ): Promise<string | undefined> {
-  const { reload, health } = to.definition;
-  return (await one(where, 'reload', reload, to, from)) ?? (await one(where, 'health', health, to, from));
+  const { reload } = to.definition;
+  return (await one(where, 'reload', reload, to, from)) ?? (await askHealth(where, to, from));
 }
 
+/**
+ * Asks an application for its health, by the command and by HTTP as its definition has it.
+ * @param files the names of the record and of the output; of hooks that run beside an apply others than its own
+ * @returns what is wrong, in words
+ */
+export async function askHealth(
+  where: Reloading,
+  to: StagedTree,
+  from: StagedRelease | undefined,
+  files = HOOK_FILES,
+): Promise<string | undefined> {
+  const { command, timeout, http } = to.definition.health ?? {};
+  const hook = command === undefined ? undefined : { command, ...(timeout === undefined ? {} : { timeout }) };
+  const fault = await one(where, 'health', hook, to, from, files);
+  if (fault !== undefined || !http) return fault;
+  const wrong = await checkWeb(http);
+  return wrong === undefined ? undefined : `health: ${wrong}`;
+}
+
+/** Of hooks that an apply runs: one after the other, so that one name serves. */
+const HOOK_FILES = { record: 'hook.json', log: 'hook.log' };
+
 /** Where the hook that runs now is noted, for an agent after us. */
-export const hookRecord = (paths: BundlePaths): string => join(paths.folder, 'hook.json');
+export const hookRecord = (paths: BundlePaths): string => join(paths.folder, HOOK_FILES.record);
 
 /** What a hook is told. */
 export function hookEnvironment(
@@ -48,11 +71,13 @@ async function one(
   hook: Hook | undefined,
   to: StagedTree,
   from: StagedRelease | undefined,
+  files = HOOK_FILES,
 ): Promise<string | undefined> {
   if (!hook) return undefined;
   const { paths } = where;
   const env = hookEnvironment(where, to, from);
-  const result = await runHook(hook, { name, env, record: hookRecord(paths), log: join(paths.folder, 'hook.log') });
+  const [record, log] = [join(paths.folder, files.record), join(paths.folder, files.log)];
+  const result = await runHook(hook, { name, env, record, log });
   if (result.ok) return undefined;
   return `${result.summary} (${hook.command})${result.output ? `\n${result.output}` : ''}`;
 }

@@ -1,4 +1,4 @@
-import { type BlobRef, encodeHead, encodeRelease, HEAD_FORMAT, type Release } from '@quorate/model';
+import { type BlobRef, encodeHead, encodeRelease, headOf, type Release } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { contentsIn } from '../marking.ts';
 import type { CallOptions, Store } from '../store.ts';
@@ -88,7 +88,7 @@ class Taking {
   }
 
   async #rest({ head: { bundle, number, digest }, older }: Line): Promise<void> {
-    await this.#writer.add(headFile(bundle), encodeHead({ format: HEAD_FORMAT, release: number, digest }));
+    await this.#writer.add(headFile(bundle), encodeHead(headOf({ number, digest })));
     for (const number of older) {
       const release = await this.#store.release(bundle, number, this.#options);
       // collected since: so are those below it

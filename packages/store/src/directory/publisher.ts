@@ -1,4 +1,4 @@
-import { HEAD_FORMAT, type Release } from '@quorate/model';
+import { headOf, type Release, sameHead } from '@quorate/model';
 import { conflict, StoreError } from '../errors.ts';
 import type { CallOptions, Latest, Publication, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
@@ -52,8 +52,8 @@ export class Publisher {
 
   async #commit(version: number): Promise<Latest | undefined> {
     const { heads, releases } = this.#line;
-    const { release } = this.#publication;
-    const head = headOf(release);
+    const { release, rollout } = this.#publication;
+    const head = headOf(release, rollout);
     try {
       if (!(await heads.add(version, { head, release }))) return undefined;
     } catch (error) {
@@ -97,27 +97,22 @@ export class Publisher {
   /** @throws StoreError CONFLICT, UNKNOWN_OUTCOME */
   async #base(): Promise<Base> {
     const { heads, releases } = this.#line;
-    const { release, expected } = this.#publication;
+    const { release, expected, rollout } = this.#publication;
     const step = await heads.current();
     const now = step?.committed;
     if (now?.release.id === release.id) return { done: latestOf(step)! };
     if ((await releases.read(release.number))?.id === release.id) {
       // it stands, and others came after it: no version that could pass for the head's
-      return { done: { head: { ...headOf(release), version: 'overtaken' }, release } };
+      return { done: { head: { ...headOf(release, rollout), version: 'overtaken' }, release } };
     }
     // a fence bumps the version and keeps the release: the base is still the base
-    if (step && now?.head.release === expected?.release && now?.head.digest === expected?.digest)
-      return { version: step.version };
+    if (step && sameHead(now?.head, expected)) return { version: step.version };
     if (this.#tried !== undefined && step && step.version - this.#tried > STEPS_KEPT) {
       const message = `this machine slept while release ${release.number} of ${release.bundle} was published, and whether it stood for a time can't be told any more`;
       throw new StoreError('UNKNOWN_OUTCOME', message);
     }
     throw conflict(release.bundle, expected?.release, now?.release);
   }
-}
-
-function headOf({ number, digest }: Release): { format: number; release: number; digest: string } {
-  return { format: HEAD_FORMAT, release: number, digest };
 }
 
 function unknownOutcome({ number, bundle }: Release, cause: unknown): StoreError {

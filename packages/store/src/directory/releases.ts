@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeRelease, encodeRelease, type Release } from '@quorate/model';
+import { decodeRelease, encodeRelease, type Release, standingRelease } from '@quorate/model';
 import { checkNamed, recordError } from '../format.ts';
 import { createFile, lookAgain, makeFolder, namesIn, removeUnfinished } from './durable.ts';
 import type { Heads } from './heads.ts';
@@ -84,8 +84,10 @@ export class Releases {
    */
   async removeAllBut(keep: number, least = Number.POSITIVE_INFINITY): Promise<number> {
     const there = await this.#there();
-    const [first = 0] = (await this.numbers()).slice(-Math.max(1, keep));
-    const old = there.filter((number) => number < Math.min(first, least)).sort((a, b) => a - b);
+    const head = (await this.#heads.current())?.committed?.head; // first: a rollout may go back to what it says
+    const [newest = 0] = (await this.numbers()).slice(-Math.max(1, keep));
+    const first = Math.min(newest, least, head ? standingRelease(head) : newest);
+    const old = there.filter((number) => number < first).sort((a, b) => a - b);
     for (const number of old) await rm(join(this.#folder, String(number)), { force: true });
     await removeUnfinished(this.#folder);
     return old.length;

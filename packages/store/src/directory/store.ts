@@ -6,6 +6,7 @@ import {
   type InstanceStatus,
   isBundleName,
   type Release,
+  type Rollout,
   type Tag,
 } from '@quorate/model';
 import { StoreError } from '../errors.ts';
@@ -20,6 +21,7 @@ import type {
   Store,
   StoreChange,
   UploadProgress,
+  VersionedHead,
   VersionedTags,
 } from '../store.ts';
 import { backfill } from './backfill.ts';
@@ -34,6 +36,7 @@ import { Publisher } from './publisher.ts';
 import { Releases } from './releases.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
+import { steer } from './steer.ts';
 import { refuseBucketMount } from './suits.ts';
 import { Tags } from './tags.ts';
 
@@ -120,6 +123,15 @@ export class DirectoryStore implements Store {
       const line = this.#line(publication.release.bundle);
       return new Publisher(line, this.#blobs, publication).publish(options);
     });
+  }
+
+  async steer(
+    bundle: string,
+    from: VersionedHead,
+    rollout: Rollout,
+    { signal }: CallOptions = {},
+  ): Promise<VersionedHead> {
+    return this.#call(signal, () => steer(this.#line(bundle).heads, { bundle, from, rollout }));
   }
 
   async backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {

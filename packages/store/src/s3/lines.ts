@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { decodeHead, decodeRelease, encodeHead, encodeRelease, type Head, type Release } from '@quorate/model';
+import {
+  decodeHead,
+  decodeRelease,
+  encodeHead,
+  encodeRelease,
+  type Head,
+  type Release,
+  standingRelease,
+} from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { checkNamed, recordError } from '../format.ts';
 import type { CallOptions, Latest } from '../store.ts';
@@ -196,7 +204,9 @@ export class Line {
       const step = await this.settled();
       if (!step?.committed) return 0;
       const { committed } = step;
-      const first = Math.max(committed.first, Math.min(least, committed.release.number - Math.max(1, keep) + 1));
+      const newest = committed.release.number - Math.max(1, keep) + 1;
+      const needed = Math.min(newest, least, standingRelease(committed.head)); // a rollout may go back to that
+      const first = Math.max(committed.first, needed);
       if (first === committed.first) return 0;
       await this.record(committed); // the head's own: whoever comes next builds on it
       if (!(await this.replace(step, { ...committed, first, trimmed: committed.first }))) continue;

@@ -1,4 +1,4 @@
-import { HEAD_FORMAT, type Release } from '@quorate/model';
+import { headOf, type Release, sameHead } from '@quorate/model';
 import { conflict, StoreError } from '../errors.ts';
 import type { CallOptions, Latest, Publication, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
@@ -43,7 +43,7 @@ export class Publisher {
   }
 
   async #commit(from: Step): Promise<Latest | undefined> {
-    const { release } = this.#publication;
+    const { release, rollout } = this.#publication;
     const { committed } = from;
     // what a restore left out is no part of the line until it is filled in from above
     const follows = committed?.release.number === release.number - 1;
@@ -51,7 +51,7 @@ export class Publisher {
     const { head: _head, release: _release, older: _older, ...rest } = committed ?? {};
     let step: Step | undefined;
     try {
-      step = await this.#line.replace(from, { ...rest, head: headOf(release), release, first });
+      step = await this.#line.replace(from, { ...rest, head: headOf(release, rollout), release, first });
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'UNKNOWN_OUTCOME')) throw error;
       return this.#settle(error);
@@ -83,17 +83,13 @@ export class Publisher {
     const now = step?.committed;
     if (now?.release.id === release.id) return { done: latestOf(step)! };
     // a fence moves the mark and keeps the release: the base is still the base
-    if (step && now?.head.release === expected?.release && now?.head.digest === expected?.digest) return { step };
+    if (step && sameHead(now?.head, expected)) return { step };
     if (now && (await this.#line.release(release.number))?.id === release.id) {
       // it stands, and others came after it: no version that could pass for the head's
-      return { done: { head: { ...headOf(release), version: 'overtaken' }, release } };
+      return { done: { head: { ...headOf(release, this.#publication.rollout), version: 'overtaken' }, release } };
     }
     throw conflict(release.bundle, expected?.release, now?.release);
   }
-}
-
-function headOf({ number, digest }: Release): { format: number; release: number; digest: string } {
-  return { format: HEAD_FORMAT, release: number, digest };
 }
 
 function unknownOutcome({ number, bundle }: Release, cause: unknown): StoreError {

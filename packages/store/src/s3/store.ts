@@ -1,4 +1,11 @@
-import { type BlobRef, checkBundleName, type InstanceStatus, type Release, type Tag } from '@quorate/model';
+import {
+  type BlobRef,
+  checkBundleName,
+  type InstanceStatus,
+  type Release,
+  type Rollout,
+  type Tag,
+} from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { Hints } from '../hints.ts';
 import { changesByLooking, type Seen } from '../looking.ts';
@@ -13,6 +20,7 @@ import type {
   Store,
   StoreChange,
   UploadProgress,
+  VersionedHead,
   VersionedTags,
 } from '../store.ts';
 import { backfill } from './backfill.ts';
@@ -26,6 +34,7 @@ import { Publisher } from './publisher.ts';
 import { Registry } from './registry.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
+import { steer } from './steer.ts';
 import { readTags, replaceTags } from './tags.ts';
 
 /** ms between two looks of a watcher, ± a quarter so that a fleet spreads out: one cheap request for each bundle. */
@@ -141,6 +150,15 @@ export class S3Store implements Store {
       }
       return new Publisher(line, this.#blobs, publication).publish(options);
     });
+  }
+
+  async steer(
+    bundle: string,
+    from: VersionedHead,
+    rollout: Rollout,
+    options: CallOptions = {},
+  ): Promise<VersionedHead> {
+    return this.#call(options, () => steer(this.#line(bundle), from, rollout));
   }
 
   async backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {

@@ -1,4 +1,4 @@
-import { isBundleName } from '@quorate/model';
+import { isBundleName, standingRelease } from '@quorate/model';
 import { op, type ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
 import { Marking } from '../marking.ts';
@@ -47,8 +47,9 @@ async function removeReleases(
   zk: ZooKeeper,
   { bundle, keep, tree }: { readonly bundle: string; readonly keep: number; readonly tree: Tree },
 ): Promise<number> {
-  const head = (await store.latest(bundle))?.release.number ?? 0;
-  const old = (await store.releases(bundle)).slice(0, -Math.max(1, keep)).filter((number) => number < head);
+  const latest = await store.latest(bundle);
+  const needed = latest ? standingRelease(latest.head) : 0; // a rollout may go back to it
+  const old = (await store.releases(bundle)).slice(0, -Math.max(1, keep)).filter((number) => number < needed);
   return old.length === 0 ? 0 : removeUnprotected(zk, bundle, old, tree.aclOf(bundle));
 }
 

@@ -1,4 +1,4 @@
-import { encodeHead, encodeRelease, HEAD_FORMAT, type Release } from '@quorate/model';
+import { encodeHead, encodeRelease, headOf, type Release } from '@quorate/model';
 import { type OpResult, op, type Stat, type WriteOp, type ZooKeeper, ZooKeeperError } from '@quorate/zookeeper';
 import { conflict, StoreError } from '../errors.ts';
 import type { BlobSource, Latest, Publication, PublicationOptions } from '../store.ts';
@@ -106,7 +106,7 @@ export class Publisher {
     if (!expected) this.#tree.raised(base.generation);
     const stat = expected ? headStat(results) : { czxid: (await created)!.czxid, version: 0 };
     this.#lines.remember(release);
-    return { head: headOf(release, versionOf(stat)), release };
+    return { head: { ...headOf(release, publication.rollout), version: versionOf(stat) }, release };
   }
 
   /**
@@ -121,10 +121,10 @@ export class Publisher {
     if (!lost && !raced) throw error;
     this.#tree.forget();
     this.#gate.forget();
-    const { release, expected } = publication;
+    const { release, expected, rollout } = publication;
     const { latest, there } = await this.#findOut(release, lost ? error : undefined);
     if (latest?.release.id === release.id) return latest;
-    if (there?.id === release.id) return { head: headOf(release, OVERTAKEN), release };
+    if (there?.id === release.id) return { head: { ...headOf(release, rollout), version: OVERTAKEN }, release };
     // somebody else may hold the number, or built upon ours until it was collected
     if (lost && !there && latest && latest.release.number > release.number) throw unknownOutcome(release, error);
     if (latest?.head.version !== expected?.version) throw conflict(release.bundle, expected?.release, latest?.release);
@@ -163,12 +163,12 @@ export class Publisher {
 
 function steps(
   tree: Tree,
-  { release, expected }: Publication,
+  { release, expected, rollout }: Publication,
   { generation, terms }: Base,
   checked: readonly BlobSource[],
 ): WriteOp[] {
   const { bundle, number } = release;
-  const head = encodeHead(headOf(release));
+  const head = encodeHead(headOf(release, rollout));
   const acl = tree.aclOf(bundle);
   return [
     // a new bundle raises the generation: a collection that has not seen it starts over
@@ -189,10 +189,4 @@ function headStat(results: readonly OpResult[]): Stat {
   const last = results.at(-1);
   if (last?.type !== 'set') throw new StoreError('CORRUPT', 'the ensemble did not answer with what it did');
   return last.stat;
-}
-
-function headOf(release: Release): { format: number; release: number; digest: string };
-function headOf(release: Release, version: string): Latest['head'];
-function headOf({ number, digest }: Release, version?: string): object {
-  return { format: HEAD_FORMAT, release: number, digest, ...(version === undefined ? {} : { version }) };
 }

@@ -5,6 +5,7 @@ import {
   type InstanceStatus,
   isBundleName,
   type Release,
+  type Rollout,
   type Tag,
 } from '@quorate/model';
 import type { ZooKeeper } from '@quorate/zookeeper';
@@ -22,6 +23,7 @@ import type {
   Store,
   StoreChange,
   UploadProgress,
+  VersionedHead,
   VersionedTags,
 } from '../store.ts';
 import type { Acls } from './acls.ts';
@@ -42,6 +44,7 @@ import { childrenOf } from './missing.ts';
 import { BUNDLES, headPath } from './paths.ts';
 import { Publisher } from './publisher.ts';
 import { Statuses } from './statuses.ts';
+import { steer } from './steer.ts';
 import { readTags, replaceTags } from './tags.ts';
 import { Tree } from './tree.ts';
 
@@ -149,6 +152,10 @@ export class ZooKeeperStore implements Store {
     const latest = await this.#publisher.publish(publication, options, candidate);
     if (!options.archived) await this.#gate.archived(this.#link, latest.release, options.signal);
     return latest;
+  }
+
+  steer(bundle: string, from: VersionedHead, rollout: Rollout, options: CallOptions = {}): Promise<VersionedHead> {
+    return this.#call(options, () => steer(this.#link, this.#lines, { bundle, from, rollout }, options));
   }
 
   backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {

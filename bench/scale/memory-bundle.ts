@@ -50,6 +50,7 @@ class MemoryBundle implements PlacedBundle {
     for (const { sha256 } of wanted) this.#held.add(sha256);
   }
 
+  async health(): Promise<undefined> {}
   async recover(): Promise<void> {}
   async prepare(): Promise<void> {}
   checkNative(): void {}

@@ -18,7 +18,7 @@ import { OwnClock } from './own-clock.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
 import { configurationOf, placeOf } from './own-state.ts';
 import type { BackupSettings, EnsembleSection, MemberSettings, MetricsSettings, Settings } from './settings.ts';
-import { describeInstance } from './status-file.ts';
+import { describeInstance, ownPlace } from './status-file.ts';
 import { FleetWatch } from './templates/index.ts';
 
 export type Log = (line: string) => void;
@@ -68,6 +68,8 @@ export class Agent {
   #lifeCycle: LifeCycle | undefined;
   /** whether the store's bundles were listed once */
   #listed = false;
+  /** rollouts, where this agent stands for the lead of them */
+  #leading: Promise<void> | undefined;
   #self: ProcessIdentity | undefined;
   #ending: AbortSignal | undefined;
   #telling: Promise<void> = Promise.resolve();
@@ -125,6 +127,7 @@ export class Agent {
       await backups?.catch(() => undefined); // told above, if it was the first to fail
       await this.#telling;
       await this.#reporting;
+      await this.#leading;
       await this.#store?.close();
       for (const worker of this.#workers.values()) worker.close();
     }
@@ -208,11 +211,11 @@ export class Agent {
   #worker(name: string): BundleWorker {
     let worker = this.#workers.get(name);
     if (!worker) {
-      worker = new BundleWorker(
-        name,
-        () => this.#disk.place(name),
-        (drift) => this.#keep(name, drift),
-      );
+      worker = new BundleWorker(name, () => this.#disk.place(name), {
+        self: ownPlace(this.#settings),
+        changed: () => this.#hearOfHealth(name),
+        watched: (drift) => this.#keep(name, drift),
+      });
       this.#workers.set(name, worker);
     }
     return worker;
@@ -350,17 +353,31 @@ export class Agent {
   async #converge(worker: BundleWorker, signal: AbortSignal): Promise<void> {
     const before = worker.status;
     const status = await worker.converge(this.#store!, signal);
+    if (worker.isRollingOut) this.#leadRollouts(this.#store!, signal);
     if (status === before) return;
     if (status.applied !== before.applied || status.state !== before.state || status.detail !== before.detail)
       this.#logBundle(worker.name);
     await this.#tell();
   }
 
+  /** From the first rollout on, where nobody keeps the ensemble: who does, leads them too. */
+  #leadRollouts(store: Store, signal: AbortSignal): void {
+    if (this.#settings.ensemble || !store.capabilities.sessions) return;
+    const options = { store, by: this.#settings.instance, log: this.#log };
+    this.#leading ??= import('./rollout/index.ts').then(({ standForRollouts }) => standForRollouts(options, signal));
+  }
+
+  #hearOfHealth(name: string): void {
+    this.#logBundle(name);
+    void this.#tell();
+  }
+
   #logBundle(name: string): void {
-    const { applied, target, state, detail } = this.#worker(name).status;
-    const level = state === 'applied' || state === 'applying' ? 'info ' : 'warn ';
+    const { applied, target, state, health, detail } = this.#worker(name).status;
+    const isWell = (state === 'applied' || state === 'applying') && health !== 'unhealthy';
+    const level = isWell ? 'info ' : 'warn ';
     const where = applied === target ? `release ${applied}` : `release ${applied}, asked for ${target}`;
-    this.#log(`${level} ${name}: ${state}, ${where}${detail ? `: ${detail}` : ''}`);
+    this.#log(`${level} ${name}: ${state}${health ? `, ${health}` : ''}, ${where}${detail ? `: ${detail}` : ''}`);
   }
 
   /** In an ensemble that nobody declares the store is this fleet's own: it is looked for as soon as this machine has been let in. */

@@ -5,7 +5,7 @@ import { BundleWorker } from './bundle-worker.ts';
 import { identify } from './ensemble/process.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
 import type { Settings } from './settings.ts';
-import { describeInstance, readStatus } from './status-file.ts';
+import { describeInstance, ownPlace, readStatus } from './status-file.ts';
 import { FleetWatch } from './templates/index.ts';
 
 export interface AppliedOnce {
@@ -38,7 +38,7 @@ export async function applyOnce(settings: Settings, options: ApplyOnceOptions = 
   await using _lock = await disk.lock();
   const workers = new Map<string, BundleWorker>();
   const worker = (name: string): BundleWorker => {
-    const known = workers.get(name) ?? new BundleWorker(name, () => disk.place(name));
+    const known = workers.get(name) ?? new BundleWorker(name, () => disk.place(name), { self: ownPlace(settings) });
     workers.set(name, known);
     return known;
   };

@@ -1,10 +1,22 @@
-import type { BundleState, BundleStatus, DriftStatus, Release, Verdict } from '@quorate/model';
-import { describeVerdict, ModelError } from '@quorate/model';
-import { type Store, StoreError } from '@quorate/store';
+import {
+  type BundleState,
+  type BundleStatus,
+  type DriftStatus,
+  describeVerdict,
+  type Head,
+  type InstancePlace,
+  isUnderWay,
+  ModelError,
+  type Release,
+  releaseFor,
+  type Verdict,
+} from '@quorate/model';
+import { type Latest, type Store, StoreError } from '@quorate/store';
 import type { BundleDrift } from './disk/index.ts';
 import type { DriftKeeper } from './drift/index.ts';
 import { AgentError, type AgentErrorCode } from './errors.ts';
 import { releaseSource } from './fetch.ts';
+import { HealthMonitor } from './health/index.ts';
 import type { PlacedBundle } from './own-disk.ts';
 
 const STATES: Partial<Record<AgentErrorCode, BundleState>> = {
@@ -29,6 +41,15 @@ export function stateOf(error: unknown): BundleState {
   return 'failed';
 }
 
+export interface WorkerOptions {
+  /** by which rollouts choose this instance */
+  readonly self: InstancePlace;
+  /** told when the bundle's health has changed, in between */
+  readonly changed?: () => void;
+  /** who watches over its files from when they are in place */
+  readonly watched?: (drift: BundleDrift) => DriftKeeper | undefined;
+}
+
 /** Brings one bundle of this machine to where the head is, and tells how it stands. */
 export class BundleWorker {
   readonly name: string;
@@ -43,19 +64,28 @@ export class BundleWorker {
   #said: { readonly id: string; readonly verdict: Verdict } | undefined;
   #status: BundleStatus = { applied: 0, digest: '', target: 0, state: 'applying' };
 
-  /** @param watched who watches over its files from when they are in place */
-  constructor(
-    name: string,
-    place: () => PlacedBundle,
-    watched: (drift: BundleDrift) => DriftKeeper | undefined = () => undefined,
-  ) {
+  readonly #self: InstancePlace;
+  readonly #changed: () => void;
+  #monitor: HealthMonitor | undefined;
+  #rollingOut = false;
+
+  constructor(name: string, place: () => PlacedBundle, { self, changed, watched }: WorkerOptions) {
     this.name = name;
-    this.#watched = watched;
+    this.#watched = watched ?? (() => undefined);
     this.#place = place;
+    this.#self = self;
+    this.#changed = changed ?? (() => undefined);
   }
 
   get status(): BundleStatus {
-    return this.#status;
+    const seen = this.#monitor?.seen;
+    if (!seen) return this.#status;
+    return { ...this.#status, health: seen.state, ...(seen.detail === undefined ? {} : { detail: seen.detail }) };
+  }
+
+  /** Whether a release of it is being rolled out, as far as is known. */
+  get isRollingOut(): boolean {
+    return this.#rollingOut;
   }
 
   /** How its files differ from the applied release. */
@@ -82,14 +112,48 @@ export class BundleWorker {
     try {
       const latest = await store.latest(this.name, { signal });
       this.#looked = true;
-      if (latest && !(await this.#keeper?.holds(latest.release))) await this.#apply(store, latest.release, signal);
-      else if (latest) this.#hold(latest.release);
-      else this.#stay(await this.#opened());
+      this.#rollingOut = isUnderWay(latest?.head.rollout);
+      if (latest) {
+        const release = await this.#mine(store, latest, signal);
+        if (await this.#keeper?.holds(release)) this.#hold(release);
+        else await this.#apply(store, release, signal);
+        this.#watch(latest.head, release);
+      } else this.#stay(await this.#opened());
     } catch (error) {
       signal.throwIfAborted();
       this.#fail(error);
     }
-    return this.#status;
+    return this.status;
+  }
+
+  /** The release that this instance is to run: the head's, or during its rollout perhaps the one before. */
+  async #mine(store: Store, { head, release }: Latest, signal: AbortSignal): Promise<Release> {
+    const number = releaseFor(head, this.#self);
+    if (number === release.number) return release;
+    const before = await store.release(this.name, number, { signal });
+    if (before) return before;
+    throw new StoreError(
+      'CORRUPT',
+      `release ${number} of ${this.name}, which instances outside the rollout of release ${release.number} run, is not in the store: end the rollout (quorate rollout promote ${this.name}), or publish anew`,
+    );
+  }
+
+  /** While its release is rolled out, the application's health is asked for again and again. */
+  #watch({ release: rolledOut }: Head, { id, number, definition }: Release): void {
+    const { health } = definition;
+    const isWatched =
+      health && this.#rollingOut && number === rolledOut && this.#status.state === 'applied' && this.#bundle;
+    if (!isWatched) this.#endWatch();
+    else if (this.#monitor?.release !== id) {
+      this.#endWatch();
+      const bundle = this.#bundle!;
+      this.#monitor = new HealthMonitor(id, health, () => bundle.health(), this.#changed);
+    }
+  }
+
+  #endWatch(): void {
+    this.#monitor?.stop();
+    this.#monitor = undefined;
   }
 
   /** Hears that a candidate came, or that the last one is over. */
@@ -148,6 +212,7 @@ export class BundleWorker {
   }
 
   close(): void {
+    this.#endWatch();
     this.#bundle?.close();
     this.#bundle = undefined;
   }
@@ -156,7 +221,10 @@ export class BundleWorker {
     const bundle = await this.#opened();
     // what became of the release before is not said of this one
     const { applied, digest, target } = this.#status;
-    if (target !== release.number) this.#status = { applied, digest, target: release.number, state: 'applying' };
+    if (target !== release.number) {
+      this.#endWatch();
+      this.#status = { applied, digest, target: release.number, state: 'applying' };
+    }
     const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });
     const result = await bundle.apply(release, source);
     this.#settle(bundle.applied?.release, { target: release.number, state: result.state, detail: result.detail });

@@ -12,7 +12,7 @@ import { SignedReleases } from './trust/signed.ts';
 /** A bundle as an agent handles it: see `Bundle`, which is the one on a real disk. */
 export type PlacedBundle = Pick<
   Bundle,
-  'applied' | 'has' | 'offer' | 'apply' | 'recover' | 'checkNative' | 'prepare' | 'close'
+  'applied' | 'has' | 'offer' | 'apply' | 'health' | 'recover' | 'checkNative' | 'prepare' | 'close'
 > &
   Partial<Pick<Bundle, 'drift'>>;
 

@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type BundleStatus, decodeStatus, type InstanceStatus, STATUS_FORMAT } from '@quorate/model';
+import {
+  type BundleStatus,
+  decodeStatus,
+  type InstancePlace,
+  type InstanceStatus,
+  STATUS_FORMAT,
+} from '@quorate/model';
 import type { ArchiveState } from './archive/index.ts';
 import type { LifeCycleReport } from './aws/life-cycle.ts';
 import type { BackupReport } from './backup-timer.ts';
@@ -47,6 +53,13 @@ export function describeInstance(
     ...(more.deployments?.length ? { deployments: more.deployments } : {}),
   };
 }
+
+/** By what rollouts choose this instance. */
+export const ownPlace = ({ instance, zone, tags }: Settings): InstancePlace => ({
+  id: instance,
+  ...(zone ? { zone } : {}),
+  ...(tags ? { tags } : {}),
+});
 
 const statusFile = (state: string): string => join(state, 'status.json');
 

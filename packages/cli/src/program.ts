@@ -48,7 +48,7 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--instance <id>', "this machine's name in the fleet; the host name unless said")
     .option('--zone <zone>', 'where it stands')
     .option('--address <address>', 'how others reach it')
-    .option('--tags <tags>', 'what templates know it by: role=front,tier=1')
+    .option('--tags <tags>', 'what templates and canaries know it by: role=front,tier=1')
     .option('--bundles <names>', 'the bundles of this machine, with commas between; all of the store unless said')
     .option('--config <file>', 'instead of /etc/quorate/quorate.yaml')
     .option('--json', 'results for programs')

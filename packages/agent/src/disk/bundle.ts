@@ -12,7 +12,7 @@ import { bootId, type Failure, type Moving } from './journal.ts';
 import { endHere, finishLeaving, leave, leaveOldPlace } from './leaving.ts';
 import { type Move, originalOf, type StagedRelease, type StagedTree } from './linking.ts';
 import { Offers } from './offers.ts';
-import { hookRecord, reload } from './reload.ts';
+import { askHealth, hookRecord, reload, WATCH_FILES } from './reload.ts';
 import { compareTree, type Drift } from './tree.ts';
 import type { Applied } from './trees.ts';
 import { clearValidation } from './validate.ts';
@@ -126,6 +126,14 @@ export class Bundle {
     const live = this.#at.live();
     if (live && this.#at.journal.place)
       this.#at.linking(live.definition).check({ from: live, to: live, adopted: true });
+  }
+
+  /** Asks the application for its health, as the applied release has it; also while another one is on its way. @returns what is wrong, in words */
+  async health(): Promise<string | undefined> {
+    const { bundle, root, state, hooks } = this.#at.options;
+    const live = this.#at.live();
+    if (!live || hooks === false) return undefined;
+    return askHealth({ paths: this.#at.paths, bundle, root, state }, live, undefined, WATCH_FILES);
   }
 
   /** How the disk differs from the applied release. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Hook } from '@quorate/model';
-import { checkWeb } from '../health/web-check.ts';
+import { checkWeb } from '../health/index.ts';
 import { runHook } from '../hooks/index.ts';
 import type { StagedRelease, StagedTree } from './linking.ts';
 import type { BundlePaths } from './paths.ts';
@@ -44,8 +44,9 @@ export async function askHealth(
   return wrong === undefined ? undefined : `health: ${wrong}`;
 }
 
-/** Of hooks that an apply runs: one after the other, so that one name serves. */
+/** Of hooks that an apply runs: one after the other, so that one name serves. Those that run beside it have others. */
 const HOOK_FILES = { record: 'hook.json', log: 'hook.log' };
+export const WATCH_FILES = { record: 'health.json', log: 'health.log' };
 
 /** Where the hook that runs now is noted, for an agent after us. */
 export const hookRecord = (paths: BundlePaths): string => join(paths.folder, HOOK_FILES.record);

@@ -14,6 +14,7 @@ import { keepArchive } from '../archive/keeper.ts';
 import { ParameterDeployments } from '../aws/index.ts';
 import { keepDeployments } from '../deployments/index.ts';
 import type { Discovery } from '../discovery/index.ts';
+import type { keepRollouts } from '../rollout/index.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import type { TrustFolder } from '../trust/index.ts';
 import { Controller, holderRecord } from './controller.ts';
@@ -370,11 +371,12 @@ export class EnsembleManager {
     } else if (!this.#controlling) {
       this.#controlling = new AbortController();
       const { settings, log, discovery, arbiter } = this.#options;
+      const terminated = (about: readonly string[]): Promise<ReadonlySet<string>> => terminatedOf(discovery, about);
       const controller = new Controller({
         ensemble,
         instance: settings.instance,
         log,
-        terminated: (about) => terminatedOf(discovery, about),
+        terminated,
         ...(discovery.knowsDeath ? { knowsDeath: true } : {}),
         sight: () => discovery.shared?.last,
         collect: (keep, signal) => this.#collect(keep, signal),
@@ -386,6 +388,7 @@ export class EnsembleManager {
           return Promise.all([
             keepArchive({ store, ensemble, instance: settings.instance, log, report }, signal),
             source && keepDeployments({ store, source, log, report: this.#options.undeployed }, signal),
+            leadRollouts({ store, by: settings.instance, log, terminated }, signal),
           ]);
         },
         admit: (machine, { cluster, records, terminated }, signal) => {
@@ -413,6 +416,10 @@ export class EnsembleManager {
     this.#options.log(`${level} member: ${text}`);
   }
 }
+
+/** Loaded where it is needed: one machine of a fleet leads. */
+const leadRollouts: typeof keepRollouts = async (options, signal) =>
+  (await import('../rollout/index.ts')).keepRollouts(options, signal);
 
 /** What the status says of a machine that has left in order; `quorate leave` waits for it. */
 export const LEFT = 'this machine has left the ensemble';

@@ -92,6 +92,12 @@ export class RolloutWatch {
     };
   }
 
+  /** Those that were seen in this step and are not among these. */
+  absent(there: readonly string[]): string[] {
+    const now = new Set(there);
+    return [...this.#seen].filter((id) => !now.has(id));
+  }
+
   #begin(step: string): void {
     if (step === this.#step) return;
     this.#step = step;

@@ -1,0 +1,3 @@
+export { standForRollouts } from './election.ts';
+export { keepRollouts } from './keeper.ts';
+export { RolloutLead, type RolloutLook } from './lead.ts';

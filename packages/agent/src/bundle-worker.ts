@@ -116,7 +116,7 @@ export class BundleWorker {
       if (latest) {
         const release = await this.#mine(store, latest, signal);
         if (await this.#keeper?.holds(release)) this.#hold(release);
-        else await this.#apply(store, release, signal);
+        else await this.#apply(store, latest.head, release, signal);
         this.#watch(latest.head, release);
       } else this.#stay(await this.#opened());
     } catch (error) {
@@ -217,7 +217,7 @@ export class BundleWorker {
     this.#bundle = undefined;
   }
 
-  async #apply(store: Store, release: Release, signal: AbortSignal): Promise<void> {
+  async #apply(store: Store, head: Head, release: Release, signal: AbortSignal): Promise<void> {
     const bundle = await this.#opened();
     // what became of the release before is not said of this one
     const { applied, digest, target } = this.#status;
@@ -226,7 +226,8 @@ export class BundleWorker {
       this.#status = { applied, digest, target: release.number, state: 'applying' };
     }
     const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });
-    const result = await bundle.apply(release, source);
+    const withdrawn = head.rollout?.state === 'back' && bundle.applied?.release.number === head.release;
+    const result = await bundle.apply(release, source, { withdrawn });
     this.#settle(bundle.applied?.release, { target: release.number, state: result.state, detail: result.detail });
   }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BundleDefinition, type BundleStatus, definitionOf, digestOf, sha256 } from '@quorate/model';
-import { type Latest, openStore, publishManifest } from '@quorate/store';
+import { type Latest, openStore, publishManifest, type RolloutWish } from '@quorate/store';
 import { Agent, type LocalStatus, readStatus, type Settings } from '../src/index.ts';
 import { Disk, type Files, manifestWith } from './disk/fixture.ts';
 
@@ -21,19 +21,7 @@ export class Machine implements AsyncDisposable {
 
   /** The next release of a bundle with these files; `link: directory` at /etc/app unless said. */
   async publish(files: Files, definition: object = {}, bundle = 'web'): Promise<Latest> {
-    await using store = await openStore(`dir:${this.storeFolder}`);
-    const base = await store.latest(bundle);
-    const { manifest, contents } = manifestWith(files);
-    const read = async (hash: string): Promise<Buffer> => contents.get(hash)!;
-    return publishManifest(store, {
-      bundle,
-      ...(base ? { base } : {}),
-      definition: define(definition),
-      manifest,
-      read,
-      author: 'test',
-      message: 'test',
-    });
+    return publishInto(this.storeFolder, files, { definition, bundle });
   }
 
   /** A release as no honest publisher makes it: its manifest is whatever is given. */
@@ -85,6 +73,34 @@ export class Machine implements AsyncDisposable {
     for (const agent of this.#agents) await agent.stop();
     this.disk[Symbol.dispose]();
   }
+}
+
+interface Publishing {
+  readonly definition?: object;
+  readonly bundle?: string;
+  readonly rollout?: RolloutWish;
+}
+
+/** The next release of a bundle in the store of a folder. */
+export async function publishInto(
+  folder: string,
+  files: Files,
+  { definition = {}, bundle = 'web', rollout = {} }: Publishing = {},
+): Promise<Latest> {
+  await using store = await openStore(`dir:${folder}`);
+  const base = await store.latest(bundle);
+  const { manifest, contents } = manifestWith(files);
+  const read = async (hash: string): Promise<Buffer> => contents.get(hash)!;
+  return publishManifest(store, {
+    bundle,
+    ...(base ? { base } : {}),
+    definition: define(definition),
+    manifest,
+    read,
+    author: 'test',
+    message: 'test',
+    rollout,
+  });
 }
 
 /** An agent in this process. */

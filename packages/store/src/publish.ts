@@ -80,7 +80,9 @@ export async function publishManifest(
     ...recorded(options.vote),
     ...(base ? { head: base.head } : {}),
   });
-  const release = options.sign ? signRelease(drafted, options.sign, { parent: base?.release }) : drafted;
+  const rollout = base && (await rolloutOf(store, drafted, base.head, what.rollout, options));
+  const back = rollout && options.sign ? await mustRelease(store, bundle, rollout.from, options) : undefined;
+  const release = options.sign ? signRelease(drafted, options.sign, { parent: base?.release, back }) : drafted;
   const isWithdrawn = base?.head.rollout?.state === 'back'; // the same once more: to be tried again
   if (base?.release.digest === release.digest && !what.evenUnchanged && !isWithdrawn) {
     throw new StoreError(
@@ -93,7 +95,6 @@ export async function publishManifest(
     ...ref,
     read: async () => ready.get(ref.sha256) ?? content(ref),
   });
-  const rollout = base && (await rolloutOf(store, release, base.head, what.rollout, options));
   const publication = { release, expected: base?.head, added: added.map(source), ...(rollout ? { rollout } : {}) };
   const { vote } = options;
   const { candidates } = store;

@@ -83,14 +83,15 @@ export class Bundle {
   /**
    * Stages a release, validates it, flips to it, reloads and asks for its health; where that fails, the release before comes back and is reloaded.
    * Applying what is applied does nothing, and what failed here is not tried again until another release came.
+   * @param options.withdrawn what is live is not to come back: the release is put in place whatever it failed at before, and stays whatever its hooks say
    * @throws AgentError when it is refused or the disk does not let us: then nothing has changed
    */
-  apply(release: Release, fetch: Fetch): Promise<ApplyResult> {
-    return this.#alone(() => this.#apply(release, fetch));
+  apply(release: Release, fetch: Fetch, { withdrawn = false }: { withdrawn?: boolean } = {}): Promise<ApplyResult> {
+    return this.#alone(() => this.#apply(release, fetch, withdrawn));
   }
 
-  async #apply(release: Release, fetch: Fetch): Promise<ApplyResult> {
-    const { failed } = this.#at.journal;
+  async #apply(release: Release, fetch: Fetch, withdrawn: boolean): Promise<ApplyResult> {
+    const failed = withdrawn ? undefined : this.#at.journal.failed;
     try {
       const isLive = this.applied?.release.id === release.id && this.#linked();
       const live = this.#at.liveRendered;
@@ -107,7 +108,7 @@ export class Bundle {
       this.#at.linking(to.definition).check(move);
       if (verdict.note) this.#at.log(`release ${release.number} of ${this.#at.options.bundle}: ${verdict.note}`);
       this.#offers.forget();
-      const result = await this.#move(move);
+      const result = await this.#move({ ...move, ...(withdrawn ? { stays: true } : {}) });
       if (result.state === 'applied' && move.from && move.from.name !== to.name) this.drift.left(move.from);
       return result;
     } catch (error) {
@@ -254,7 +255,7 @@ export class Bundle {
     const place = { native: to.definition.root, link: to.definition.link };
     const fault = await this.#reload(to, from);
     // of what was live before, nothing is better: an application that does not run yet must not cost its files
-    if (fault && !back && from?.name !== to.name) {
+    if (fault && !back && !move.stays && from?.name !== to.name) {
       this.#at.journal = { ...this.#at.journal, place };
       return this.#goBack(move, fault);
     }

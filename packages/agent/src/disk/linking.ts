@@ -34,6 +34,8 @@ export interface Move {
   readonly to: StagedRelease;
   /** whether native paths lead into this bundle already */
   readonly adopted: boolean;
+  /** what is left is not to come back, whatever hooks say */
+  readonly stays?: boolean;
 }
 
 export interface Ground {

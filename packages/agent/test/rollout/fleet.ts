@@ -17,12 +17,7 @@ export class Fleet implements AsyncDisposable {
     const fleet = new Fleet();
     await fleet.publish({ file: 'one' }, definition);
     for (const name of names) fleet.join(name, more);
-    try {
-      for (const name of names) await fleet.until(name, { applied: 1, state: 'applied' });
-    } catch (error) {
-      for (const [n, m] of fleet.machines) console.log(n, JSON.stringify(await m.status()), m.lines());
-      throw error;
-    }
+    for (const name of names) await fleet.until(name, { applied: 1, state: 'applied' });
     return fleet;
   }
 

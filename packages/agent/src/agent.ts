@@ -74,6 +74,8 @@ export class Agent {
   #ending: AbortSignal | undefined;
   #telling: Promise<void> = Promise.resolve();
   #reporting: Promise<void> | undefined;
+  /** the report that was begun last */
+  #reported: Promise<void> = Promise.resolve();
 
   constructor(settings: Settings, options: AgentOptions = {}) {
     if (!settings.store)
@@ -127,6 +129,7 @@ export class Agent {
       await backups?.catch(() => undefined); // told above, if it was the first to fail
       await this.#telling;
       await this.#reporting;
+      await this.#reported;
       await this.#leading;
       await this.#store?.close();
       for (const worker of this.#workers.values()) worker.close();
@@ -471,8 +474,10 @@ export class Agent {
   /** Not at once: after a publish the whole fleet has news, while some of it is still fetching the release. */
   async #reportSoon(): Promise<void> {
     await delay(REPORT_MS * (0.5 + Math.random()));
+    await this.#reported; // one at a time: what is older must not be written after what is newer
     this.#reporting = undefined;
-    if (this.#store && this.#reachable) await this.#report(this.#store);
+    if (this.#store && this.#reachable) this.#reported = this.#report(this.#store);
+    await this.#reported;
   }
 
   async #writeLocal(): Promise<void> {

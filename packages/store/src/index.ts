@@ -17,8 +17,8 @@ export { type OpenOptions, openStore } from './open.ts';
 export { type ManifestToPublish, type PublishOptions, publishManifest, rollback } from './publish.ts';
 export { mustLatest, mustRelease, readManifest } from './read.ts';
 export { readClocks } from './read-clocks.ts';
-export { heedClock } from './s3/clock.ts';
 export { placeIn, type RolloutWish } from './rollout.ts';
+export { heedClock } from './s3/clock.ts';
 export { type BucketPlace, bucketPlace } from './s3/place.ts';
 export type {
   Backfill,

@@ -14,10 +14,12 @@ export class Fleet implements AsyncDisposable {
   #store: Store | undefined;
 
   static async start(names: readonly string[], definition: object, more: Partial<Settings> = {}): Promise<Fleet> {
-    const fleet = new Fleet();
+    await using made = new AsyncDisposableStack();
+    const fleet = made.use(new Fleet());
     await fleet.publish({ file: 'one' }, definition);
     for (const name of names) fleet.join(name, more);
     for (const name of names) await fleet.until(name, { applied: 1, state: 'applied' });
+    made.move();
     return fleet;
   }
 

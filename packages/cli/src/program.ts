@@ -25,15 +25,17 @@ function tellUsage(command: Command, help: string): Command {
     .showHelpAfterError(`→ ${help}`);
 }
 
+/** How long a command that asks the fleet waits. */
+function waitsForFleet(command: Command): Command {
+  return command
+    .option('--vote-timeout <seconds>', 'in which instances answer; 60 unless said')
+    .option('--turn <seconds>', "to wait while another's release is voted on, 0 for not at all; 60 unless said");
+}
+
 /** How the fleet is asked before a release is made. */
 function asksFleet(command: Command): Command {
-  return command
+  return waitsForFleet(command)
     .option('--quorum <percent>', 'of the live instances that have to say yes; 100 % unless said')
-    .option('--vote-timeout <seconds>', 'in which they answer; 60 unless said')
-    .option(
-      '--turn <seconds>',
-      "to wait while another publisher's release is voted on, 0 for not at all; 60 unless said",
-    )
     .option('--skip-vote <reason>', 'ask nobody; the history keeps the reason');
 }
 
@@ -260,6 +262,26 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--wait [seconds]', 'until every live instance has applied it')
     .action((name: string, folder: string | undefined, _, command: Command) =>
       finish(import('./commands/publish.ts').then(({ publish }) => publish(name, folder, globals(command)))),
+    );
+
+  waitsForFleet(
+    add(
+      'plan <name> [folder]',
+      'what each instance says of a folder as the next release, and what it would change there; changes nothing',
+      'quorate plan web ./nginx',
+    ),
+  )
+    .option('-m, --message <text>', 'as for publish')
+    .option('--author <name>', 'instead of you')
+    .option('--base <release>', 'the release that it was made from')
+    .option('--rebase', 'merge it onto what came in meanwhile')
+    .option('--definition <file>', 'a YAML file with a new definition')
+    .addOption(
+      new Option('--attributes <from>', 'where modes and owners come from').choices(['base', 'folder']).default('base'),
+    )
+    .option('--sign <key>', 'a key file, where instances take signed releases alone')
+    .action((name: string, folder: string | undefined, _, command: Command) =>
+      finish(import('./commands/plan.ts').then(({ plan }) => plan(name, folder, globals(command)))),
     );
 
   asksFleet(

@@ -151,7 +151,7 @@ async function conflict(store: Store, bundle: string, base: Release, cause?: unk
 }
 
 /** The working set merged onto what came in meanwhile. @throws CliError conflict, with markers for what only a person can settle */
-async function rebased(
+export async function rebased(
   store: Store,
   base: Release,
   head: Latest,

@@ -1,5 +1,5 @@
 import type { VoteTally } from '@quorate/model';
-import { type PublishOptions, type Store, VoteError, type VoteNews } from '@quorate/store';
+import { type PublishOptions, type Store, VoteError, type VoteNews, type VoteTerms } from '@quorate/store';
 import { type Context, wholeNumber } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { interruptible } from './interrupt.ts';
@@ -37,6 +37,11 @@ export class Vote {
     this.#store = store;
     this.#names = names;
     this.option = optionOf(flags, (news) => this.#hear(news));
+  }
+
+  /** How it is asked where it has to be. */
+  get terms(): VoteTerms {
+    return 'skipped' in this.option ? {} : this.option;
   }
 
   #hear(news: VoteNews): void {

@@ -14,7 +14,7 @@ export type {
 export { StoreError, type StoreErrorCode } from './errors.ts';
 export { Hints } from './hints.ts';
 export { type OpenOptions, openStore } from './open.ts';
-export { type ManifestToPublish, type PublishOptions, publishManifest, rollback } from './publish.ts';
+export { type ManifestToPublish, type PublishOptions, planManifest, publishManifest, rollback } from './publish.ts';
 export { mustLatest, mustRelease, readManifest } from './read.ts';
 export { readClocks } from './read-clocks.ts';
 export { placeIn, type RolloutWish } from './rollout.ts';
@@ -37,4 +37,4 @@ export type {
   VersionedTags,
 } from './store.ts';
 export { removeTag, setTag } from './tags.ts';
-export { type No, VoteError, type VoteNews, type VoteTerms } from './voting.ts';
+export { type Judged, type No, VoteError, type VoteNews, type VoteTerms } from './voting.ts';

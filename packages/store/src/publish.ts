@@ -13,9 +13,9 @@ import {
 import { conflict, StoreError } from './errors.ts';
 import { mustLatest, mustRelease, readManifest } from './read.ts';
 import { checkNotUnderWay, type RolloutWish, rolloutOf } from './rollout.ts';
-import type { BlobSource, CallOptions, Latest, Store, UploadProgress } from './store.ts';
+import type { BlobSource, CallOptions, Latest, Publication, Store, UploadProgress } from './store.ts';
 import { checkTemplates } from './templates.ts';
-import { publishVoted, type VoteTerms } from './voting.ts';
+import { askFleet, type Judged, publishVoted, type VoteTerms } from './voting.ts';
 
 export interface PublishOptions extends CallOptions {
   readonly progress?: UploadProgress;
@@ -55,6 +55,29 @@ export async function publishManifest(
   what: ManifestToPublish,
   options: PublishOptions = {},
 ): Promise<Latest> {
+  const publication = await draft(store, what, options);
+  const { vote } = options;
+  const { candidates } = store;
+  if (!candidates || !vote || 'skipped' in vote) return store.publish(publication, options);
+  return publishVoted(store, candidates, publication, vote, options);
+}
+
+/**
+ * Hears what the fleet says of a manifest as the next release of its bundle; it is never made one.
+ * @returns what each instance said that was asked; undefined where the store cannot ask
+ * @throws as `publishManifest` does
+ */
+export async function planManifest(
+  store: Store,
+  what: ManifestToPublish,
+  terms: VoteTerms,
+  options: Omit<PublishOptions, 'vote'> = {},
+): Promise<readonly Judged[] | undefined> {
+  const publication = await draft(store, what, options);
+  return store.candidates && askFleet(store, store.candidates, publication, terms, options);
+}
+
+async function draft(store: Store, what: ManifestToPublish, options: PublishOptions): Promise<Publication> {
   const { bundle, base, definition, manifest, author, message } = what;
   checkBundleName(bundle);
   checkLinks(manifest, definition);
@@ -95,11 +118,7 @@ export async function publishManifest(
     ...ref,
     read: async () => ready.get(ref.sha256) ?? content(ref),
   });
-  const publication = { release, expected: base?.head, added: added.map(source), ...(rollout ? { rollout } : {}) };
-  const { vote } = options;
-  const { candidates } = store;
-  if (!candidates || !vote || 'skipped' in vote) return store.publish(publication, options);
-  return publishVoted(store, candidates, publication, vote, options);
+  return { release, expected: base?.head, added: added.map(source), ...(rollout ? { rollout } : {}) };
 }
 
 /** What the history is to show of how the fleet was asked. */

@@ -8,9 +8,9 @@ import {
   type VoteStep,
   type VoteTally,
 } from '@quorate/model';
-import type { Ballot, Candidates, Offer } from './candidates.ts';
+import type { Ballot, Candidates, Offer, Vote } from './candidates.ts';
 import { StoreError, type StoreErrorCode } from './errors.ts';
-import type { CallOptions, Latest, Publication, PublicationOptions, Store } from './store.ts';
+import type { CallOptions, Latest, Publication, PublicationOptions, Store, UploadProgress } from './store.ts';
 
 export interface VoteTerms {
   /** percent of the instances that have to say yes, a whole number; 100 unless given */
@@ -73,14 +73,46 @@ export async function publishVoted(
   return await offer.commit(options);
 }
 
+/** What an instance says of a candidate. */
+export interface Judged {
+  readonly instance: string;
+  /** undefined when it has not answered in time */
+  readonly vote: Vote | undefined;
+}
+
+/**
+ * Offers a publication to the same instances to hear what each of them says; it is never committed.
+ * @returns in the order of their names; without those that do not run the bundle
+ */
+export async function askFleet(
+  store: Store,
+  candidates: Candidates,
+  publication: Publication,
+  terms: VoteTerms,
+  options: CallOptions & { readonly progress?: UploadProgress },
+): Promise<Judged[]> {
+  const { release } = publication;
+  await using offer = await inTurn(candidates, release, terms, options, () =>
+    candidates.offer(publication, { ...options, plan: true }),
+  );
+  const asked = askedOf(await store.instances(options), release.bundle);
+  const { yes, no, silent } = await decided(offer, asked, terms, options, (step) => step.silent.length === 0);
+  const judged = await Promise.all(
+    [...yes, ...no].map(async (instance) => ({ instance, vote: await offer.verdict(instance, options) })),
+  );
+  return [...judged, ...silent.map((instance) => ({ instance, vote: undefined }))].sort((a, b) =>
+    a.instance < b.instance ? -1 : 1,
+  );
+}
+
 /** Whose answer is waited for. */
-export function askedOf(instances: readonly InstanceStatus[], bundle: string): Set<string> {
+function askedOf(instances: readonly InstanceStatus[], bundle: string): Set<string> {
   const running = instances.filter(({ bundles }) => bundles[bundle]);
   return new Set((running.length > 0 ? running : instances).map(({ id }) => id));
 }
 
 /** Waits while another's candidate stands. @throws StoreError OFFERED */
-export async function inTurn<T>(
+async function inTurn<T>(
   candidates: Candidates,
   { bundle, id }: Release,
   { turn = TURN_MS, told }: VoteTerms,
@@ -106,7 +138,7 @@ export async function inTurn<T>(
 }
 
 /** Follows a vote to its end. @param isEnd may wait for more than a decision */
-export async function decided(
+async function decided(
   offer: Offer,
   asked: ReadonlySet<string>,
   { quorum = 100, timeout = TIMEOUT_MS, told }: VoteTerms,
@@ -148,7 +180,9 @@ async function refusal(
     const verdict = await offer.verdict(instance, options);
     if (verdict !== 'pass' && !verdict.ok) no.push({ instance, verdict });
   }
-  const lines = no.map(({ instance, verdict }) => `  ${instance}: ${inWords(verdict).replace(/\n/g, '\n    ')}`);
+  const lines = no.map(
+    ({ instance, verdict }) => `  ${instance}: ${describeVerdict(verdict).replace(/\n/g, '\n    ')}`,
+  );
   if (step.no.length > no.length) lines.push(`  and ${step.no.length - no.length} more`);
   const silent = `${step.silent.slice(0, NOES_SHOWN).join(', ')}${step.silent.length > NOES_SHOWN ? ` and ${step.silent.length - NOES_SHOWN} more` : ''}`;
   const wanted = quorum === 100 ? '' : `; ${quorum} % have to say yes, and ${step.yes.length} do`;
@@ -159,11 +193,4 @@ async function refusal(
   const says = step.no.length === 1 ? '1 instance says no' : `${step.no.length} instances say no`;
   const head = `${says} to release ${number} of ${bundle}${wanted}: nothing was published, and nothing has changed anywhere`;
   return new VoteError('VOTED_DOWN', [head, ...lines].join('\n'), { no, silent: step.silent });
-}
-
-function inWords(verdict: Extract<Verdict, { ok: false }>): string {
-  const { exit } = verdict;
-  const ended = exit === undefined ? '' : typeof exit === 'number' ? ` [exit code ${exit}]` : ` [${exit}]`;
-  const [first, ...rest] = describeVerdict(verdict).split('\n');
-  return [`${first}${ended}`, ...rest].join('\n');
 }

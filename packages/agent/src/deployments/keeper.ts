@@ -13,7 +13,7 @@ import {
   type Release,
   withOwnFiles,
 } from '@quorate/model';
-import { type Latest, publishManifest, readManifest, type Store } from '@quorate/store';
+import { type Latest, publishManifest, readManifest, type Store, VoteError } from '@quorate/store';
 import type { WorkingSet } from '@quorate/store/merge';
 import { AgentError } from '../errors.ts';
 
@@ -36,6 +36,9 @@ export interface DeploymentsOptions {
   /** ms between looks, for tests */
   readonly lookMs?: number;
 }
+
+/** ms until a deployment that the fleet did not take is offered again: what was wrong with an instance may be mended */
+const AGAIN_MS = 300_000;
 
 const AUTHOR = 'deployment';
 const PATHS_SHOWN = 10;
@@ -70,6 +73,8 @@ class Keeper {
   readonly #options: DeploymentsOptions;
   /** the deployment of each bundle that is done with */
   readonly #done = new Map<string, string>();
+  /** the deployment of each bundle that the fleet did not take, and when, on the monotonic clock in ms */
+  readonly #refused = new Map<string, { readonly sha256: string; readonly error: VoteError; readonly when: number }>();
   /** what was last said of each bundle, and of all under '' */
   readonly #said = new Map<string, string>();
 
@@ -92,11 +97,23 @@ class Keeper {
         await this.#guarded(bundle, signal, async () => {
           if (place instanceof Error) throw place;
           if (this.#done.get(bundle) === place.sha256) return;
-          await this.#deploy(bundle, place, signal);
+          await this.#offer(bundle, place, signal);
           this.#done.set(bundle, place.sha256);
         });
       }
     });
+  }
+
+  /** @throws VoteError when the fleet does not take it, or did not a moment ago */
+  async #offer(bundle: string, place: DeploymentPlace, signal: AbortSignal): Promise<void> {
+    const before = this.#refused.get(bundle);
+    if (before?.sha256 === place.sha256 && performance.now() - before.when < AGAIN_MS) throw before.error;
+    try {
+      await this.#deploy(bundle, place, signal);
+    } catch (error) {
+      if (error instanceof VoteError) this.#refused.set(bundle, { sha256: place.sha256, error, when: performance.now() });
+      throw error;
+    }
   }
 
   /** A fault of one bundle leaves the others alone, and is told once. */
@@ -133,7 +150,7 @@ class Keeper {
       id: deploymentRelease(place.sha256, head?.release),
       evenUnchanged: true, // who has published just that by hand is followed from now on
     } as const;
-    const { release } = await publishManifest(store, what, { signal });
+    const { release } = await publishManifest(store, what, { signal, vote: {} });
     log(`info  deployment of ${bundle}: it is release ${release.number}`);
   }
 }

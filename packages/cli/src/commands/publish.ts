@@ -35,8 +35,24 @@ export function waitSeconds(flag: string | true | undefined): { wait?: number } 
 export async function publish(bundle: string, folder: string | undefined, flags: PublishCommandFlags): Promise<number> {
   await using context = await Context.open(flags);
   const wait = waitSeconds(flags.wait);
-  const checkout = folder === undefined ? undefined : await readCheckout(folder, bundle);
   const sign = await signingKey(flags);
+  const { base, working, isCheckout } = await workingSet(context, bundle, folder, flags);
+  const settle = (release: Release): Promise<void> => writeCheckout(folder!, release);
+  const { wait: _, sign: _given, ...rest } = flags;
+  const options = { ...rest, sign, ...wait };
+  return await publishWorking(context, base, { ...working, ...(isCheckout ? { settle } : {}) }, options);
+}
+
+export type WorkingFlags = Pick<PublishCommandFlags, 'base' | 'definition' | 'attributes'>;
+
+/** What somebody wants to be the next release, and what it was made from: a folder, or the native files as they are here. */
+export async function workingSet(
+  context: Context,
+  bundle: string,
+  folder: string | undefined,
+  flags: WorkingFlags,
+): Promise<{ base: Release; working: Working; isCheckout: boolean }> {
+  const checkout = folder === undefined ? undefined : await readCheckout(folder, bundle);
   const store = await context.store();
   const asked = flags.base === undefined ? undefined : (await namedRelease(store, bundle, '--base', flags.base)).number;
   const base = await baseRelease(
@@ -49,10 +65,7 @@ export async function publish(bundle: string, folder: string | undefined, flags:
     folder === undefined
       ? await nativeFiles(context, definition, base)
       : await folderFiles(context, folder, definition, base, flags);
-  const settle = (release: Release): Promise<void> => writeCheckout(folder!, release);
-  const { wait: _, sign: _given, ...rest } = flags;
-  const options = { ...rest, sign, ...wait };
-  return await publishWorking(context, base, { ...working, ...(checkout ? { settle } : {}) }, options);
+  return { base, working, isCheckout: checkout !== undefined };
 }
 
 const CHECKOUT = '.quorate.json';
@@ -144,7 +157,7 @@ async function folderFiles(
   folder: string,
   definition: BundleDefinition,
   base: Release,
-  flags: PublishCommandFlags,
+  flags: WorkingFlags,
 ): Promise<Working> {
   const store = await context.store();
   const manifest = await readManifest(store, base);

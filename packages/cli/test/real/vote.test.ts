@@ -106,7 +106,7 @@ describe('a fleet that votes', { skip: reasonToSkip ?? false }, () => {
     const { code, stdout, stderr } = await publish('three\n', '--wait');
     assert.equal(code, 4, stdout + stderr);
     assert.match(stderr, /1 instance says no to release 3 of app: nothing was published/);
-    assert.match(stderr, /b: .*\[exit code 7\]/);
+    assert.match(stderr, /b: validate: exit code 7/);
     assert.match(stderr, /no room on this machine/);
     for (const name of names) assert.equal(applied(name), 'two\n');
     assert.equal(await releases(), 2);
@@ -132,6 +132,30 @@ describe('a fleet that votes', { skip: reasonToSkip ?? false }, () => {
     place.remove('b/etc/no');
     assert.equal((await publish('five\n', '--wait')).code, 0);
     assert.equal(applied('b'), 'five\n');
+  });
+
+  test('plan tells what each says and what would change there, together where it is the same, and changes nothing', async () => {
+    place.write('b/etc/no', '');
+    const before = await releases();
+    const work = await folder('planned\n');
+    const { code, stdout, stderr } = await quorate('plan', 'app', work);
+    assert.equal(code, 4, stderr);
+    assert.match(
+      stdout,
+      /^a, c \(now release 5\): yes\n--- 5\/app\.conf\n\+\+\+ new\/app\.conf\n@@ .* @@\n-five\n\+planned/m,
+    );
+    assert.match(stdout, /^b \(now release 5\): no: validate: exit code 7[^]*\n {4}no room on this machine\n/m);
+    place.remove('b/etc/no');
+    const yes = await quorate('plan', 'app', work, '--json');
+    assert.equal(yes.code, 0, yes.stderr);
+    const told = JSON.parse(yes.stdout);
+    assert.deepEqual(
+      told.instances,
+      names.map((instance) => ({ instance, runs: 5, vote: { ok: true } })),
+    );
+    assert.match(told.changes[0].diff, /-five\n\+planned/);
+    assert.equal(await releases(), before);
+    assert.deepEqual(names.map(applied), ['five\n', 'five\n', 'five\n']);
   });
 
   test('a rollback is voted on too', async () => {

@@ -1,5 +1,5 @@
 import { definitionOf, type Entry, manifestOf, sha256 } from '@quorate/model';
-import { publishManifest, type Store } from '@quorate/store';
+import { type PublishOptions, publishManifest, type Store } from '@quorate/store';
 
 /** The bundle that is measured: a usual set of configuration files. */
 export const BUNDLE = 'bench';
@@ -8,10 +8,15 @@ export const FILES = 40;
 export const FILE_BYTES = 4096;
 
 /** Makes these contents the next release of the bundle, as the command does. */
-export async function publishSet(store: Store, contents: readonly Buffer[], message: string): Promise<void> {
+export async function publishSet(
+  store: Store,
+  contents: readonly Buffer[],
+  message: string,
+  options: PublishOptions = {},
+): Promise<void> {
   const blobs = new Map(contents.map((bytes) => [sha256(bytes), bytes]));
   const base = await store.latest(BUNDLE);
-  await publishManifest(store, {
+  const what = {
     bundle: BUNDLE,
     ...(base ? { base } : {}),
     definition: definitionOf({ root: `/etc/${BUNDLE}`, link: 'directory' }),
@@ -19,7 +24,8 @@ export async function publishSet(store: Store, contents: readonly Buffer[], mess
     read: async (hash: string) => blobs.get(hash)!,
     author: 'bench',
     message,
-  });
+  };
+  await publishManifest(store, what, options);
 }
 
 /** Owned by whoever measures, who need not be root. */

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openStore, type Store } from '@quorate/store';
+import { openStore, type Store, type VoteTerms } from '@quorate/store';
 import { Child } from '../child.ts';
 import { BenchEnsemble } from '../ensemble.ts';
 import { FILE_BYTES, FILES, publishSet } from '../set.ts';
@@ -32,11 +32,19 @@ interface Measured {
   readonly agents: number;
   /** s from the start of the processes until every machine has applied the head, and shows itself and its status */
   readonly up: number;
-  /** ms from the start of a publish until the last agent has applied it */
-  readonly times: readonly number[];
-  readonly perRelease: Load;
+  readonly releases: Releases;
+  /** of which each was offered first, and voted on by all */
+  readonly voted: Releases;
   readonly perIdleSecond: Load;
   readonly looks: Looks;
+}
+
+interface Releases {
+  /** ms from the start of a publish until the last agent has applied it */
+  readonly times: readonly number[];
+  /** ms between the first and the last agent */
+  readonly skews: readonly number[];
+  readonly perRelease: Load;
 }
 
 /** What was used. */
@@ -72,6 +80,7 @@ export async function measureFleets(sizes: readonly number[]): Promise<string> {
   ];
   return [
     table(head, measured.map(row)),
+    table(VOTE_HEAD, measured.flatMap(voteRows)),
     `${RELEASES} releases of one file of ${FILES}, after ${WARM_UP} to warm up; at rest for ${IDLE_SECONDS} s. Milliseconds and percent of a release or at rest are of one core, of all members or all agents together.`,
     ...(measured.length > 1 ? [growth(measured[0]!, measured.at(-1)!)] : []),
   ].join('\n\n');
@@ -83,15 +92,42 @@ function growth(few: Measured, many: Measured): string {
     [few, many].map((of) => (figure(of) / of.agents).toFixed(digits)).join(' → ');
   return [
     `An agent's share, from ${few.agents} to ${many.agents.toLocaleString('en')} agents:`,
-    `${per(({ perRelease }) => perRelease.requests, 1)} requests,`,
-    `${per(({ perRelease }) => perRelease.members * 1000, 2)} ms of the members and`,
-    `${per(({ perRelease }) => perRelease.agents * 1000, 2)} ms of its own a release;`,
+    `${per(({ releases }) => releases.perRelease.requests, 1)} requests (${per(({ voted }) => voted.perRelease.requests, 1)} with a vote),`,
+    `${per(({ releases }) => releases.perRelease.members * 1000, 2)} ms of the members and`,
+    `${per(({ releases }) => releases.perRelease.agents * 1000, 2)} ms of its own a release;`,
     `at rest ${per(({ perIdleSecond }) => perIdleSecond.requests, 2)} requests/s.`,
   ].join(' ');
 }
 
-function row({ agents, up, times, perRelease, perIdleSecond, looks }: Measured): string[] {
-  const ms = (seconds: number): string => (seconds * 1000).toFixed(0);
+const VOTE_HEAD = [
+  'agents',
+  'release',
+  'applied median ms',
+  'worst ms',
+  'first to last median ms',
+  'worst ms',
+  'requests',
+  'members ms',
+];
+
+function voteRows({ agents, releases, voted }: Measured): string[][] {
+  return [['at once', releases] as const, ['with a vote', voted] as const].map(
+    ([how, { times, skews, perRelease }]) => [
+      agents.toLocaleString('en'),
+      how,
+      median(times).toFixed(0),
+      Math.max(...times).toFixed(0),
+      median(skews).toFixed(1),
+      Math.max(...skews).toFixed(1),
+      perRelease.requests.toFixed(0),
+      ms(perRelease.members),
+    ],
+  );
+}
+
+const ms = (seconds: number): string => (seconds * 1000).toFixed(0);
+
+function row({ agents, up, releases: { times, perRelease }, perIdleSecond, looks }: Measured): string[] {
   const percent = (seconds: number): string => (seconds * 100).toFixed(1);
   return [
     agents.toLocaleString('en'),
@@ -135,21 +171,26 @@ async function measureFleet(agents: number): Promise<Measured> {
   await looksOf(controller);
   const perIdleSecond = await meter.during(() => delay(IDLE_SECONDS * 1000), IDLE_SECONDS);
   const looks = await looksOf(controller);
-  const times: number[] = [];
-  const releases = async (count: number): Promise<void> => {
-    for (let release = 0; release < count; release++) {
-      const [ms] = await Promise.all([lastApplied(publish, machines), delay(QUIET_MS)]);
-      times.push(ms);
-    }
+  const measure = async (vote?: VoteTerms): Promise<Releases> => {
+    const seen: Applied[] = [];
+    const some = async (count: number): Promise<void> => {
+      for (let release = 0; release < count; release++) {
+        const [one] = await Promise.all([lastApplied(() => publish(vote), machines), delay(QUIET_MS)]);
+        seen.push(one);
+      }
+    };
+    await some(WARM_UP);
+    seen.length = 0;
+    const load = await meter.during(() => some(RELEASES), RELEASES);
+    // what goes on at rest too is not the releases'
+    const perRelease = minus(load, perIdleSecond, meter.seconds / RELEASES);
+    return { times: seen.map(({ ms }) => ms), skews: seen.map(({ skew }) => skew), perRelease };
   };
-  await releases(WARM_UP);
-  times.length = 0;
-  const load = await meter.during(() => releases(RELEASES), RELEASES);
+  const releases = await measure();
+  const voted = await measure({});
   const settled = await store.ensemble!.plan();
   if (!settled?.settled) throw new Error(`the ensemble is not settled at the end: ${settled?.reason}`);
-  // what goes on at rest too is not the releases'
-  const perRelease = minus(load, perIdleSecond, meter.seconds / RELEASES);
-  return { agents, up, times, perRelease, perIdleSecond, looks };
+  return { agents, up, releases, voted, perIdleSecond, looks };
 }
 
 /** Numbers of machines for each process. */
@@ -159,13 +200,13 @@ function shares(agents: number): { first: number; count: number }[] {
   return Array.from({ length: processes }, (_, at) => ({ first: bound(at), count: bound(at + 1) - bound(at) }));
 }
 
-function publisherOf(store: Store): () => Promise<number> {
+function publisherOf(store: Store): (vote?: VoteTerms) => Promise<number> {
   let release = 0;
   const contents = Array.from({ length: FILES }, (_, at) => fileContent(at, 0));
-  return async () => {
+  return async (vote) => {
     release++;
     contents[0] = fileContent(0, release);
-    await publishSet(store, contents, `release ${release}`);
+    await publishSet(store, contents, `release ${release}`, vote ? { vote } : {});
     return release;
   };
 }
@@ -183,12 +224,20 @@ async function isUp(store: Store, machines: number, instances: number): Promise<
   }
 }
 
-/** @returns ms from the start of a publish until the last agent has applied it */
-async function lastApplied(publish: () => Promise<number>, machines: readonly Child[]): Promise<number> {
+interface Applied {
+  /** from the start of a publish until the last agent has applied it */
+  readonly ms: number;
+  /** ms from the first agent to the last */
+  readonly skew: number;
+}
+
+async function lastApplied(publish: () => Promise<number>, machines: readonly Child[]): Promise<Applied> {
   const from = monotonic();
   const release = await publish();
   const lines = await Promise.all(machines.map((child) => child.line(`applied ${release} `)));
-  return Math.max(...lines.map((line) => Number(line.split(' ')[2]))) - from;
+  const times = lines.map((line) => line.split(' ').slice(2).map(Number) as [number, number]);
+  const last = Math.max(...times.map(([at]) => at));
+  return { ms: last - from, skew: last - Math.min(...times.map(([, first]) => first)) };
 }
 
 async function looksOf(controller: Child): Promise<Looks> {

@@ -1,6 +1,6 @@
 // Many machines in one process: the control logic of real agents, with a session each, on disks that take no time. Each also shows itself
-// to the ensemble, as a machine that runs no member of it. argv: a `Fleet` as JSON. Says "applied RELEASE MS" when the last one has applied
-// a release, with the time on the machine's monotonic clock. Ends with its input.
+// to the ensemble, as a machine that runs no member of it. argv: a `Fleet` as JSON. Says "applied RELEASE MS FIRST" when the last one has applied
+// a release, with the time on the machine's monotonic clock, and when the first one had. Ends with its input.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,8 +26,8 @@ const WIDTH = 16;
 const fleet = JSON.parse(process.argv[2]!) as Fleet;
 const stop = new AbortController();
 process.stdin.resume().once('end', () => stop.abort());
-/** release → how many have applied it */
-const applied = new Map<number, number>();
+/** release → how many have applied it, and when the first one had */
+const applied = new Map<number, { count: number; first: number }>();
 const trust = await begin(
   { instance: 'bench', address: '127.0.0.1', state: fleet.folder },
   fleet,
@@ -83,9 +83,9 @@ async function run(number: number, up: () => void): Promise<void> {
 }
 
 function hasApplied({ number }: Release): void {
-  const count = (applied.get(number) ?? 0) + 1;
-  applied.set(number, count);
-  if (count === fleet.count) console.log(`applied ${number} ${monotonic()}`);
+  const seen = applied.get(number) ?? { count: 0, first: monotonic() };
+  applied.set(number, seen);
+  if (++seen.count === fleet.count) console.log(`applied ${number} ${monotonic()} ${seen.first}`);
 }
 
 function warn(line: string): void {

@@ -344,7 +344,7 @@ export class Agent {
   async #step(name: string, attempt: number, signal: AbortSignal): Promise<number> {
     const worker = this.#worker(name);
     const moved = this.#moved.delete(name);
-    if (moved || attempt > 0) await this.#converge(worker, signal);
+    if (moved || attempt > 0 || !worker.hasLooked) await this.#converge(worker, signal);
     if (worker.isAsked) {
       const said = await worker.vote(this.#store!, this.#settings.instance, signal);
       if (said) this.#log(said);
@@ -450,8 +450,9 @@ export class Agent {
   }
 
   get #status(): InstanceStatus {
+    const there = [...this.#workers].filter(([, worker]) => worker.isThere);
     const bundles = Object.fromEntries(
-      [...this.#workers].map(([name, { status, drift }]) => [name, drift ? { ...status, drift } : status]),
+      there.map(([name, { status, drift }]) => [name, drift ? { ...status, drift } : status]),
     );
     return describeInstance(this.#settings, bundles, {
       member: this.#member?.mode,

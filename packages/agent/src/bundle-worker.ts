@@ -98,6 +98,11 @@ export class BundleWorker {
     return this.#looked;
   }
 
+  /** Whether there may be a release of it, here or in the store: a bundle may be offered and never published. */
+  get isThere(): boolean {
+    return !this.#looked || this.#status.target > 0 || this.#status.applied > 0;
+  }
+
   /** Puts what was applied last in place again, from this disk alone. */
   async recover(): Promise<void> {
     try {

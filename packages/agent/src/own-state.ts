@@ -11,11 +11,11 @@ import { LEFT } from './ensemble/manager.ts';
  */
 export function configurationOf(
   listed: boolean,
-  workers: readonly Pick<BundleWorker, 'name' | 'status' | 'hasLooked'>[],
+  workers: readonly Pick<BundleWorker, 'name' | 'status' | 'isThere'>[],
 ): Pick<OwnState, 'configuration' | 'failure'> {
   if (!listed) return { configuration: 'unknown' };
   // a bundle without a release keeps nobody
-  const published = workers.filter(({ hasLooked, status }) => !hasLooked || status.target > 0 || status.applied > 0);
+  const published = workers.filter(({ isThere }) => isThere);
   const waiting = published.filter(({ status }) => status.state !== 'applied');
   const failed = waiting.find(({ status }) => status.state !== 'applying' && status.state !== 'unreachable');
   if (failed) {

@@ -129,10 +129,18 @@ function optionOf(
   }
   return {
     ...(quorum === undefined ? {} : { quorum: percent(quorum) }),
-    ...(voteTimeout === undefined ? {} : { timeout: wholeNumber('--vote-timeout', voteTimeout) * 1000 }),
-    ...(turn === undefined ? {} : { turn: wholeNumber('--turn', turn, 0) * 1000 }),
+    ...(voteTimeout === undefined ? {} : { timeout: milliseconds('--vote-timeout', voteTimeout, 1) }),
+    ...(turn === undefined ? {} : { turn: milliseconds('--turn', turn, 0) }),
     told,
   };
+}
+
+const DAY = 86_400;
+
+function milliseconds(flag: string, text: string, least: number): number {
+  const seconds = wholeNumber(flag, text, least);
+  if (seconds > DAY) throw new CliError(EXIT.usage, `${flag} is at most a day`, `for example ${flag} 300`);
+  return seconds * 1000;
 }
 
 function percent(text: string): number {

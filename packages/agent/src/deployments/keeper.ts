@@ -111,7 +111,8 @@ class Keeper {
     try {
       await this.#deploy(bundle, place, signal);
     } catch (error) {
-      if (error instanceof VoteError) this.#refused.set(bundle, { sha256: place.sha256, error, when: performance.now() });
+      if (error instanceof VoteError)
+        this.#refused.set(bundle, { sha256: place.sha256, error, when: performance.now() });
       throw error;
     }
   }

@@ -7,6 +7,7 @@ import { makeAuthority } from '@quorate/agent';
 import { setTag } from '@quorate/store';
 import { type Acl, permissions, ZooKeeper } from '@quorate/zookeeper';
 import { backedUp, everything, Place, publishLine, restored } from '../../../store/test/backup/place.ts';
+import { publicationOf } from '../../../store/test/publishing.ts';
 import { ClosedEnsemble, contents, missing, type Papers, publishText, until } from './closed-ensemble.ts';
 
 const DAY_MS = 86_400_000;
@@ -49,6 +50,30 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     assert.equal((await other.ensemble!.cluster())?.cluster, ensemble.cluster);
     assert.equal((await other.ensemble!.configuration()).members.length, 3);
     await assert.rejects(publishText(other, 'third\n'), { code: 'NOT_ALLOWED' });
+  });
+
+  test('a publisher offers a release, hears the votes, commits it and clears them away; a reader sees it and has no vote', async () => {
+    await using fleet = await ensemble.open(ensemble.seats[0]!.trust.files);
+    await using store = await ensemble.open(publisher);
+    await using other = await ensemble.open(reader);
+    const before = await store.latest('web');
+    await using offer = await store.candidates!.offer(await publicationOf(store, before, { a: 'offered' }));
+    const { release } = offer;
+    assert.equal((await other.candidates!.standing('web'))?.release.id, release.id);
+    await assert.rejects(other.candidates!.vote(release, 'reader', { ok: true }), { code: 'NOT_ALLOWED' });
+    await assert.rejects(other.candidates!.offer(await publicationOf(other, before, { a: 'mine' })), {
+      code: 'OFFERED',
+    });
+    assert.equal(await fleet.candidates!.vote(release, 'i-1', { ok: true }), true);
+    for await (const { answers } of offer.ballots()) if (answers.get('i-1') === 'yes') break;
+    assert.equal((await offer.commit()).release.id, release.id);
+    await offer[Symbol.asyncDispose]();
+    await using zk = await instance();
+    assert.deepEqual((await zk.children('/quorate/votes/web')).children, []);
+    await assert.rejects(
+      other.candidates!.offer(await publicationOf(other, await other.latest('web'), { a: 'mine' })),
+      { code: 'NOT_ALLOWED' },
+    );
   });
 
   test('where a publish waits for the archive, instances tell that it is there, and a publisher cannot', async () => {

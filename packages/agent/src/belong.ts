@@ -1,5 +1,6 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { DeploymentFault } from '@quorate/model';
+import type { AuditRecord, DeploymentFault } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { arbiterOf } from './arbiter/index.ts';
 import type { ArchiveState } from './archive/index.ts';
@@ -75,7 +76,7 @@ export async function belong(
     ends,
     log,
   });
-  const granter = granterOf(settings, trust, log);
+  const granter = granterOf(settings, trust, { connected, log });
   await manager.keepPromise();
   await using peers = await PeerServer.listen({
     port: ensemble.ports.peer,
@@ -115,7 +116,7 @@ function checkName({ instance, ensemble }: Belonging['settings']): void {
 function granterOf(
   settings: Belonging['settings'] & { readonly address: string },
   trust: TrustFolder,
-  log: Belonging['log'],
+  { connected, log }: Pick<Belonging, 'connected' | 'log'>,
 ): ReturnType<typeof makeGranter> {
   const { state, instance, address, ensemble } = settings;
   const { secret, ports } = ensemble;
@@ -125,6 +126,17 @@ function granterOf(
     ...(secret ? { secret: () => clusterSecret(secret, settings) } : {}),
     instances: async () => [...new Set([address, ...(await knownAddresses(settings))])],
     ports,
-    granted: ({ kind, instance: who, by }) => log(`info  ${instance} let ${kind} ${who} in by ${by}`),
+    granted: ({ kind, instance: who, by }) => {
+      log(`info  ${instance} let ${kind} ${who} in by ${by}`);
+      void noteJoin(connected, { what: `${kind} ${who}, by ${by}`, author: instance }).catch((error: Error) =>
+        log(`warn  that ${who} was let in is missing in the audit log: ${error.message}`),
+      );
+    },
   });
+}
+
+/** Once the store is there: the first machines are let in before anything serves. */
+async function noteJoin(connected: Promise<Store>, joined: Pick<AuditRecord, 'what' | 'author'>): Promise<void> {
+  const store = await connected;
+  await store.note({ action: 'join', ...joined, host: hostname(), result: 'done', time: new Date().toISOString() });
 }

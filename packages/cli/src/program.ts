@@ -428,6 +428,13 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/log.ts').then(({ log }) => log(names, globals(command)))),
     );
 
+  add('audit', 'what was done to the cluster: who, from where, what, why', 'quorate audit --follow')
+    .option('-f, --follow', 'go on with what is done')
+    .option('-n, --number <count>', 'this many records, 20 unless said')
+    .action((_, command: Command) =>
+      finish(import('./commands/audit.ts').then(({ audit }) => audit(globals(command)))),
+    );
+
   add('tag <name> [release] [tag]', 'gives a release a name; lists the names', 'quorate tag web 12 stable --protect')
     .option('--protect', 'no collection takes it, nor what came after it')
     .option('--move', 'a tag that another release has moves here')

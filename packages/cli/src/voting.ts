@@ -1,5 +1,6 @@
 import type { VoteTally } from '@quorate/model';
 import { type PublishOptions, type Store, VoteError, type VoteNews, type VoteTerms } from '@quorate/store';
+import { noteDeed } from './audit.ts';
 import { type Context, wholeNumber } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { interruptible } from './interrupt.ts';
@@ -75,7 +76,11 @@ export class Vote {
     try {
       return await work({ progress, vote: this.option, signal: interrupt.signal });
     } catch (error) {
-      if (error instanceof VoteError) this.#refused(bundle, error);
+      if (error instanceof VoteError) {
+        this.#refused(bundle, error);
+        const refusal = { result: 'refused', detail: error.message } as const;
+        await noteDeed(this.#store, { action: 'publish', what: `a release of ${bundle}`, bundle, ...refusal });
+      }
       throw error;
     } finally {
       progress.end();

@@ -1,3 +1,4 @@
+export { type AuditEntry, type AuditRecord, decodeAudit, encodeAudit } from './audit.ts';
 export { CANDIDATE_FORMAT, decodeCandidate, encodeCandidate, type OfferedRelease } from './candidate.ts';
 export {
   CLOCK_DRIFT,

@@ -1,4 +1,5 @@
 export { Copying, type CopyOptions, oldestOf } from './archive/copy.ts';
+export { AUDIT_KEPT, type AuditRange } from './audit.ts';
 export type { Ballot, Candidates, Offer, OfferOptions, Vote } from './candidates.ts';
 export { bucketMount } from './directory/mount.ts';
 export { NumberedFiles } from './directory/numbered.ts';

@@ -1,4 +1,15 @@
-import type { BlobRef, ClockExchange, Head, InstanceStatus, Release, Rollout, Tag } from '@quorate/model';
+import type {
+  AuditEntry,
+  AuditRecord,
+  BlobRef,
+  ClockExchange,
+  Head,
+  InstanceStatus,
+  Release,
+  Rollout,
+  Tag,
+} from '@quorate/model';
+import type { AuditRange } from './audit.ts';
 import type { Candidates } from './candidates.ts';
 import type { Ensemble } from './ensemble.ts';
 
@@ -185,6 +196,12 @@ export interface Store extends AsyncDisposable {
 
   /** Takes an instance's status away. Repeatable. */
   forget(instance: string, options?: CallOptions): Promise<void>;
+
+  /** Adds to the log of what was done to the cluster; a publication does so by itself, and is not held up by it. @throws StoreError CONFLICT */
+  note(record: AuditRecord, options?: CallOptions): Promise<void>;
+
+  /** The newest records of that log, ascending. Repeatable. */
+  audit(range: AuditRange, options?: CallOptions): Promise<AuditEntry[]>;
 
   /** Removes releases beyond the retention that no tag protects, then the blobs that no release uses. Never races a publisher. Repeatable. */
   collect(retention: Retention, options?: CallOptions): Promise<Collected>;

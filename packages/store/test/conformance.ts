@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { blobsOf, manifestOf, sha256 } from '@quorate/model';
 import { until } from '../../zookeeper/test/until.ts';
 import { type Latest, readManifest, rollback, type Store, type StoreChange } from '../src/index.ts';
+import { auditLog } from './conformance-audit.ts';
 import { candidates } from './conformance-candidates.ts';
 import { history } from './conformance-history.ts';
 import { records, statusOf } from './conformance-records.ts';
@@ -16,6 +17,7 @@ export function conformance(name: string, options: SuiteOptions): void {
   suite(`${name}: rollouts`, options, rollouts);
   suite(`${name}: history that is brought back`, options, history);
   suite(`${name}: tags`, options, tags);
+  suite(`${name}: the audit log`, options, auditLog);
   suite(`${name}: content`, options, content);
   suite(`${name}: records of others`, options, records);
   suite(`${name}: candidates and votes`, options, candidates);

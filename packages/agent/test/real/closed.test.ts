@@ -132,8 +132,16 @@ describe('a closed ensemble', { skip: missing, timeout: 300_000 }, () => {
     await assert.rejects(store.ensemble!.adjust({ keep: 1 }), { code: 'NOT_ALLOWED' });
     assert.deepEqual(await fleet.bundles(), (await store.bundles()).toSorted());
 
+    const log = await fleet.audit({ most: 100 });
+    assert.deepEqual([log.at(-1)?.what, log.at(-1)?.certificate], [`web release ${before + 3}`, 'publisher:web x']);
+    await store.note({ action: 'test', what: 'noted', author: 'x', host: 'h', result: 'done', time: '' });
+    assert.equal((await fleet.audit({ most: 1 }))[0]?.what, 'noted');
+
     const refused = { code: 'NO_AUTH' };
     await using zk = await session(await ensemble.papers('publisher:web'));
+    const [noted] = (await zk.children('/quorate/audit')).children;
+    await assert.rejects(zk.set(`/quorate/audit/${noted}`, ''), refused);
+    await assert.rejects(zk.delete(`/quorate/audit/${noted}`), refused);
     await assert.rejects(zk.delete('/quorate/bundles/web/releases/1'), refused);
     await assert.rejects(zk.create('/quorate/bundles/other/x', ''), refused);
     await assert.rejects(zk.set('/quorate/gc', ''), refused);

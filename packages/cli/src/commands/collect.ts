@@ -1,6 +1,7 @@
 import { archiveState } from '@quorate/agent';
 import { protectedFrom } from '@quorate/model';
 import { type Store, StoreError } from '@quorate/store';
+import { noteDeed } from '../audit.ts';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { confirm } from '../output/ask.ts';
@@ -33,6 +34,8 @@ export async function collect(flags: CollectFlags): Promise<number> {
   }
   try {
     const collected = await store.collect({ keep });
+    const what = `all but the newest ${keep} releases of each bundle: ${collected.releases} releases, ${collected.blobs} contents`;
+    await noteDeed(store, { action: 'collect', what });
     context.print(
       collected,
       () =>

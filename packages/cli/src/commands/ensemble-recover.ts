@@ -12,6 +12,7 @@ import {
   withPort,
 } from '@quorate/agent';
 import { FOUNDING_FORMAT, type FoundingRecord, type PeerAnswer, planRecovery, type RecoveryPlan } from '@quorate/model';
+import { noteAlone } from '../audit.ts';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { confirm } from '../output/ask.ts';
@@ -57,6 +58,8 @@ export async function recover(flags: RecoverFlags): Promise<number> {
   }
   await permit(settings, own, plan.generation);
   await served(settings, plan.generation);
+  const what = `generation ${plan.generation}, from ${own.instance}`;
+  await noteAlone(settings, { action: 'ensemble recover', what });
   context.print({ generation: plan.generation, instance: own.instance, plan }, () =>
     [
       `${paint('green', '✓')} generation ${plan.generation} serves on this machine, with what it had`,

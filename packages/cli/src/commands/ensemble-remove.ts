@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ensemble } from '@quorate/store';
+import { noteDeed } from '../audit.ts';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { confirm } from '../output/ask.ts';
@@ -16,7 +17,8 @@ const LOOK_MS = 250;
 export async function removeMachine(instance: string, flags: RemoveFlags): Promise<number> {
   const seconds = wholeNumber('--wait', flags.wait ?? WAIT_SECONDS);
   await using context = await Context.open(flags);
-  const { ensemble } = await context.store();
+  const store = await context.store();
+  const { ensemble } = store;
   if (!ensemble || !(await ensemble.cluster()))
     throw new CliError(EXIT.failed, 'the store is no ensemble that looks after itself', '`quorate init` founds one');
   await checkKnown(ensemble, instance);
@@ -29,6 +31,7 @@ export async function removeMachine(instance: string, flags: RemoveFlags): Promi
     return EXIT.failed;
   }
   await ensemble.askToLeave(instance);
+  await noteDeed(store, { action: 'ensemble remove', what: `instance ${instance}` });
   const until = performance.now() + seconds * 1000;
   while (await isConfigured(ensemble, instance)) {
     if (performance.now() > until)

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Store, StoreError } from '@quorate/store';
 import { Backup, isMoved, type LineToRestore, planRestore, restore as restoreLines } from '@quorate/store/backup';
+import { noteDeed } from '../audit.ts';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { interruptible } from '../interrupt.ts';
@@ -34,6 +35,10 @@ export async function restore(file: string, bundles: readonly string[], flags: G
     return EXIT.failed;
   }
   await run(store, backup, lines, signal);
+  await noteDeed(store, {
+    action: 'ensemble restore',
+    what: `${lines.map(({ bundle }) => bundle).join(', ')} from ${backup.name}`,
+  });
   context.print(
     { ...described(backup), into: store.url, restored: lines.map(told) },
     () => `${paint('green', '✓')} ${store.url} holds all of ${backup.name}`,

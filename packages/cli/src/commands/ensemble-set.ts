@@ -1,4 +1,5 @@
 import type { ArchiveSettings, ClusterSettings } from '@quorate/model';
+import { noteDeed } from '../audit.ts';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { archiveOf, oddNumber } from './found.ts';
@@ -20,15 +21,23 @@ const MEMBERS_MOST = 254;
 export async function setCluster(flags: SetFlags): Promise<number> {
   const known = changeOf(flags);
   await using context = await Context.open(flags);
-  const { ensemble } = await context.store();
+  const store = await context.store();
+  const { ensemble } = store;
   const before = await ensemble?.cluster();
   if (!ensemble || !before)
     throw new CliError(EXIT.failed, 'the store is no ensemble that looks after itself', '`quorate init` founds one');
   const change = { ...known, ...archiveChange(flags, before.settings.archive) };
-  const { settings } = Object.keys(change).length > 0 ? await ensemble.adjust(change) : before;
+  const isChange = Object.keys(change).length > 0;
+  const { settings } = isChange ? await ensemble.adjust(change) : before;
+  if (isChange) await noteDeed(store, { action: 'ensemble set', what: wordsOf(change) });
   context.print(settings, () => describe(settings));
   return EXIT.done;
 }
+
+const wordsOf = (change: Partial<ClusterSettings>): string =>
+  Object.entries(change)
+    .map(([name, value]) => `${name} ${value === undefined ? 'none' : JSON.stringify(value)}`)
+    .join(', ');
 
 function changeOf({ voters, members, deadAfter, keep }: SetFlags): Partial<ClusterSettings> {
   return {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { orders, readSettings, readStatus, type Settings } from '@quorate/agent';
+import { noteAlone } from '../audit.ts';
 import { type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 
@@ -23,11 +24,13 @@ export async function leave(flags: LeaveFlags): Promise<number> {
   const say = (line: string): void => (flags.json ? console.error : console.log)(line);
   if (flags.undo) {
     await orders.stay(settings.state);
+    await noteAlone(settings, { action: 'leave --undo', what: `instance ${settings.instance}` });
     say('this machine takes part again as soon as its agent has seen it');
     return EXIT.done;
   }
   const seconds = wholeNumber('--wait', flags.wait ?? WAIT_SECONDS);
   await orders.leave(settings.state);
+  await noteAlone(settings, { action: 'leave', what: `instance ${settings.instance}` });
   const left = await hasLeft(settings, seconds);
   if (flags.json) console.log(JSON.stringify({ left }));
   if (left) {

@@ -10,6 +10,7 @@ import {
   withPort,
 } from '@quorate/agent';
 import { DEFAULT_PORTS } from '@quorate/model';
+import { noteAlone } from '../audit.ts';
 import type { GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { peersOf } from './join.ts';
@@ -28,6 +29,8 @@ export async function rotate(flags: RotateFlags): Promise<number> {
   else await renewByPeer(trust, flags.at ? peersOf(flags.at) : peersOfStore(settings));
   const { certificate } = trust.identity();
   const until = certificate.validToDate.toISOString();
+  const what = `certificate ${certificate.serialNumber} of ${kind} ${trust.identity().name}`;
+  await noteAlone(settings, { action: 'rotate', what });
   if (flags.json) {
     console.log(JSON.stringify({ kind, serial: certificate.serialNumber, until }, null, 2));
     return EXIT.done;

@@ -1,5 +1,6 @@
 import { checkTagName, type Tag } from '@quorate/model';
 import { mustLatest, removeTag, type Store, StoreError, setTag } from '@quorate/store';
+import { noteDeed } from '../audit.ts';
 import { authorOf, Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { namedRelease } from '../named-release.ts';
@@ -29,7 +30,7 @@ export async function tag(
     throw new CliError(EXIT.usage, 'a release and a name are missing', `quorate tag ${bundle} RELEASE NAME`);
   if (wanted) checkTagName(wanted.name);
   const store = await context.store();
-  if (flags.remove !== undefined) return await remove(context, store, bundle, flags.remove);
+  if (flags.remove !== undefined) return await remove(context, store, bundle, { ...flags, remove: flags.remove });
   return wanted ? await give(context, store, bundle, { ...flags, ...wanted }) : await list(context, store, bundle);
 }
 
@@ -49,8 +50,15 @@ async function list(context: Context, store: Store, bundle: string): Promise<num
   return EXIT.done;
 }
 
-async function remove(context: Context, store: Store, bundle: string, name: string): Promise<number> {
+async function remove(
+  context: Context,
+  store: Store,
+  bundle: string,
+  { remove: name, author }: TagFlags & { readonly remove: string },
+): Promise<number> {
   const { release } = await removeTag(store, bundle, name);
+  const what = `${name} from ${bundle} release ${release}`;
+  await noteDeed(store, { action: 'tag remove', what, bundle, release, author });
   context.print(
     { bundle, tag: name, release, removed: true },
     () => `${paint('green', '✓')} ${name} is no tag of ${bundle} any more; it was release ${release}`,
@@ -77,6 +85,9 @@ async function give(
       ? new CliError(EXIT.conflict, error.message, 'add --move to put it here, or choose another name')
       : error;
   });
+  const how = `${flags.protect ? ', protected' : ''}${before && before.release !== number ? `, moved from ${before.release}` : ''}`;
+  const what = `${tag.name} to ${bundle} release ${number}${how}`;
+  await noteDeed(store, { action: 'tag', what, bundle, release: number, author: flags.author });
   const was = before && before.release !== number ? `, and not ${before.release} any more` : '';
   const kept = flags.protect ? '; no collection takes it, nor what came after it' : '';
   context.print(

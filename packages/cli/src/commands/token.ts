@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { printToken, readSettings, type Settings, TokenBook, TrustFolder, withPort } from '@quorate/agent';
 import { type CertificateKind, checkBundleName } from '@quorate/model';
+import { noteAlone } from '../audit.ts';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 
@@ -13,7 +14,7 @@ export interface TokenFlags extends GlobalFlags {
 
 /** Makes a token by which others get a certificate of this machine's cluster. */
 export async function token(flags: TokenFlags): Promise<number> {
-  const { address, ensemble, trust } = await ownCluster(flags);
+  const { address, ensemble, trust, settings } = await ownCluster(flags);
   const kind = kindOf(flags);
   if (flags.bundle !== undefined) await letPublish(flags, flags.bundle);
   const issued = new TokenBook(join(trust.path, 'tokens')).issue(
@@ -25,6 +26,7 @@ export async function token(flags: TokenFlags): Promise<number> {
     },
   );
   const word = printToken(issued);
+  await noteAlone(settings, { action: 'token', what: `${issued.id} for ${issued.kind}` });
   console.log(flags.json ? JSON.stringify({ kind: issued.kind, token: word }, null, 2) : word);
   return EXIT.done;
 }
@@ -46,15 +48,20 @@ async function letPublish(flags: GlobalFlags, bundle: string): Promise<void> {
 }
 
 /** What a machine must have that signs for its cluster. @throws CliError failed on one that is no instance */
-export async function ownCluster(
-  flags: GlobalFlags,
-): Promise<{ address: string; ensemble: NonNullable<Settings['ensemble']>; trust: TrustFolder; state: string }> {
-  const { address, ensemble, state } = await readSettings(flags);
+export async function ownCluster(flags: GlobalFlags): Promise<{
+  address: string;
+  ensemble: NonNullable<Settings['ensemble']>;
+  trust: TrustFolder;
+  state: string;
+  settings: Settings;
+}> {
+  const settings = await readSettings(flags);
+  const { address, ensemble, state } = settings;
   if (!ensemble || !address)
     throw new CliError(
       EXIT.failed,
       'this machine is no instance of a cluster',
       'run it on one: `quorate init` or `quorate join` makes it one',
     );
-  return { address, ensemble, trust: TrustFolder.open(join(state, 'trust')), state };
+  return { address, ensemble, trust: TrustFolder.open(join(state, 'trust')), state, settings };
 }

@@ -15,9 +15,12 @@ const LOOKS = 100;
  */
 export class NumberedFiles {
   readonly folder: string;
+  readonly #kept: number;
 
-  constructor(folder: string) {
+  /** @param kept files that stay, newest first */
+  constructor(folder: string, kept = STEPS_KEPT) {
     this.folder = folder;
+    this.#kept = kept;
   }
 
   path(number: number): string {
@@ -63,7 +66,7 @@ export class NumberedFiles {
     const next = number + 1;
     if (!(await createFile(this.path(next), bytes))) return false;
     const newest = (await this.numbers()).at(-1) ?? next;
-    if (newest < next + STEPS_KEPT) return true;
+    if (newest < next + this.#kept) return true;
     await rm(this.path(next), { force: true }); // the number may have been used and pruned long ago
     return false;
   }
@@ -71,7 +74,7 @@ export class NumberedFiles {
   /** Removes what nobody needs: steps long passed, and what writers who died left. */
   async prune(): Promise<void> {
     const numbers = await this.numbers();
-    for (const number of numbers.slice(0, -STEPS_KEPT)) await rm(this.path(number), { force: true });
+    for (const number of numbers.slice(0, -this.#kept)) await rm(this.path(number), { force: true });
     await removeUnfinished(this.folder);
   }
 }

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import {
+  type AuditEntry,
+  type AuditRecord,
   type BlobRef,
   checkBundleName,
   comparePaths,
@@ -9,6 +11,7 @@ import {
   type Rollout,
   type Tag,
 } from '@quorate/model';
+import { type AuditRange, publishedRecord } from '../audit.ts';
 import { StoreError } from '../errors.ts';
 import type {
   Backfill,
@@ -17,6 +20,7 @@ import type {
   Collected,
   Latest,
   Publication,
+  PublicationOptions,
   Retention,
   Store,
   StoreChange,
@@ -24,6 +28,7 @@ import type {
   VersionedHead,
   VersionedTags,
 } from '../store.ts';
+import { AuditFiles } from './audit.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { directoryChanges, POLL_MS } from './changes.ts';
@@ -46,6 +51,7 @@ export class DirectoryStore implements Store {
   readonly #root: Root;
   readonly #blobs: Blobs;
   readonly #statuses: Statuses;
+  readonly #audit: AuditFiles;
   readonly #pollMs: number;
   readonly #closed = new AbortController();
 
@@ -60,6 +66,7 @@ export class DirectoryStore implements Store {
     this.#root = new Root(folder);
     this.#blobs = new Blobs(folder);
     this.#statuses = new Statuses(folder);
+    this.#audit = new AuditFiles(folder);
     this.#pollMs = pollMs;
   }
 
@@ -100,6 +107,17 @@ export class DirectoryStore implements Store {
     });
   }
 
+  async note(record: AuditRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options.signal, async () => {
+      await this.#root.prepare();
+      await this.#audit.add(record);
+    });
+  }
+
+  async audit(range: AuditRange, options: CallOptions = {}): Promise<AuditEntry[]> {
+    return this.#call(options.signal, () => this.#audit.read(range));
+  }
+
   async tags(bundle: string, { signal }: CallOptions = {}): Promise<VersionedTags> {
     return this.#call(signal, () => this.#line(bundle).tags.read());
   }
@@ -117,11 +135,14 @@ export class DirectoryStore implements Store {
     return this.#call(signal, () => this.#blobs.read(ref));
   }
 
-  async publish(publication: Publication, options: CallOptions & { progress?: UploadProgress } = {}): Promise<Latest> {
+  async publish(publication: Publication, options: PublicationOptions = {}): Promise<Latest> {
     return this.#call(options.signal, async () => {
       await this.#root.prepare();
       const line = this.#line(publication.release.bundle);
-      return new Publisher(line, this.#blobs, publication).publish(options);
+      const latest = await new Publisher(line, this.#blobs, publication).publish(options);
+      // it stands: that the log of it could not be written takes nothing from it
+      if (!options.archived) await this.note(publishedRecord(latest.release), options).catch(() => undefined);
+      return latest;
     });
   }
 

@@ -8,5 +8,6 @@ export const tagsKey = (bundle: string): string => `tags/${bundle}`;
 export const BLOBS = 'blobs/';
 export const blobKey = (hash: string): string => `${BLOBS}${hash.slice(0, 2)}/${hash}`;
 export const TRASH = 'trash/';
+export const AUDIT = 'audit/';
 export const INSTANCES = 'instances/';
 export const instanceKey = (id: string): string => `${INSTANCES}${encodeURIComponent(id)}`;

@@ -1,4 +1,6 @@
 import {
+  type AuditEntry,
+  type AuditRecord,
   type BlobRef,
   checkBundleName,
   type InstanceStatus,
@@ -6,6 +8,7 @@ import {
   type Rollout,
   type Tag,
 } from '@quorate/model';
+import { type AuditRange, publishedRecord } from '../audit.ts';
 import { StoreError } from '../errors.ts';
 import { Hints } from '../hints.ts';
 import { changesByLooking, type Seen } from '../looking.ts';
@@ -16,6 +19,7 @@ import type {
   Collected,
   Latest,
   Publication,
+  PublicationOptions,
   Retention,
   Store,
   StoreChange,
@@ -23,6 +27,7 @@ import type {
   VersionedHead,
   VersionedTags,
 } from '../store.ts';
+import { addAudit, readAudit } from './audit.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { collect } from './collect.ts';
@@ -123,6 +128,17 @@ export class S3Store implements Store {
     return this.#call(options, async () => numbersOf(await this.#line(bundle).current(options)));
   }
 
+  async note(record: AuditRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, async () => {
+      await this.#root.prepare(options);
+      await addAudit(this.#objects, record, options);
+    });
+  }
+
+  async audit(range: AuditRange, options: CallOptions = {}): Promise<AuditEntry[]> {
+    return this.#call(options, () => readAudit(this.#objects, range, options));
+  }
+
   async tags(bundle: string, options: CallOptions = {}): Promise<VersionedTags> {
     return this.#call(options, () => readTags(this.#objects, bundle, options));
   }
@@ -140,7 +156,7 @@ export class S3Store implements Store {
     return this.#call(options, () => this.#blobs.read(ref, options));
   }
 
-  async publish(publication: Publication, options: CallOptions & { progress?: UploadProgress } = {}): Promise<Latest> {
+  async publish(publication: Publication, options: PublicationOptions = {}): Promise<Latest> {
     return this.#call(options, async () => {
       await this.#root.prepare(options);
       const line = this.#line(publication.release.bundle);
@@ -148,7 +164,10 @@ export class S3Store implements Store {
         await this.#registry.add(line.bundle, options);
         await line.begin();
       }
-      return new Publisher(line, this.#blobs, publication).publish(options);
+      const latest = await new Publisher(line, this.#blobs, publication).publish(options);
+      // it stands: that the log of it could not be written takes nothing from it
+      if (!options.archived) await this.note(publishedRecord(latest.release), options).catch(() => undefined);
+      return latest;
     });
   }
 

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ConnectOptions, ZooKeeper } from '@quorate/zookeeper';
 import { StoreError } from '../errors.ts';
@@ -46,6 +47,7 @@ export async function openZooKeeperStore(url: string, options: OpenOptions): Pro
     });
   const store = new ZooKeeperStore(url, link, closed ?? (options.auth ? OWN : undefined), {
     closeRoot: close,
+    certificate: secure ? certificateName(files) : undefined,
     archiveWait: options.archiveWait,
   });
   try {
@@ -76,6 +78,13 @@ function readTls(name: string, path: string): Buffer {
   } catch (cause) {
     throw new StoreError('BAD_URL', `the ${name} file ${path} cannot be read: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Kind and name, as the cluster's authority has put them into the certificate. */
+function certificateName({ cert }: Files): string | undefined {
+  if (cert === undefined) return undefined;
+  const names = new X509Certificate(readTls('cert', cert)).subjectAltName ?? '';
+  return /URI:quorate:([^,/]+)\/([^,]+)/.exec(names)?.slice(1, 3).join(' ');
 }
 
 function aclsOfFiles({ cert }: Files): Acls | undefined {

@@ -10,6 +10,8 @@ export const INSTANCES = '/instances';
 /** releases that are offered; its data version counts the offers, for collections */
 export const CANDIDATES = '/candidates';
 export const VOTES = '/votes';
+/** what was done to the cluster: a node for each record, numbered */
+export const AUDIT = '/audit';
 /** the records of the ensemble itself */
 export const ENSEMBLE = '/ensemble';
 export const CLUSTER = `${ENSEMBLE}/cluster`;

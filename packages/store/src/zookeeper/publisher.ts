@@ -1,7 +1,9 @@
 import { encodeHead, encodeRelease, headOf, type Release } from '@quorate/model';
 import { type OpResult, op, type Stat, type WriteOp, type ZooKeeper, ZooKeeperError } from '@quorate/zookeeper';
+import { publishedRecord } from '../audit.ts';
 import { conflict, StoreError } from '../errors.ts';
 import type { BlobSource, Latest, Publication, PublicationOptions } from '../store.ts';
+import { auditOp } from './audit.ts';
 import type { Blobs } from './blobs.ts';
 import type { BlobCache } from './cache.ts';
 import { candidateEnds, mustStand, type Offered } from './candidate-nodes.ts';
@@ -78,6 +80,7 @@ export class Publisher {
     const terms = [
       ...(await this.#gate.pass(zk, release, options.archived ?? false)),
       ...(candidate ? candidateEnds(release) : []),
+      ...(options.archived ? [] : [auditOp(this.#tree, publishedRecord(release))]),
     ];
     const base = { generation: await this.#tree.prepare(zk, release.bundle, this.#blobs), terms };
     const commit = (checked: readonly BlobSource[]): Promise<Latest> => this.#commit(zk, publication, base, checked);

@@ -1,4 +1,6 @@
 import {
+  type AuditEntry,
+  type AuditRecord,
   type BlobRef,
   type ClockExchange,
   comparePaths,
@@ -9,6 +11,7 @@ import {
   type Tag,
 } from '@quorate/model';
 import type { ZooKeeper } from '@quorate/zookeeper';
+import type { AuditRange } from '../audit.ts';
 import type { Candidates } from '../candidates.ts';
 import { StoreError } from '../errors.ts';
 import type {
@@ -27,6 +30,7 @@ import type {
   VersionedTags,
 } from '../store.ts';
 import type { Acls } from './acls.ts';
+import { addAudit, readAudit, trimAudit } from './audit.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { BlobCache } from './cache.ts';
@@ -51,6 +55,8 @@ import { Tree } from './tree.ts';
 export interface Terms {
   /** of a cluster's own ensemble: closes what lies above the store, when it is founded */
   readonly closeRoot?: (() => Promise<void>) | undefined;
+  /** whose certificate it is opened with, in words */
+  readonly certificate?: string | undefined;
   /** ms, as `openStore` has it */
   readonly archiveWait?: number | undefined;
 }
@@ -76,7 +82,7 @@ export class ZooKeeperStore implements Store {
   constructor(url: string, link: Link, acls: Acls | undefined, more: Terms = {}) {
     this.url = url;
     this.#link = link;
-    this.#tree = new Tree(url, acls);
+    this.#tree = new Tree(url, acls, more.certificate);
     this.#blobs = new Blobs(this.#tree.acl);
     this.#lines = new Lines(url);
     this.#statuses = new Statuses(this.#tree);
@@ -121,6 +127,17 @@ export class ZooKeeperStore implements Store {
 
   releases(bundle: string, options: CallOptions = {}): Promise<number[]> {
     return this.#call(options, (zk) => this.#lines.numbers(zk, bundle));
+  }
+
+  note(record: AuditRecord, options: CallOptions = {}): Promise<void> {
+    return this.#call(options, async (zk) => {
+      await addAudit(zk, this.#tree, record);
+      await trimAudit(zk);
+    });
+  }
+
+  audit(range: AuditRange, options: CallOptions = {}): Promise<AuditEntry[]> {
+    return this.#call(options, (zk) => readAudit(zk, range));
   }
 
   tags(bundle: string, options: CallOptions = {}): Promise<VersionedTags> {
@@ -187,6 +204,7 @@ export class ZooKeeperStore implements Store {
   collect(retention: Retention, options: CallOptions = {}): Promise<Collected> {
     return this.#call(options, async (zk) => {
       await this.#tree.prepareOffers(zk);
+      await trimAudit(zk);
       return collect(this, zk, { blobs: this.#blobs, tree: this.#tree }, retention);
     });
   }

@@ -4,6 +4,7 @@ import { type AclOption, type Acls, grantShared } from './acls.ts';
 import type { Blobs } from './blobs.ts';
 import { createFixed, orUndefined } from './missing.ts';
 import {
+  AUDIT,
   BLOBS,
   BUNDLES,
   CANDIDATES,
@@ -22,14 +23,17 @@ export class Tree {
   readonly acl: AclOption;
   /** of what instances alone write: their statuses, the ensemble's records */
   readonly fleetAcl: AclOption;
+  /** whose certificate the store was opened with */
+  readonly certificate: string | undefined;
   readonly #url: string;
   readonly #acls: Acls | undefined;
   readonly #made = new Set<string>();
   #formatKnown = false;
   #generation: number | undefined;
 
-  constructor(url: string, acls: Acls | undefined) {
+  constructor(url: string, acls: Acls | undefined, certificate?: string) {
     this.#url = url;
+    this.certificate = certificate;
     this.#acls = acls;
     this.acl = acls ? { acl: acls.published() } : {};
     this.fleetAcl = acls ? { acl: acls.fleet } : {};
@@ -69,6 +73,7 @@ export class Tree {
     ]);
     if (!there) await this.#make(zk);
     if (!releases) await this.#makeBundle(zk, bundle);
+    await this.prepareAudit(zk);
     this.#made.add(bundle);
     this.#generation = (generation ?? (await this.#makeGeneration(zk))).version;
     return this.#generation;
@@ -103,6 +108,7 @@ export class Tree {
     if (this.#made.has(INSTANCES)) return;
     await zk.ensure(INSTANCES, this.fleetAcl);
     await this.prepareOffers(zk);
+    await this.prepareAudit(zk);
     this.#made.add(INSTANCES);
   }
 
@@ -111,6 +117,13 @@ export class Tree {
     if (this.#made.has(CANDIDATES)) return;
     await Promise.all([CANDIDATES, VOTES].map((path) => zk.ensure(path, this.offeredAcl())));
     this.#made.add(CANDIDATES);
+  }
+
+  /** As above: what lies at the root is made by instances, where the store is closed. */
+  async prepareAudit(zk: ZooKeeper): Promise<void> {
+    if (this.#made.has(AUDIT)) return;
+    await zk.ensure(AUDIT, this.acl);
+    this.#made.add(AUDIT);
   }
 
   async prepareVotes(zk: ZooKeeper, bundle: string): Promise<void> {
@@ -128,8 +141,9 @@ export class Tree {
     await zk.ensure(BLOBS, this.acl);
     await Promise.all(shards.map((path) => zk.ensure(path, this.acl)));
     await this.prepareOffers(zk);
+    await this.prepareAudit(zk);
     await zk.ensure(votesOf(bundle), this.offeredAcl(bundle));
-    await grantShared(zk, { cluster, bundle }, { contents: [BLOBS, ...shards], offers: [CANDIDATES] });
+    await grantShared(zk, { cluster, bundle }, { contents: [BLOBS, ...shards, AUDIT], offers: [CANDIDATES] });
   }
 
   /** A step failed: whatever was known may be wrong. */

@@ -6,7 +6,7 @@ const POLICY = { InstanceMaintenancePolicy: { MinHealthyPercentage: 100, MaxHeal
 
 export default {
   tells:
-    "the leader's hardware fails, and EC2 sees it; later another voter is terminated past the group, without a hook: both are replaced, and dead is who EC2 says",
+    "the leader's hardware fails, and EC2 sees it; later another voter is terminated past the group, without a hook; a third seems to fail and runs: all are replaced, and dead is who EC2 says",
   full: { machines: 4 },
   async run(lab, { machines }) {
     const group = await lab.beginInRegion(machines, { properties: POLICY });
@@ -28,6 +28,14 @@ export default {
     await lab.step(`${voter!.id} is terminated past the group`, () => group.terminate(voter!));
     await lab.step('a publish is acknowledged', () => lab.publishes());
     await lab.step('another comes in its place', () => group.replaced([voter!], machines));
+    await lab.step('the ensemble settles', () => lab.settles());
+
+    const [ill] = await lab.voters();
+    await lab.step(`${ill!.id} fails its status check and runs: another serves, and it leaves in order`, async () => {
+      await group.region.failStatusCheck(ill!.id);
+      await group.leaves(ill!);
+      await group.replaced([ill!], machines);
+    });
     await lab.step('the ensemble settles', () => lab.settles());
     await lab.step('ten more releases are acknowledged', () => lab.publishesMore(10));
   },

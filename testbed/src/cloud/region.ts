@@ -151,7 +151,12 @@ export class Region implements AsyncDisposable {
   /** The power of an instance fails, and its disk with it. EC2 sees it fail its status check; its group will replace it. */
   async failHardware(id: string): Promise<void> {
     await this.#machine(id).kill();
-    await this.#tell(id, { impaired: true });
+    await this.failStatusCheck(id);
+  }
+
+  /** EC2 sees an instance fail its status check, which may run all the same; its group will replace it. */
+  failStatusCheck(id: string): Promise<void> {
+    return this.#tell(id, { impaired: true });
   }
 
   /** EC2 wants an instance back: it says so to the instance, and, `after` ms later, ends it whatever it says. */

@@ -2,7 +2,7 @@
 # System packages that the tests use, on Debian and Ubuntu. Run as root; `npm test` calls it by itself when it is root.
 # Nothing is started: services that come with a package stay off.
 set -eu
-packages="nginx-light haproxy strace nftables iproute2 faketime openssl curl util-linux perl-base zsh fish python3-kazoo python3-venv unzip systemd dbus lintian rpm cloud-init"
+packages="nginx-light haproxy apache2 openssh-server sudo strace nftables iproute2 faketime openssl curl util-linux perl-base zsh fish python3-kazoo python3-venv unzip systemd dbus lintian rpm cloud-init"
 missing=""
 for package in $packages; do
   dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"

@@ -39,6 +39,19 @@ export interface Health {
 
 export const DEFAULT_HEALTH_INTERVAL = 5;
 
+export const SYNTAXES = ['json', 'yaml', 'toml', 'ini', 'xml'] as const;
+export type Syntax = (typeof SYNTAXES)[number];
+
+/** A built-in check: of the syntax, of the data by a JSON Schema, or both. */
+export interface FileCheck {
+  /** glob, relative to the root: `*.json` in any folder, `conf.d/*.yaml` in one */
+  readonly files: string;
+  /** by the file's name unless said, where there is a schema */
+  readonly syntax?: Syntax;
+  /** path in the bundle of a JSON Schema, in JSON or YAML */
+  readonly schema?: string;
+}
+
 /** What a bundle is, apart from its files; versioned with each release. */
 export interface BundleDefinition {
   /** the native folder that the files live in, absolute: `/etc/nginx` */
@@ -46,6 +59,8 @@ export interface BundleDefinition {
   readonly link: LinkMode;
   /** run before a release is live, in a view of the machine where it is; anything but exit code 0 refuses the release */
   readonly validate?: Hook;
+  /** before the validate command, and by whoever publishes */
+  readonly checks?: readonly FileCheck[];
   readonly reload?: Hook;
   /** asked after the reload; a no puts the previous release back */
   readonly health?: Health;
@@ -103,10 +118,21 @@ const HealthSchema = v.pipe(
   v.check(({ command, http }) => command !== undefined || http !== undefined, 'a command, http or both'),
 );
 
+const words = v.pipe(v.string(), v.nonEmpty());
+const CheckSchema = v.pipe(
+  exactly({
+    files: words,
+    syntax: v.optional(v.picklist(SYNTAXES, `one of ${SYNTAXES.join(', ')}`)),
+    schema: v.optional(words),
+  }),
+  v.check(({ syntax, schema }) => syntax !== undefined || schema !== undefined, '`syntax:` or `schema:`'),
+);
+
 export const DefinitionSchema = exactly({
   root: absolute,
   link: v.optional(v.picklist(['directory', 'files', 'copy'], 'one of directory, files, copy'), 'directory'),
   validate: v.optional(HookSchema),
+  checks: v.optional(v.array(CheckSchema)),
   reload: v.optional(HookSchema),
   health: v.optional(HealthSchema),
   ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
@@ -132,10 +158,16 @@ export function definitionOf(value: unknown): BundleDefinition {
 /** Keys in one order and without undefined ones, so that equal definitions have equal digests. */
 function orderKeys(d: BundleDefinition): BundleDefinition {
   const hook = ({ command, timeout }: Hook): Hook => ({ command, ...(timeout === undefined ? {} : { timeout }) });
+  const check = ({ files, syntax, schema }: FileCheck): FileCheck => ({
+    files,
+    ...(syntax ? { syntax } : {}),
+    ...(schema ? { schema } : {}),
+  });
   return {
     root: d.root,
     link: d.link,
     ...(d.validate ? { validate: hook(d.validate) } : {}),
+    ...(d.checks ? { checks: d.checks.map(check) } : {}),
     ...(d.reload ? { reload: hook(d.reload) } : {}),
     ...(d.health ? { health: orderHealth(d.health) } : {}),
     ...(d.ignore ? { ignore: [...d.ignore] } : {}),

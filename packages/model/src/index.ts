@@ -23,9 +23,11 @@ export {
   DEFAULT_IGNORE,
   DEFAULT_LINKS,
   definitionOf,
+  type FileCheck,
   type Health,
   type Hook,
   type LinkMode,
+  type Syntax,
   type WebCheck,
 } from './definition.ts';
 export {

@@ -56,6 +56,11 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a', rollout: { gate: {} } }, /rollout\.gate: exactly one of command, url and alarm/],
     [{ root: '/etc/a', rollout: { gate: { command: 'x', status: 200 } } }, /rollout\.gate: status only with url/],
     [{ root: '/etc/a', rollout: { gates: 1 } }, /rollout\.gates: there is no such key/],
+    [{ root: '/etc/a', checks: [{ files: '*' }] }, /checks\.0: `syntax:` or `schema:` is wanted/],
+    [
+      { root: '/etc/a', checks: [{ files: '*', syntax: 'jsn' }] },
+      /checks\.0\.syntax: one of json, yaml, toml, ini, xml is wanted/,
+    ],
     [{ root: '/etc/a', message: true }, /message: required is wanted, not true/],
     [{ root: '/etc/a', templates: 'x' }, /templates: a list is wanted, not "x"/],
     [{ root: '/etc/a', variables: { all: {} } }, /variables: all is none of bundle, zones, instances/],
@@ -104,10 +109,19 @@ const rollout = some<unknown>({
   tolerate: rather<unknown>([0, 3, '5%', '100%'], [-1, 1.5, '5', '101%', '-1%']),
   gate: some<unknown>({ command: rather<unknown>(['true'], ['']), url, status, alarm: rather<unknown>(['a'], [1]) }),
 });
+const check = fc.record(
+  {
+    files: rather<unknown>(['*.json', 'a/b.yaml'], ['', 1]),
+    syntax: rather<unknown>(['json', 'yaml', 'toml', 'ini', 'xml'], ['jsn', 1]),
+    schema: rather<unknown>(['schema.json'], ['', {}]),
+  },
+  { requiredKeys: ['files'] },
+);
 const GOOD = {
   root: path,
   link: rather<unknown>(['directory', 'files', 'copy'], ['hard', 0]),
   validate: hook,
+  checks: fc.array(check, { maxLength: 2 }),
   reload: hook,
   health: fc.oneof(hook, health),
   rollout,

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   type BlobRef,
   ModelError,
@@ -7,6 +9,7 @@ import {
   TemplateError,
   type Verdict,
 } from '@quorate/model';
+import { runChecks } from '../checks/index.ts';
 import { AgentError } from '../errors.ts';
 import { type Form, formOf } from '../templates/index.ts';
 import type { Fetch } from './bundle.ts';
@@ -92,9 +95,19 @@ export class Offers {
   async #judge(release: Release, fetch: Fetch): Promise<Judged> {
     const form = await this.formOf(release, fetch);
     const to = await this.#stage(release, form, fetch);
-    const verdict = hiding(await validate(this.#at, this.moveTo(to)), form.secrets);
+    const verdict = hiding(await this.#verdict(to), form.secrets);
     this.#last = { to, form, verdict, when: performance.now() };
     return this.#last;
+  }
+
+  /** Built-in checks first: they are quick, and know where in a file it is. */
+  async #verdict(to: StagedRelease): Promise<Verdict> {
+    const tree = this.#at.paths.tree(to.name);
+    const checked = await runChecks(to.definition, to.manifest, ({ path }) => readFile(join(tree, path)));
+    if (!checked.ok) return checked;
+    const verdict = await validate(this.#at, this.moveTo(to));
+    const notes = [checked.note, verdict.note].filter((note) => note !== undefined);
+    return { ...verdict, ...(notes.length > 0 ? { note: notes.join('; ') } : {}) };
   }
 
   async #stage(release: Release, form: Form, fetch: Fetch): Promise<StagedRelease> {

@@ -100,6 +100,8 @@ cd ${space}
 mount -n -t tmpfs -o mode=0700 quorate .
 cd ${space}
 ${overlays.map((overlay, index) => overlayLines(overlay, index, folder)).join('\n')}
+# settings of the kernel are no part of what is tried
+mount -n -o remount,bind,ro /proc
 echo ready >&3
 set +e
 cd /

@@ -1,0 +1,1 @@
+export { type ReadFile, runChecks } from './run.ts';

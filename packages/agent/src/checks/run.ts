@@ -1,0 +1,101 @@
+import { setImmediate as breathe } from 'node:timers/promises';
+import { type BundleDefinition, type FileCheck, type FileEntry, type Manifest, matchesAny, type Verdict } from '@quorate/model';
+
+import type { Fault } from './fault.ts';
+
+/** Bytes of a file that is looked at: more would keep a session's pings waiting for seconds. */
+const BYTES_MOST = 2 * 1024 * 1024;
+
+/** Reads a file of the set as it will be live. */
+export type ReadFile = (entry: FileEntry) => Uint8Array | Promise<Uint8Array>;
+
+/**
+ * The built-in checks of a definition on a set of files: the first fault with its place, and how many files have one. The parsers are loaded only where a
+ * definition asks for them.
+ * @param passOver files that are not yet as they will be, templates on a publisher's machine
+ */
+export async function runChecks(
+  { checks = [] }: Pick<BundleDefinition, 'checks'>,
+  manifest: Manifest,
+  read: ReadFile,
+  passOver: (entry: FileEntry) => boolean = () => false,
+): Promise<Verdict> {
+  const faults = new Map<string, Fault>();
+  const unused: string[] = [];
+  for (const check of checks) {
+    const files = manifest
+      .filter((entry) => entry.kind === 'file')
+      .filter(({ path }) => matchesAny(path, [check.files]));
+    if (files.length === 0) unused.push(check.files);
+    else
+      await one(
+        check,
+        manifest,
+        files.filter((entry) => !passOver(entry)),
+        read,
+        faults,
+      );
+  }
+  const note = unused.length > 0 ? { note: `no file is like ${unused.join(', ')}: nothing was checked there` } : {};
+  const [first] = faults;
+  if (!first) return { ok: true, ...note };
+  const [file, { reason, line, column }] = first;
+  const more = faults.size - 1;
+  const others =
+    more > 0
+      ? ` (and ${more} more ${more > 1 ? 'files are' : 'file is'} wrong: ${[...faults.keys()].slice(1, 6).join(', ')})`
+      : '';
+  const place = { ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }) };
+  return { ok: false, by: 'check', reason: `${reason}${others}`, file, ...place, ...note };
+}
+
+async function one(
+  check: FileCheck,
+  manifest: Manifest,
+  files: readonly FileEntry[],
+  read: ReadFile,
+  faults: Map<string, Fault>,
+): Promise<void> {
+  const { checkSyntax, syntaxOf } = await import('./syntax.ts');
+  const content = async (entry: FileEntry): Promise<string | Fault> => {
+    if (entry.size > BYTES_MOST)
+      return { reason: `has ${entry.size} bytes: a file of more than ${BYTES_MOST} is not checked` };
+    return decoded(await read(entry)) ?? { reason: 'is no text in UTF-8' };
+  };
+  const schema = check.schema === undefined ? undefined : await schemaOf(check.schema, manifest, content);
+  if (schema && 'reason' in schema) {
+    faults.set(check.schema!, schema);
+    return;
+  }
+  for (const entry of files) {
+    if (faults.has(entry.path)) continue;
+    const text = await content(entry);
+    const syntax = check.syntax ?? syntaxOf(entry.path);
+    const fault =
+      typeof text !== 'string' ? text : schema ? schema.check(text, syntax) : await checkSyntax(text, syntax);
+    if (fault) faults.set(entry.path, fault);
+    await breathe();
+  }
+}
+
+/** The schema lies in the bundle: it is as old as what it checks, and nothing is fetched. */
+async function schemaOf(
+  path: string,
+  manifest: Manifest,
+  content: (entry: FileEntry) => Promise<string | Fault>,
+): Promise<{ check(text: string, syntax: NonNullable<FileCheck['syntax']>): Fault | undefined } | Fault> {
+  const entry = manifest.find((one) => one.path === path);
+  if (entry?.kind !== 'file') return { reason: 'is named as a JSON Schema by `checks:`, but is no file of the bundle' };
+  const text = await content(entry);
+  if (typeof text !== 'string') return text;
+  const { openSchema } = await import('./schema.ts');
+  return openSchema(text);
+}
+
+function decoded(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined; // which is the answer
+  }
+}

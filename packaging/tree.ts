@@ -59,7 +59,8 @@ export function layTree(folder: string, contents: Contents, architecture: Archit
     if (!existsSync(join(folder, home, read)))
       throw new Error(`the command reads ${read} when it runs, and the package lacks it: add it in packaging/tree.ts`);
 
-  for (const unit of ['quorate.service', 'quorate-member.service']) put(`lib/systemd/system/${unit}`, file(unit));
+  for (const unit of ['quorate.service', 'quorate-member.service', 'quorate-validate@.service'])
+    put(`lib/systemd/system/${unit}`, file(unit));
   for (const page of manPages(version, date)) put(`usr/share/man/man1/${page.file}.gz`, zip(page.text));
   const program = makeProgram(version, () => undefined);
   put('usr/share/bash-completion/completions/quorate', completion(program, 'bash'));

@@ -27,7 +27,7 @@ test('lintian finds no error in the package', () => {
 });
 
 test('the units are hardened to 4.0 and better', () => {
-  for (const unit of ['quorate.service', 'quorate-member.service'])
+  for (const unit of ['quorate.service', 'quorate-member.service', 'quorate-validate@.service'])
     execFileSync(
       'systemd-analyze',
       ['security', '--offline=true', '--threshold=40', join(ROOT, 'packaging/files', unit)],
@@ -53,7 +53,14 @@ test('installed, upgraded over a running member, removed and purged, on a machin
     assert.equal(await quorate('--version'), `${VERSION}\n`);
     assert.equal((await machine.try('systemctl', 'is-enabled', 'quorate')).output, 'enabled\n');
     assert.equal((await machine.try('systemctl', 'is-active', 'quorate')).output, 'inactive\n');
-    await machine.run('systemd-analyze', 'verify', '--man=no', 'quorate.service', 'quorate-member.service');
+    await machine.run(
+      'systemd-analyze',
+      'verify',
+      '--man=no',
+      'quorate.service',
+      'quorate-member.service',
+      'quorate-validate@.service',
+    );
     const shell =
       'export QUORATE_STORE=dir:/tmp/store QUORATE_CONFIG=/dev/null; mkdir -p /tmp/a/etc /tmp/b/etc; cp -r /usr/lib/quorate/example/nginx /tmp/a/etc';
     const apply = 'quorate --root /tmp/a import web /etc/nginx; quorate --root /tmp/b agent --once';
@@ -90,6 +97,56 @@ test('installed, upgraded over a running member, removed and purged, on a machin
   });
 
   await t.test(
+    'a release is validated at its native paths in a unit of its own, which ends with the agent',
+    async () => {
+      const publish = async (text: string, validate: string): Promise<string> => {
+        await machine.sh(`echo ${text} >/tmp/shop/a.conf
+cat >/tmp/shop.yaml <<'END'
+root: /etc/shop
+validate: { command: '${validate}', timeout: 300 }
+END`);
+        const args = [
+          'publish',
+          'shop',
+          '/tmp/shop',
+          '--definition',
+          '/tmp/shop.yaml',
+          '-m',
+          text,
+          '--yes',
+          '--wait',
+          '60',
+        ];
+        const { code, output } = await machine.try('quorate', ...args);
+        return `${code} ${output}`;
+      };
+      const sees =
+        'echo it holds $(cat /etc/shop/a.conf); grep CapEff /proc/self/status; ! grep -q wrong /etc/shop/a.conf';
+      const refused = await publish('wrong', sees);
+      assert.match(refused, /^4 /);
+      assert.match(refused, /it holds wrong/);
+      // as the reload commands of the agent's unit have it, and less: above all no CAP_SYS_ADMIN
+      const capabilities = Number(`0x${/CapEff:\s+([0-9a-f]+)/.exec(refused)![1]}`);
+      assert.equal(Math.floor(capabilities / 2 ** 21) % 2, 0);
+      assert.equal(await machine.sh('cat /etc/shop/a.conf'), 'two\n');
+      assert.match(await publish('three', sees), /^0 /);
+      assert.equal(await machine.sh('cat /etc/shop/a.conf'), 'three\n');
+      assert.doesNotMatch(await machine.sh('journalctl -u quorate 2>/dev/null || true'), /namespaces cannot be used/);
+
+      const hanging = publish('four', '[ -e /run/begun ] || { touch /run/begun; setsid sleep 1031 & sleep 1031; }');
+      const sleeps = async (): Promise<boolean> => (await machine.try('pgrep', '-f', 'sleep 1031')).code === 0;
+      await until(sleeps, 'the validation runs');
+      await machine.run('systemctl', 'kill', '--signal=KILL', '--kill-whom=main', 'quorate');
+      await until(async () => !(await sleeps()), 'it has ended with the agent');
+      await hanging; // the instance was away meanwhile: what it is told then is another test's
+      await until(
+        async () => (await machine.sh('cat /etc/shop/a.conf')) === 'four\n',
+        'the next agent has validated and applied it',
+      );
+    },
+  );
+
+  await t.test(
     'a member that dies is started again, in its unit; an agent that is killed leaves it alone',
     async () => {
       const member = await machine.pid('quorate-member');
@@ -114,14 +171,14 @@ test('installed, upgraded over a running member, removed and purged, on a machin
       assert.match(await machine.run('dpkg', '--remove', 'quorate'), /quorate unmanage shop/);
       for (const unit of ['quorate', 'quorate-member'])
         assert.notEqual((await machine.try('systemctl', 'is-active', unit)).code, 0, unit);
-      assert.equal(await machine.sh('cat /etc/shop/a.conf'), 'two\n');
+      assert.equal(await machine.sh('cat /etc/shop/a.conf'), 'four\n');
       await machine.sh('test -f /etc/quorate/quorate.yaml');
       assert.match(await machine.run('dpkg', '--purge', 'quorate'), /kept, since native paths lead there/);
       assert.equal(
         await machine.sh('ls /var/lib/quorate; ls -d /etc/quorate /usr/lib/quorate 2>/dev/null || true'),
         'shop\n',
       );
-      assert.equal(await machine.sh('cat /etc/shop/a.conf'), 'two\n');
+      assert.equal(await machine.sh('cat /etc/shop/a.conf'), 'four\n');
     },
   );
 
@@ -130,6 +187,6 @@ test('installed, upgraded over a running member, removed and purged, on a machin
     await quorate('--store', 'dir:/tmp/store', 'unmanage', 'shop', '--yes');
     await machine.run('dpkg', '--purge', 'quorate');
     assert.equal(await machine.sh('ls -d /var/lib/quorate /etc/quorate 2>/dev/null || true'), '');
-    assert.equal(await machine.sh('stat -c %F /etc/shop; cat /etc/shop/a.conf'), 'directory\ntwo\n');
+    assert.equal(await machine.sh('stat -c %F /etc/shop; cat /etc/shop/a.conf'), 'directory\nfour\n');
   });
 });

@@ -1,1 +1,1 @@
-export { type ReadFile, runChecks } from './run.ts';
+export { runChecks } from './run.ts';

@@ -1,13 +1,21 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type BundleDefinition, type FileCheck, type FileEntry, type Manifest, matchesAny, type Verdict } from '@quorate/model';
+import {
+  type BundleDefinition,
+  type FileCheck,
+  type FileEntry,
+  type Manifest,
+  matchesAny,
+  type Verdict,
+} from '@quorate/model';
 
+import { bounded } from './bounded.ts';
 import type { Fault } from './fault.ts';
 
 /** Bytes of a file that is looked at: more would keep a session's pings waiting for seconds. */
 const BYTES_MOST = 2 * 1024 * 1024;
 
 /** Reads a file of the set as it will be live. */
-export type ReadFile = (entry: FileEntry) => Uint8Array | Promise<Uint8Array>;
+type ReadFile = (entry: FileEntry) => Uint8Array | Promise<Uint8Array>;
 
 /**
  * The built-in checks of a definition on a set of files: the first fault with its place, and how many files have one. The parsers are loaded only where a
@@ -56,7 +64,7 @@ async function one(
   read: ReadFile,
   faults: Map<string, Fault>,
 ): Promise<void> {
-  const { checkSyntax, syntaxOf } = await import('./syntax.ts');
+  const { checkerOf, syntaxOf } = await import('./syntax.ts');
   const content = async (entry: FileEntry): Promise<string | Fault> => {
     if (entry.size > BYTES_MOST)
       return { reason: `has ${entry.size} bytes: a file of more than ${BYTES_MOST} is not checked` };
@@ -71,8 +79,8 @@ async function one(
     if (faults.has(entry.path)) continue;
     const text = await content(entry);
     const syntax = check.syntax ?? syntaxOf(entry.path);
-    const fault =
-      typeof text !== 'string' ? text : schema ? schema.check(text, syntax) : await checkSyntax(text, syntax);
+    const checker = schema ? (data: string) => schema.check(data, syntax) : await checkerOf(syntax);
+    const fault = typeof text === 'string' ? bounded(() => checker(text)) : text;
     if (fault) faults.set(entry.path, fault);
     await breathe();
   }
@@ -89,7 +97,12 @@ async function schemaOf(
   const text = await content(entry);
   if (typeof text !== 'string') return text;
   const { openSchema } = await import('./schema.ts');
-  return openSchema(text);
+  let opened: ReturnType<typeof openSchema> | undefined;
+  const tooLong = bounded(() => {
+    opened = openSchema(text);
+    return undefined;
+  });
+  return tooLong ?? opened!;
 }
 
 function decoded(bytes: Uint8Array): string | undefined {

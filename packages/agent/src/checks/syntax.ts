@@ -13,62 +13,74 @@ const SYNTAXES: Readonly<Record<string, Syntax>> = {
 /** By the name of a file; YAML where that tells nothing, which JSON is too. */
 export const syntaxOf = (path: string): Syntax => SYNTAXES[extname(path).toLowerCase()] ?? 'yaml';
 
-const CHECKERS: Readonly<Record<Syntax, (text: string) => Promise<Fault | undefined>>> = { json, yaml, toml, ini, xml };
+/** Says what is wrong with a text, if anything. */
+type Checker = (text: string) => Fault | undefined;
 
-export function checkSyntax(text: string, syntax: Syntax): Promise<Fault | undefined> {
-  return CHECKERS[syntax](text);
+/** @returns the checker of a syntax, with its parser loaded */
+export function checkerOf(syntax: Syntax): Promise<Checker> {
+  return LOADERS[syntax]();
 }
+
+const LOADERS: Readonly<Record<Syntax, () => Promise<Checker>>> = { json, yaml, toml, ini: async () => ini, xml };
 
 /** Node.js decides; it does not always say where, which the other parser does. */
-async function json(text: string): Promise<Fault | undefined> {
-  try {
-    JSON.parse(text);
-    return undefined;
-  } catch (error) {
-    const { parse, printParseErrorCode } = await import('jsonc-parser');
-    const errors: ParseError[] = [];
-    parse(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });
-    const [first] = errors;
-    if (!first) return { reason: `is not JSON: ${firstLine(error)}` };
-    const why = printParseErrorCode(first.error).replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-    return { reason: `is not JSON: ${why}`, ...placeAt(text, first.offset) };
-  }
+async function json(): Promise<Checker> {
+  const { parse, printParseErrorCode } = await import('jsonc-parser');
+  return (text) => {
+    try {
+      JSON.parse(text);
+      return undefined;
+    } catch (error) {
+      const errors: ParseError[] = [];
+      parse(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });
+      const [first] = errors;
+      if (!first) return { reason: `is not JSON: ${firstLine(error)}` };
+      const why = printParseErrorCode(first.error).replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      return { reason: `is not JSON: ${why}`, ...placeAt(text, first.offset) };
+    }
+  };
 }
 
-async function yaml(text: string): Promise<Fault | undefined> {
+async function yaml(): Promise<Checker> {
   const { parseAllDocuments } = await import('yaml');
-  const documents = parseAllDocuments(text, { logLevel: 'error', prettyErrors: false });
-  if (!Array.isArray(documents)) return undefined; // an empty stream
-  const [error] = documents.flatMap(({ errors }) => errors);
-  return error && { reason: `is not YAML: ${firstLine(error)}`, ...placeAt(text, error.pos[0]) };
+  return (text) => {
+    const documents = parseAllDocuments(text, { logLevel: 'error', prettyErrors: false });
+    if (!Array.isArray(documents)) return undefined; // an empty stream
+    const [error] = documents.flatMap(({ errors }) => errors);
+    return error && { reason: `is not YAML: ${firstLine(error)}`, ...placeAt(text, error.pos[0]) };
+  };
 }
 
-async function toml(text: string): Promise<Fault | undefined> {
+async function toml(): Promise<Checker> {
   const { parse, TomlError } = await import('smol-toml');
-  try {
-    parse(text);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    const { line, column } = error;
-    return { reason: `is not TOML: ${firstLine(error).replace(/^Invalid TOML document: /, '')}`, line, column };
-  }
+  return (text) => {
+    try {
+      parse(text);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof TomlError)) throw error;
+      const { line, column } = error;
+      return { reason: `is not TOML: ${firstLine(error).replace(/^Invalid TOML document: /, '')}`, line, column };
+    }
+  };
 }
 
-async function xml(text: string): Promise<Fault | undefined> {
+async function xml(): Promise<Checker> {
   const { SaxesParser } = await import('saxes');
-  const parser = new SaxesParser({ xmlns: true });
-  let fault: Fault | undefined;
-  parser.on('error', (error) => {
-    const why = firstLine(error).replace(/^\d+:\d+: /, '');
-    fault ??= { reason: `is not XML: ${why}`, line: parser.line, column: parser.column };
-  });
-  parser.write(text).close();
-  return fault;
+  return (text) => {
+    const parser = new SaxesParser({ xmlns: true });
+    let fault: Fault | undefined;
+    parser.on('error', (error) => {
+      const why = firstLine(error).replace(/^\d+:\d+: /, '');
+      fault ??= { reason: `is not XML: ${why}`, line: parser.line, column: parser.column };
+    });
+    parser.write(text).close();
+    return fault;
+  };
 }
 
 /** There is no one INI: sections, keys with or without a value, comments, and lines that go on by an indent are what programs agree on. */
-async function ini(text: string): Promise<Fault | undefined> {
+function ini(text: string): Fault | undefined {
   const lines = text.split(/\r?\n/);
   const wrong = lines.findIndex((line, index) => !isIni(line, index > 0));
   if (wrong < 0) return undefined;

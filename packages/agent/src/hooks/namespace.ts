@@ -81,8 +81,8 @@ async function throughUnit(
   const said = quoted(join(run.folder, 'systemctl'));
   const command = `trap 'systemctl stop ${name}; exit 143' TERM
 systemctl start ${name} 2>${said} &
-wait $! && exit 0
-[ -s ${quoted(told)} ] || cat ${said}
+wait $!
+[ -s ${quoted(told)} ] || { cat ${said}; exit 1; }
 code=$(sed -n 's/^exit //p' ${quoted(told)}); exit "\${code:-1}"`;
   try {
     return await runHook({ ...hook, command }, { ...run, env: {} });

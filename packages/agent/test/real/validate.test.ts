@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { definitionOf } from '@quorate/model';
-import { Disk, makeRelease } from '../disk/fixture.ts';
+import { runChecks } from '../../src/checks/index.ts';
+import { Disk, makeRelease, manifestWith } from '../disk/fixture.ts';
 import { Machine, until } from '../machine.ts';
 import { Tmpfs } from './tmpfs.ts';
 
@@ -72,6 +73,16 @@ test(
     assert.ok(!existsSync(join(disk.state, 'web/validate')));
   },
 );
+
+test('a pattern of a schema that would never come to an end is cut off', bound, async () => {
+  const { manifest, contents } = manifestWith({
+    'app.json': JSON.stringify({ a: `${'a'.repeat(60)}!` }),
+    's.json': JSON.stringify({ properties: { a: { pattern: '^(a+)+$' } } }),
+  });
+  const checks = [{ files: 'app.json', schema: 's.json' }];
+  const said = await runChecks({ checks }, manifest, ({ sha256 }) => contents.get(sha256)!);
+  assert.deepEqual(said, { ok: false, by: 'check', file: 'app.json', reason: 'takes more than 3 s to be checked' });
+});
 
 function fill(folder: string): void {
   for (let size = 65_536, at = 0; size >= 1; at++) {

@@ -78,7 +78,9 @@ test('installed, upgraded over a running member, removed and purged, on a machin
     assert.match(await machine.sh(`cat /proc/${pid}/status`), /CapEff:\t0+\n/);
     assert.match(await machine.sh(`tr '\\0' ' ' </proc/${pid}/cmdline`), /\/usr\/lib\/quorate\/zookeeper/);
     await machine.sh('mkdir /etc/shop; echo one >/etc/shop/a.conf');
-    await quorate('import', 'shop', '/etc/shop', '--reload', 'systemctl --version');
+    // until the ensemble is founded nothing is published
+    const imports = ['import', 'shop', '/etc/shop', '--reload', 'systemctl --version'];
+    await until(async () => (await machine.try('quorate', ...imports)).code === 0, 'the folder is imported');
   });
 
   await t.test('upgrade: a new agent, the same member', async () => {

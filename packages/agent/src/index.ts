@@ -3,6 +3,7 @@ export { type AppliedOnce, applyOnce } from './apply-once.ts';
 export * from './arbiter/index.ts';
 export * from './archive/index.ts';
 export type { BackupReport, LastBackup } from './backup-timer.ts';
+export { runChecks } from './checks/index.ts';
 export * from './discovery/index.ts';
 export * from './disk/index.ts';
 export * from './ensemble/index.ts';

@@ -8,6 +8,7 @@ import {
   DEFAULT_CLUSTER,
   DEFAULT_PORTS,
   describeFaults,
+  type Hook,
   type MemberPorts,
   noticeTopic,
   parsePublicKey,
@@ -141,6 +142,8 @@ export interface Settings {
   readonly secrets?: { readonly identity?: string };
   /** false: reload and health commands are not run, as while an image is built */
   readonly hooks?: boolean;
+  /** run by whoever publishes on this machine, on the files that are to be published; anything but exit code 0 refuses them */
+  readonly policy?: Hook;
   /** the file that was read, if any */
   readonly file?: string;
 }
@@ -252,6 +255,18 @@ const FileSchema = v.strictObject({
   clock: v.optional(v.strictObject({ warn: v.optional(v.pipe(v.number(), v.minValue(0)), CLOCK_WARN_SECONDS) })),
   secrets: v.optional(v.strictObject({ identity: v.optional(absolute) })),
   hooks: v.optional(v.boolean()),
+  policy: v.optional(
+    v.union(
+      [
+        v.pipe(
+          text,
+          v.transform((command): Hook => ({ command })),
+        ),
+        v.strictObject({ command: text, timeout: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3600))) }),
+      ],
+      'a command, or a mapping of command and timeout',
+    ),
+  ),
   aws: v.nullish(
     v.strictObject({
       region: v.optional(text),
@@ -392,6 +407,7 @@ export async function readSettings(flags: SettingsFlags = {}, env: NodeJS.Proces
     clock: file?.clock,
     secrets: file?.secrets,
     hooks: file?.hooks,
+    policy: file?.policy,
     file: file ? path : undefined,
   };
   const checked = v.safeParse(FileSchema.entries.instance, settings.instance);

@@ -13,6 +13,7 @@ import {
 import { mergeOnto, type OpenConflict } from '@quorate/store/merge';
 import { authorOf, type Context, releaseSide } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
+import { judgeHere } from './judging.ts';
 import { messageFor } from './message.ts';
 import { confirm } from './output/ask.ts';
 import { renderDiff, summarize } from './output/diff.ts';
@@ -64,6 +65,7 @@ export async function publishWorking(
   const diff = await renderDiff(before, after);
   if (diff === '') return nothingToPublish(context, store, head.release);
   if (!context.json) process.stdout.write(`${diff}\n`);
+  await judgeHere(context, bundle, ready);
   const what = summarize(before.manifest, after.manifest) || 'definition';
   if (!(await confirm(`Publish this as the next release of ${bundle} (${what})?`, context.yes))) {
     context.say('nothing was published');

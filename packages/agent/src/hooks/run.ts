@@ -68,7 +68,9 @@ export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
     const identity = child.pid === undefined ? undefined : await identify(child.pid);
     if (identity) replaceQuick(run.record, JSON.stringify({ ...identity, seconds }), 0o600);
     gate.end('go\n');
-    const why = identity ? await watchOver(identity, ended, log, seconds) : undefined;
+    // without /proc, on a publisher's machine, a number alone is known: it is ours as long as we wait for it
+    const watched = identity ?? (child.pid === undefined ? undefined : { pid: child.pid, started: '' });
+    const why = watched ? await watchOver(watched, ended, log, seconds) : undefined;
     const { code, signal, error } = await ended;
     const took = `after ${((performance.now() - from) / 1000).toFixed(1)} s`;
     const what = why ?? (error ? error.message : signal ? `ended by ${signal}` : `exit code ${code}`);

@@ -1,5 +1,5 @@
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { scanTree } from '@quorate/agent';
 import { type Entry, isAsSigned, type Manifest, nativeEntries, type Release } from '@quorate/model';
 import { textOf } from '@quorate/model/text';
@@ -16,6 +16,7 @@ import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
 import { announce, nothingToPublish } from '../publishing.ts';
 import { type SignFlags, signingKey } from '../signing.ts';
+import { writeTree } from '../tree.ts';
 import { Vote, type VoteFlags } from '../voting.ts';
 import { waitSeconds, writeCheckout } from './publish.ts';
 
@@ -94,7 +95,7 @@ function content(bytes: Buffer): { text: string } | { base64: string } {
 
 function describeRelease(release: Release): string {
   const { definition } = release;
-  const hook = (name: 'reload' | 'health'): string[] =>
+  const hook = (name: 'validate' | 'reload' | 'health'): string[] =>
     definition[name] ? [`${name.padEnd(8)} ${definition[name].command}`] : [];
   return [
     `${paint('bold', `${release.bundle} release ${release.number}`)}  ${release.digest.slice(0, 16)}`,
@@ -104,6 +105,7 @@ function describeRelease(release: Release): string {
     ...describeSignature(release),
     ...(release.rollbackOf === undefined ? [] : [`content  of release ${release.rollbackOf}`]),
     `root     ${definition.root}, link: ${definition.link}`,
+    ...hook('validate'),
     ...hook('reload'),
     ...hook('health'),
   ].join('\n');
@@ -129,13 +131,7 @@ async function checkOut(store: Store, release: Release, manifest: readonly Entry
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0)
     throw new CliError(EXIT.failed, `${folder} is not empty`, 'name a new folder: nothing is overwritten');
-  for (const entry of manifest) {
-    const path = join(folder, entry.path);
-    await mkdir(entry.kind === 'directory' ? path : dirname(path), { recursive: true });
-    if (entry.kind === 'symlink') await symlink(entry.target, path);
-    if (entry.kind === 'file')
-      await writeFile(path, await store.blob(entry), { mode: Number.parseInt(entry.mode, 8) & 0o777 });
-  }
+  await writeTree(folder, manifest, (entry) => store.blob(entry));
   await writeCheckout(folder, release);
 }
 

@@ -27,6 +27,7 @@ import { publishManifest, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags } from '../context.ts';
 import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { judgeHere } from '../judging.ts';
 import { messageFor } from '../message.ts';
 import { nativePath } from '../native-path.ts';
 import { paint } from '../output/style.ts';
@@ -73,6 +74,7 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
   const message = messageFor(bundle, flags.message, `import of ${path} from ${settings.instance}`, definition);
   const scanned = await scan(settings, definition, only);
   checkAdoption(settings, definition, scanned.manifest);
+  await judgeHere(context, bundle, { definition, ...scanned });
   const what = { bundle, definition, ...scanned, author: authorOf(flags.author), message };
   const { release } = await vote.decide(bundle, (options) => publishManifest(store, what, { ...options, sign }));
   for (const ignored of scanned.ignored.slice(0, 10)) context.say(paint('dim', `left out ${ignored}`));

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runChecks, runHook } from '@quorate/agent';
-import { describeVerdict, type Hook, markTemplates, type Verdict } from '@quorate/model';
+import { describeVerdict, type FileEntry, type Hook, markTemplates, nativeEntries, type Verdict } from '@quorate/model';
 import type { Context } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 import { paint } from './output/style.ts';
@@ -24,12 +24,9 @@ export async function judgeHere(context: Context, bundle: string, working: Worki
     if (context.json) context.print({ bundle, published: false, refused: verdict }, () => '');
     throw new CliError(EXIT.refused, `nothing was published: ${describeVerdict(no)}`, hint);
   };
-  const checked = await runChecks(
-    definition,
-    manifest,
-    ({ sha256 }) => read(sha256),
-    ({ template }) => template === true,
-  );
+  const readEntry = ({ sha256 }: FileEntry): Promise<Uint8Array> => read(sha256);
+  const native = nativeEntries(manifest).filter((entry) => entry.kind !== 'file' || entry.template !== true);
+  const checked = await runChecks(definition, { manifest: native, read: readEntry }, { manifest, read: readEntry });
   refuse(checked, 'mend the file; the checks are those of the definition of the bundle (`checks:`)');
   const { policy } = context.settings;
   if (policy)

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type BlobRef,
+  type FileEntry,
   ModelError,
   manifestOf,
   type Release,
@@ -95,15 +96,17 @@ export class Offers {
   async #judge(release: Release, fetch: Fetch): Promise<Judged> {
     const form = await this.formOf(release, fetch);
     const to = await this.#stage(release, form, fetch);
-    const verdict = hiding(await this.#verdict(to), form.secrets);
+    const verdict = hiding(await this.#verdict(to, form), form.secrets);
     this.#last = { to, form, verdict, when: performance.now() };
     return this.#last;
   }
 
   /** Built-in checks first: they are quick, and know where in a file it is. */
-  async #verdict(to: StagedRelease): Promise<Verdict> {
-    const tree = this.#at.paths.tree(to.name);
-    const checked = await runChecks(to.definition, to.manifest, ({ path }) => readFile(join(tree, path)));
+  async #verdict(to: StagedRelease, { source }: Form): Promise<Verdict> {
+    const { packs, paths } = this.#at;
+    const staged = ({ path }: FileEntry): Promise<Buffer> => readFile(join(paths.tree(to.name), path));
+    const published = { manifest: source, read: (entry: FileEntry) => packs.read(entry) };
+    const checked = await runChecks(to.definition, { manifest: to.manifest, read: staged }, published);
     if (!checked.ok) return checked;
     const verdict = await validate(this.#at, this.moveTo(to));
     const notes = [checked.note, verdict.note].filter((note) => note !== undefined);

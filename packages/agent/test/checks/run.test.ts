@@ -6,7 +6,10 @@ import { Disk, type Files, makeRelease, manifestWith } from '../disk/fixture.ts'
 
 function check(files: Files, ...checks: FileCheck[]): Promise<Verdict> {
   const { manifest, contents } = manifestWith(files);
-  return runChecks(definitionOf({ root: '/etc/app', checks }), manifest, ({ sha256 }) => contents.get(sha256)!);
+  return runChecks(definitionOf({ root: '/etc/app', checks }), {
+    manifest,
+    read: ({ sha256 }) => contents.get(sha256)!,
+  });
 }
 
 /** `file:line:column: reason`, or what a yes notes. */
@@ -114,18 +117,14 @@ test('a glob that matches nothing is noted; several faults are counted; what is 
   );
   const { manifest } = manifestWith({ 'a.json': 'x' });
   const definition = { checks: [{ files: '*', syntax: 'json' as const }] };
-  const binary = await runChecks(definition, manifest, () => Buffer.from([0xff, 0xfe]));
+  const binary = await runChecks(definition, { manifest, read: () => Buffer.from([0xff, 0xfe]) });
   assert.ok(!binary.ok && binary.reason === 'is no text in UTF-8');
   const huge = manifest.map((entry) => (entry.kind === 'file' ? { ...entry, size: 3 * 1024 * 1024 } : entry));
-  const large = await runChecks(definition, huge, () => Buffer.from('1'));
+  const large = await runChecks(definition, { manifest: huge, read: () => Buffer.from('1') });
   assert.ok(!large.ok && /is not checked/.test(large.reason));
+  // a template is of the set, and is not looked at before it is rendered
   assert.deepEqual(
-    await runChecks(
-      definition,
-      manifest,
-      () => Buffer.from('{'),
-      () => true,
-    ),
+    await runChecks(definition, { manifest: [], read: () => Buffer.from('{') }, { manifest, read: () => '' as never }),
     { ok: true },
   );
 });
@@ -143,4 +142,18 @@ test('an instance refuses a release by its checks before anything is live', asyn
   assert.match(detail!, /^a\.json:2:3: is not JSON/);
   const good = makeRelease(definition, { 'a.json': '{"a":1}' });
   assert.equal((await bundle.apply(good.release, good.fetch)).state, 'applied');
+});
+
+test('a schema may lie where no native path leads', async () => {
+  using disk = new Disk();
+  const bundle = await disk.open();
+  const checks = [{ files: 'app.json', schema: '.quorate/schemas/app.json' }];
+  const definition = definitionOf({ root: '/etc/app', checks });
+  const schema = { '.quorate/schemas/app.json': SCHEMA };
+  const bad = makeRelease(definition, { ...schema, 'app.json': '{}' });
+  const said = await bundle.offer(bad.release, bad.fetch);
+  assert.ok(!said.ok && said.file === 'app.json' && /required property "port"/.test(said.reason));
+  const good = makeRelease(definition, { ...schema, 'app.json': '{"port": 80}' });
+  assert.equal((await bundle.apply(good.release, good.fetch)).state, 'applied');
+  assert.deepEqual(disk.read('etc/app'), { 'app.json': '{"port": 80}' });
 });

@@ -80,7 +80,7 @@ test('a pattern of a schema that would never come to an end is cut off', bound, 
     's.json': JSON.stringify({ properties: { a: { pattern: '^(a+)+$' } } }),
   });
   const checks = [{ files: 'app.json', schema: 's.json' }];
-  const said = await runChecks({ checks }, manifest, ({ sha256 }) => contents.get(sha256)!);
+  const said = await runChecks({ checks }, { manifest, read: ({ sha256 }) => contents.get(sha256)! });
   assert.deepEqual(said, { ok: false, by: 'check', file: 'app.json', reason: 'takes more than 3 s to be checked' });
 });
 

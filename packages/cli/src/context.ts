@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { knownServers, readSettings, type Settings, type SettingsFlags } from '@quorate/agent';
 import type { FileEntry, Manifest, Release } from '@quorate/model';
 import { openStore, readManifest, type Store } from '@quorate/store';
+import { ciJob } from './ci.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { DiffSide } from './output/diff.ts';
 
@@ -49,6 +50,12 @@ export class Context implements AsyncDisposable {
   /** A line for people that is no result: nothing where a program reads. */
   say(line: string): void {
     (this.json ? process.stderr : process.stdout).write(`${line}\n`);
+  }
+
+  /** What goes on meanwhile: a line for people; where a program reads, an event as one line of JSON on the error output. */
+  tell(event: { readonly event: string } & Readonly<Record<string, unknown>>, line: string): void {
+    if (this.json) process.stderr.write(`${JSON.stringify(event)}\n`);
+    else this.say(line);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -98,9 +105,9 @@ async function checkFolder(url: string): Promise<void> {
     );
 }
 
-/** Who publishes: what was said, else the person behind sudo, else the user, at this host. */
+/** Who publishes: what was said, else whoever the CI job is for, else the person behind sudo, else the user, at this host. */
 export function authorOf(flag: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
-  return flag || env.QUORATE_AUTHOR || `${env.SUDO_USER ?? userName()}@${hostname()}`;
+  return flag || env.QUORATE_AUTHOR || ciJob(env).author || `${env.SUDO_USER ?? userName()}@${hostname()}`;
 }
 
 function userName(): string {

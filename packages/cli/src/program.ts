@@ -254,6 +254,10 @@ export function makeProgram(version: string, finish: Finish): Command {
     .option('--author <name>', 'instead of you')
     .option('--sign <key>', 'signs the release with this key; see `quorate key`')
     .option('--base <release>', 'the release that it was made from')
+    .option(
+      '--commit <id>',
+      'the commit that it was made from, kept below the message; of GitHub and GitLab it is known',
+    )
     .option('--rebase', 'merge it onto what came in meanwhile')
     .option('--definition <file>', 'a YAML file with a new definition')
     .addOption(

@@ -34,6 +34,8 @@ export interface PublishFlags extends VoteFlags {
   readonly message?: string;
   readonly author?: string;
   readonly rebase?: boolean;
+  /** lines that stand below the message */
+  readonly origin?: readonly string[];
   /** the key that it is signed with */
   readonly sign?: KeyObject | undefined;
   /** seconds */
@@ -54,7 +56,8 @@ export async function publishWorking(
   const moved = head.release.number !== base.number;
   if (moved && (await isUnchanged(store, base, working))) return nothingToPublish(context, store, base);
   const ready = moved ? await rebased(store, base, head, working, flags.rebase ?? false) : working;
-  const message = messageFor(bundle, flags.message, '', head.release.definition, ready.definition);
+  const why = messageFor(bundle, flags.message, '', head.release.definition, ready.definition);
+  const message = [why, (flags.origin ?? []).join('\n')].filter((part) => part !== '').join('\n\n');
   const before = await releaseSide(store, head.release);
   const after = {
     name: 'new',
@@ -124,7 +127,7 @@ export async function announce(
     context.print(made, () => told);
     return EXIT.done;
   }
-  context.say(`${told}; waiting for the fleet`);
+  context.tell({ event: 'published', bundle, release: number }, `${told}; waiting for the fleet`);
   const { instances, exit } = await waitForFleet(context, store, bundle, number, wait);
   if (context.json) context.print({ ...made, instances }, () => '');
   return exit;

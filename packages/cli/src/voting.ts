@@ -47,7 +47,8 @@ export class Vote {
 
   #hear(news: VoteNews): void {
     if (news.kind === 'turn') {
-      this.#context.say(`waiting: ${news.reason.replace(/; nothing was published$/, '')}`);
+      const reason = news.reason.replace(/; nothing was published$/, '');
+      this.#context.tell({ event: 'waiting', reason }, `waiting: ${reason}`);
       return;
     }
     this.#from ??= performance.now();
@@ -55,15 +56,16 @@ export class Vote {
     this.#tally = news.tally;
     const all = yes.length + no.length + silent.length;
     if (this.#names && all <= NAMED) {
-      for (const instance of yes) this.#name(instance, `${paint('green', '✓')} ${instance}  says yes`);
-      for (const instance of no) this.#name(instance, `${paint('red', '✖')} ${instance}  says no`);
+      for (const instance of yes) this.#name(instance, 'yes', paint('green', '✓'));
+      for (const instance of no) this.#name(instance, 'no', paint('red', '✖'));
     } else this.#progress((yes.length + no.length) / Math.max(1, all), `${yes.length + no.length} of ${all}`);
   }
 
-  #name(instance: string, line: string): void {
+  #name(instance: string, vote: 'yes' | 'no', mark: string): void {
     if (this.#named.has(instance)) return;
     this.#named.add(instance);
-    this.#context.say(`${line} after ${(performance.now() - this.#from!).toFixed(0)} ms`);
+    const ms = Math.round(performance.now() - this.#from!);
+    this.#context.tell({ event: 'vote', instance, vote, ms }, `${mark} ${instance}  says ${vote} after ${ms} ms`);
   }
 
   /**

@@ -28,11 +28,13 @@ export async function waitForFleet(
       const outcome = outcomeOf(instance, bundle, release);
       if (outcome === 'waiting' || told.has(instance.id)) continue;
       told.add(instance.id);
-      const ms = `${(performance.now() - from).toFixed(0)} ms`;
+      const ms = Math.round(performance.now() - from);
       const { state, detail } = instance.bundles[bundle]!;
-      context.say(
+      const event = { event: outcome, instance: instance.id, state, ...(detail ? { detail } : {}), ms };
+      context.tell(
+        event,
         outcome === 'applied'
-          ? `${paint('green', '✓')} ${instance.id}  applied after ${ms}`
+          ? `${paint('green', '✓')} ${instance.id}  applied after ${ms} ms`
           : `${paint('red', '✖')} ${instance.id}  ${state}: ${indented(detail ?? '')}`,
       );
     }

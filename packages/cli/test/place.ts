@@ -22,7 +22,9 @@ export interface RunOptions {
 
 /** Variables of the person who runs the tests must not lead the command elsewhere. */
 const CLEAN = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(QUORATE_|SUDO_USER$|VISUAL$|EDITOR$|PWD$|NO_COLOR$)/.test(name)),
+  Object.entries(process.env).filter(
+    ([name]) => !/^(QUORATE_|GITHUB_|GITLAB_|CI_|SUDO_USER$|VISUAL$|EDITOR$|PWD$|NO_COLOR$)/.test(name),
+  ),
 );
 
 /** A folder with machines (`a`, `b` …) as roots and a directory store, in which the real command runs as a process. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { managedBundles, readStatus, type Scanned, scanTree } from '@quorate/agent';
 import { type BundleDefinition, definitionOf, nativeEntries, type Release, withOwnFiles } from '@quorate/model';
 import { readManifest } from '@quorate/store';
+import { ciJob, originLines } from '../ci.ts';
 import { Context, type GlobalFlags, wholeNumber } from '../context.ts';
 import { readDefinition } from '../definition.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -14,6 +15,7 @@ import { type SignFlags, signingKey } from '../signing.ts';
 
 export interface PublishCommandFlags extends GlobalFlags, SignFlags, Omit<PublishFlags, 'wait' | 'sign'> {
   readonly base?: string;
+  readonly commit?: string;
   readonly definition?: string;
   readonly attributes?: 'folder' | 'base';
   readonly wait?: string | true;
@@ -38,8 +40,11 @@ export async function publish(bundle: string, folder: string | undefined, flags:
   const sign = await signingKey(flags);
   const { base, working, isCheckout } = await workingSet(context, bundle, folder, flags);
   const settle = (release: Release): Promise<void> => writeCheckout(folder!, release);
-  const { wait: _, sign: _given, ...rest } = flags;
-  const options = { ...rest, sign, ...wait };
+  const { wait: _, sign: _given, commit, ...rest } = flags;
+  const job = ciJob();
+  const message = flags.message ?? job.title;
+  const origin = originLines(commit, job);
+  const options = { ...rest, ...(message === undefined ? {} : { message }), origin, sign, ...wait };
   return await publishWorking(context, base, { ...working, ...(isCheckout ? { settle } : {}) }, options);
 }
 

@@ -40,6 +40,21 @@ test('signed releases, from the key to the instance that takes nothing else', as
   const three = await here('agent', '--once');
   assert.match(done(three), /app: applied, release 3/);
 
+  // as a pipeline does it
+  place.write('work/app.conf', '3 by CI\n');
+  const job = { GITHUB_ACTIONS: 'true', GITHUB_ACTOR: 'mia', GITHUB_SHA: 'abc', GITHUB_REPOSITORY: 'org/repo' };
+  const args = ['--store', 'dir:ci', '--json', '--yes'];
+  place.copy('store', 'ci');
+  const ci = await place.quorate(['publish', 'app', 'work', '-m', 'why', ...args], {
+    env: { ...env, ...job, QUORATE_AUTHOR: '' },
+  });
+  assert.equal(JSON.parse(done(ci)).release, 4);
+  const shown = JSON.parse(done(await quorate('show', 'app', ...args)));
+  assert.deepEqual(
+    [shown.author, shown.message],
+    ['mia@github', 'why\n\nCommit: https://github.com/org/repo/commit/abc'],
+  );
+
   place.copy('store', 'old');
   done(await place.quorate(['rollback', 'app', '--to', '1', '--yes'], { env }));
   assert.match(done(await here('agent', '--once')), /app: applied, release 4/);

@@ -73,7 +73,7 @@ export async function set(bundle: string, name: string, flags: SetFlags): Promis
     [path, file],
     [SECRETS_FILE, encodeSecrets(next)],
   ]);
-  return publish(context, opened, changed, flags, `secret ${name}`);
+  return await publish(context, opened, changed, flags, `secret ${name}`);
 }
 
 /** Takes a secret out of the next release; older ones keep it. */
@@ -89,7 +89,7 @@ export async function remove(bundle: string, name: string, flags: SecretFlags): 
     [path, undefined],
     [SECRETS_FILE, encodeSecrets({ ...record, outside: others })],
   ]);
-  return publish(context, opened, changed, flags, `without secret ${name}`);
+  return await publish(context, opened, changed, flags, `without secret ${name}`);
 }
 
 /** The names of a bundle's secrets, and who can read them. */
@@ -143,7 +143,7 @@ export async function rotate(bundle: string, flags: SecretFlags & { recipient?: 
   const changed = new Map<string, Buffer | undefined>([[SECRETS_FILE, encodeSecrets(next)]]);
   const to = await recipientsOf(recipients, context.settings);
   for (const [name, value] of values) changed.set(secretPath(name), await encryptValue(value, to));
-  return publish(context, opened, changed, flags, 'secrets encrypted to a new identity');
+  return await publish(context, opened, changed, flags, 'secrets encrypted to a new identity');
 }
 
 /** Makes an identity for machines that are no instances of a cluster. */

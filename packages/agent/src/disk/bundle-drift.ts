@@ -1,31 +1,16 @@
-import { lstatSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type Entry,
-  isAdoptable,
-  type Manifest,
-  manifestOf,
-  markTemplates,
-  type Release,
-  sha256,
-} from '@quorate/model';
+import type { BlobRef, Release } from '@quorate/model';
 import type { BundleState } from './bundle-state.ts';
 import { type Differing, differences, type Found, type Known } from './differences.ts';
 import { syncFileSystem } from './durable.ts';
+import { type Edited, editedOf } from './edited.ts';
 import { liveRelease } from './flip.ts';
 import type { StagedRelease } from './linking.ts';
 import { lstatOf } from './tree.ts';
 
 /** A file by which a person asks the agent of this machine to restore; it is there until that is done. */
 export const RESTORE_ASKED = 'restore-asked';
-
-/** The applied release with the edits in it. */
-export interface Edited {
-  readonly base: Release;
-  /** as it is published: templates, not what was made of them */
-  readonly manifest: Manifest;
-  read(sha256: string): Promise<Uint8Array>;
-}
 
 /** How what is on the disk differs from what was put there. */
 export class BundleDrift {
@@ -111,23 +96,10 @@ export class BundleDrift {
   edited(edits: readonly Found[]): Edited | undefined {
     const live = this.#at.live();
     if (!live) return undefined;
-    const { release } = this.#at.trees.release(live.name);
-    const entries = new Map(this.#at.trees.source(live.name).map((entry) => [entry.path, entry]));
-    const contents = new Map<string, Buffer>();
-    for (const edit of edits.filter(isAdoptable)) {
-      const [entry, bytes] = this.#entryAt(edit);
-      const was = entries.get(edit.path);
-      if (!entry) entries.delete(edit.path);
-      else if (edit.rendered && was?.kind === 'file')
-        entries.set(edit.path, { ...was, ...modeOf(entry), owner: entry.owner, group: entry.group });
-      else entries.set(edit.path, entry);
-      if (entry?.kind === 'file' && bytes) contents.set(entry.sha256, bytes);
-    }
-    return {
-      base: release,
-      manifest: markTemplates(release.definition, manifestOf(entries.values())),
-      read: async (hash) => contents.get(hash) ?? this.#own(hash, live),
-    };
+    const { trees, owners, packs } = this.#at;
+    const { release } = trees.release(live.name);
+    const editable = { release, source: trees.source(live.name), owners, read: (ref: BlobRef) => packs.read(ref) };
+    return editedOf(editable, edits);
   }
 
   /** These contents are in a release: they need not be kept aside. */
@@ -144,28 +116,7 @@ export class BundleDrift {
         this.#at.log(`both versions of ${path} are in ${this.#at.aside.write(`${path}.conflict`, text)}`);
     if (edits.length > 0) syncFileSystem(this.folder);
   }
-
-  #own(hash: string, live: StagedRelease): Buffer {
-    const all = [...this.#at.trees.source(live.name), ...live.manifest];
-    const entry = all.find((one) => one.kind === 'file' && one.sha256 === hash);
-    if (entry?.kind !== 'file') throw new Error(`no file of release ${live.number} has the content ${hash}`);
-    return this.#at.packs.read(entry);
-  }
-
-  #entryAt({ place, path }: Found): [Entry | undefined, Buffer?] {
-    const stats = lstatOf(place);
-    if (!stats) return [undefined];
-    const { owners } = this.#at;
-    const owned = { path, owner: owners.user(stats.uid), group: owners.group(stats.gid) };
-    const mode = (stats.mode & 0o7777).toString(8).padStart(4, '0');
-    if (stats.isDirectory()) return [{ ...owned, kind: 'directory', mode }];
-    if (stats.isSymbolicLink()) return [{ ...owned, kind: 'symlink', target: readlinkSync(place) }];
-    const bytes = readFileSync(place);
-    return [{ ...owned, kind: 'file', mode, size: bytes.byteLength, sha256: sha256(bytes) }, bytes];
-  }
 }
-
-const modeOf = (entry: Entry): { mode: string } | object => (entry.kind === 'symlink' ? {} : { mode: entry.mode });
 
 /** The release's entries where edits are, in its tree and where native folders are in the way; links and copies are made by the way of linking. */
 export function putRight(at: BundleState, live: StagedRelease, edits: readonly Found[]): void {

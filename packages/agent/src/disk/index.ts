@@ -1,7 +1,9 @@
 export { type ApplyResult, Bundle, type Fetch, openBundle, placeBundle } from './bundle.ts';
-export { BundleDrift, type Edited, RESTORE_ASKED } from './bundle-drift.ts';
+export { BundleDrift, RESTORE_ASKED } from './bundle-drift.ts';
 export type { BundleOptions } from './bundle-state.ts';
 export type { Differing, Found } from './differences.ts';
+export { type DriftHere, driftHere } from './drift-here.ts';
+export type { Edited } from './edited.ts';
 export { exchangeHelper } from './exchange.ts';
 export { isLocked, lockFile, lockState } from './lock.ts';
 export { type LiveHere, lookAt } from './look.ts';

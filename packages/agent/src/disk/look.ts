@@ -1,11 +1,13 @@
 import { type BlobRef, type Manifest, manifestFromPages, type Release } from '@quorate/model';
 import { liveRelease } from './flip.ts';
 import { Packs } from './packs.ts';
-import { BundlePaths } from './paths.ts';
+import { BundlePaths, type TreeName } from './paths.ts';
 
 /** What is live of a bundle, for those who only look. */
 export interface LiveHere {
   readonly release: Release;
+  /** the tree that is live */
+  readonly tree: TreeName;
   /** as it is staged: where templates were rendered, with what they became */
   readonly manifest: Manifest;
   /** @throws AgentError CORRUPT */
@@ -27,6 +29,7 @@ export function lookAt(place: {
   const pages = packs.rendered(tree)?.pages ?? release.pages;
   return {
     release,
+    tree,
     manifest: manifestFromPages(pages.map((page) => packs.read(page))),
     read: (ref) => packs.read(ref),
   };

@@ -6,6 +6,7 @@ import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { describeArchive } from '../output/archive.ts';
 import { CLOCK_ADVICE, clockIs, clockWarnings, comparableClocks, showOffset } from '../output/clock.ts';
+import { describeDrift } from '../output/drift.ts';
 import { bytesText } from '../output/progress.ts';
 import { paint, terminalSize } from '../output/style.ts';
 import { indented, table } from '../output/table.ts';
@@ -74,7 +75,7 @@ function bundleTable(instance: InstanceStatus): string {
     String(bundle.applied),
     String(bundle.target),
     paintState(bundle),
-    bundle.detail?.split('\n')[0] ?? '',
+    [bundle.detail?.split('\n')[0] ?? '', describeDrift(bundle.drift)].filter((part) => part !== '').join('; '),
   ]);
   if (rows.length === 0) return 'no bundles yet';
   const outputs = Object.entries(instance.bundles).flatMap(([name, { detail = '' }]) =>
@@ -200,7 +201,7 @@ function describeBundles({ bundles }: InstanceStatus): string {
   return Object.entries(bundles)
     .map(
       ([name, bundle]) =>
-        `${name} ${bundle.applied} ${paintState(bundle)}${bundle.detail ? ` (${bundle.detail.split('\n')[0]})` : ''}`,
+        `${name} ${bundle.applied} ${paintState(bundle)}${bundle.detail ? ` (${bundle.detail.split('\n')[0]})` : ''}${bundle.drift ? ` (${describeDrift(bundle.drift)})` : ''}`,
     )
     .join(', ');
 }

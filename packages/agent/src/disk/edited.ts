@@ -1,0 +1,75 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import {
+  type BlobRef,
+  type Entry,
+  type FileEntry,
+  isAdoptable,
+  type Manifest,
+  manifestOf,
+  markTemplates,
+  type Release,
+  sha256,
+} from '@quorate/model';
+import type { Found } from './differences.ts';
+import type { Owners } from './owners.ts';
+import { lstatOf } from './tree.ts';
+
+/** A release with the edits in it. */
+export interface Edited {
+  readonly base: Release;
+  /** as it is published: templates, not what was made of them */
+  readonly manifest: Manifest;
+  read(sha256: string): Promise<Buffer>;
+}
+
+export interface Editable {
+  readonly release: Release;
+  /** as it was published */
+  readonly source: Manifest;
+  readonly owners: Owners;
+  /** content of the release */
+  read(ref: BlobRef): Buffer;
+}
+
+/** A release with those edits that one can hold, read now. */
+export function editedOf({ release, source, owners, read }: Editable, edits: readonly Found[]): Edited {
+  const entries = new Map(source.map((entry) => [entry.path, entry]));
+  const contents = new Map<string, Buffer>();
+  for (const edit of edits.filter(isAdoptable)) {
+    const now = entryAt(owners, edit);
+    const was = entries.get(edit.path);
+    if (!now) entries.delete(edit.path);
+    else if (edit.rendered && was?.kind === 'file') entries.set(edit.path, { ...was, ...attributesOf(now.entry) });
+    else entries.set(edit.path, now.entry);
+    if (now?.entry.kind === 'file' && now.bytes) contents.set(now.entry.sha256, now.bytes);
+  }
+  const known = new Map(
+    source.filter((entry) => entry.kind === 'file').map((entry) => [entry.sha256, entry as FileEntry]),
+  );
+  return {
+    base: release,
+    manifest: markTemplates(release.definition, manifestOf(entries.values())),
+    read: async (hash) => {
+      const bytes = contents.get(hash) ?? (known.has(hash) ? read(known.get(hash)!) : undefined);
+      if (bytes) return bytes;
+      throw new Error(`no file of release ${release.number} has the content ${hash}`);
+    },
+  };
+}
+
+/** What is at the place of an edit now, as a manifest has it; undefined where nothing is. */
+export function entryAt(owners: Owners, { place, path }: Found): { entry: Entry; bytes?: Buffer } | undefined {
+  const stats = lstatOf(place);
+  if (!stats) return undefined;
+  const owned = { path, owner: owners.user(stats.uid), group: owners.group(stats.gid) };
+  const mode = (stats.mode & 0o7777).toString(8).padStart(4, '0');
+  if (stats.isDirectory()) return { entry: { ...owned, kind: 'directory', mode } };
+  if (stats.isSymbolicLink()) return { entry: { ...owned, kind: 'symlink', target: readlinkSync(place) } };
+  const bytes = readFileSync(place);
+  return { entry: { ...owned, kind: 'file', mode, size: bytes.byteLength, sha256: sha256(bytes) }, bytes };
+}
+
+function attributesOf(entry: Entry): Pick<FileEntry, 'owner' | 'group'> & Partial<Pick<FileEntry, 'mode'>> {
+  const { owner, group } = entry;
+  return { owner, group, ...(entry.kind === 'symlink' ? {} : { mode: entry.mode }) };
+}

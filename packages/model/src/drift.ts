@@ -35,6 +35,8 @@ export interface DriftView {
   /** number of the head, as far as it is known */
   readonly head: number;
   readonly reachable: boolean;
+  /** how often edits of this bundle were put back here within the last minute */
+  readonly restored: number;
   /** digest of the edits that a release was made of */
   readonly adopted?: string;
   /** edits that the fleet did not take, onto which head, and why */
@@ -49,12 +51,17 @@ export interface DriftStep {
   readonly refused?: true;
 }
 
+/** What is put back this often within a minute is left alone until that is over: each time costs a reload. */
+const FIGHT_TIMES = 10;
+
 /** What to do about the edits of a bundle on one instance. */
 export function planDrift(view: DriftView): DriftStep {
   const { policy, edits, settled, asked } = view;
   if (edits.length === 0) return step('nothing', 'all is as the release has it');
   if (asked) return step('restore', 'somebody asked for it');
   if (!settled) return step('wait', 'somebody is writing');
+  if (policy === 'restore' && view.restored >= FIGHT_TIMES)
+    return step('report', `put back ${FIGHT_TIMES} times within a minute: something here writes it again and again`);
   if (policy === 'restore') return step('restore', 'drift: restore');
   if (policy === 'report') return step('report', 'drift: report');
   return planAdoption(view);

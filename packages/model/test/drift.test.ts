@@ -14,6 +14,7 @@ const view = (more: Partial<View>): View => ({
   files: 10,
   head: 3,
   reachable: true,
+  restored: 0,
   ...more,
 });
 
@@ -27,6 +28,9 @@ test('what is done about edits, and why', () => {
     [{ policy: 'restore' }, 'restore', /drift: restore/],
     [{ policy: 'restore', settled: false }, 'wait', /somebody is writing/],
     [{ policy: 'restore', reachable: false }, 'restore', /drift: restore/],
+    [{ policy: 'restore', restored: 9 }, 'restore', /drift: restore/],
+    [{ policy: 'restore', restored: 10 }, 'report', /again and again/],
+    [{ policy: 'restore', restored: 10, asked: true }, 'restore', /somebody asked/],
     [{}, 'adopt', /drift: adopt/],
     [{ settled: false }, 'wait', /somebody is writing/],
     [{ reachable: false }, 'wait', /when the store can be reached/],

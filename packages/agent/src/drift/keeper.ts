@@ -26,8 +26,7 @@ const FULL_MS = 600_000;
 /** ms until an edit is offered again that could not be, and what could not be put back is tried again */
 const AGAIN_MS = 30_000;
 
-/** What is put back this often in these ms is left alone for as long: each time costs a reload. */
-const FIGHT_TIMES = 10;
+/** ms within which it counts how often something was put back */
 const FIGHT_MS = 60_000;
 
 /** What a keeper has of its machine. */
@@ -175,6 +174,7 @@ export class DriftKeeper {
     const settled = digest === this.#digest;
     this.#edits = edits;
     this.#digest = digest;
+    this.#restored = this.#restored.filter((when) => performance.now() - when < FIGHT_MS);
     const step = planDrift({
       policy: release?.definition.drift ?? DEFAULT_DRIFT,
       edits,
@@ -184,6 +184,7 @@ export class DriftKeeper {
       files: release?.files ?? 0,
       head: this.#head,
       reachable: this.#machine.store() !== undefined,
+      restored: this.#restored.length,
       ...(this.#adopted === undefined ? {} : { adopted: this.#adopted }),
       ...(this.#refused ? { refused: this.#refused } : {}),
     });
@@ -205,13 +206,7 @@ export class DriftKeeper {
 
   async #restore(): Promise<void> {
     const edits = this.#edits;
-    const now = performance.now();
-    this.#restored = [...this.#restored.filter((when) => now - when < FIGHT_MS), now];
-    if (this.#restored.length > FIGHT_TIMES && !this.#drift.isAsked) {
-      const reason = `put back ${FIGHT_TIMES} times within a minute: something here writes it again and again`;
-      this.#failed = { reason, until: now + FIGHT_MS };
-      return;
-    }
+    this.#restored.push(performance.now());
     const fault = await this.#drift.restore(edits);
     this.#drift.answered();
     this.#failed = undefined;

@@ -16,7 +16,12 @@ import test from 'node:test';
 import type { DriftStatus, LinkMode } from '@quorate/model';
 import { openStore, readManifest } from '@quorate/store';
 import type { Files } from '../disk/fixture.ts';
-import { Machine, until } from '../machine.ts';
+import { Machine, until as within } from '../machine.ts';
+
+/** On a machine with much else to do. ms */
+const PATIENCE_MS = 120_000;
+const until = <T>(what: string, condition: () => Promise<T | undefined | false>): Promise<T> =>
+  within(what, condition, PATIENCE_MS);
 
 const FILES: Files = { 'app.conf': 'one\n', 'conf.d/a.conf': 'a\n', 'conf.d/b.conf': 'b\n' };
 const LINKS: readonly LinkMode[] = ['directory', 'files', 'copy'];
@@ -244,3 +249,57 @@ test('an edit of a rendered file is reported with the name of its template', asy
   assert.equal(entry?.kind === 'file' && (await store.blob(entry)).toString(), 'I am {{ instance.id }}\n');
   await until('the edit is kept', async () => aside(machine, 'app.conf') === 'I am somebody else\n');
 });
+
+/** A package with one conffile, made by dpkg-deb. */
+function makePackage(folder: string, version: string, text: string): string {
+  const tree = join(folder, `package-${version}`);
+  mkdirSync(join(tree, 'DEBIAN'), { recursive: true });
+  mkdirSync(join(tree, 'etc/app'), { recursive: true });
+  writeFileSync(join(tree, 'etc/app/app.conf'), text);
+  writeFileSync(join(tree, 'DEBIAN/conffiles'), '/etc/app/app.conf\n');
+  writeFileSync(
+    join(tree, 'DEBIAN/control'),
+    `Package: quorate-drift-test\nVersion: ${version}\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\nDescription: a conffile\n`,
+  );
+  execFileSync('dpkg-deb', ['--root-owner-group', '--build', tree, `${tree}.deb`], { stdio: 'ignore' });
+  return `${tree}.deb`;
+}
+
+/** Into the machine's root, with a database of its own: nothing of this machine is touched. */
+function install(machine: Machine, deb: string, ...choice: string[]): void {
+  const { root } = machine.disk;
+  const admin = join(machine.disk.folder, 'dpkg');
+  mkdirSync(join(admin, 'updates'), { recursive: true });
+  mkdirSync(join(admin, 'info'), { recursive: true });
+  for (const file of ['status', 'available']) writeFileSync(join(admin, file), '', { flag: 'a' });
+  const flags = [`--instdir=${root}`, `--admindir=${admin}`, '--log=/dev/null', '--force-not-root', '--force-bad-path'];
+  execFileSync('dpkg', [...flags, ...choice, '--install', deb], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+for (const link of ['directory', 'copy'] as const)
+  test(`link: ${link}: a package upgrade that brings its own conffile is put back, and the package's is kept aside`, async () => {
+    await using machine = new Machine();
+    await upgraded(machine, { link, drift: 'restore' });
+    await until('it is seen', async () => aside(machine, 'app.conf') === 'of the new package\n');
+    await until('it is ours', async () => readFileSync(app(machine, 'app.conf'), 'utf8') === 'ours\n');
+    await drifted(machine, { state: 'clean', edits: 0, kept: 1 });
+  });
+
+test("link: files: dpkg leaves a link alone, and puts the package's conffile beside it", async () => {
+  await using machine = new Machine();
+  await upgraded(machine, { link: 'files', drift: 'restore' });
+  assert.equal(readFileSync(app(machine, 'app.conf'), 'utf8'), 'ours\n');
+  assert.ok(lstatSync(app(machine, 'app.conf')).isSymbolicLink());
+  assert.equal(readFileSync(app(machine, 'app.conf.dpkg-new'), 'utf8'), 'of the new package\n');
+  assert.equal((await machine.bundle())?.drift, undefined);
+});
+
+/** A package is installed, its conffile taken over, and then a new version comes, with `--force-confnew`. */
+async function upgraded(machine: Machine, definition: object): Promise<void> {
+  const { folder } = machine.disk;
+  install(machine, makePackage(folder, '1', 'of the package\n'));
+  await machine.publish({ 'app.conf': 'ours\n' }, definition);
+  machine.start();
+  await machine.until({ applied: 1, state: 'applied' });
+  install(machine, makePackage(folder, '2', 'of the new package\n'), '--force-confnew');
+}

@@ -5,7 +5,12 @@ import test, { after, before, describe } from 'node:test';
 import type { InstanceStatus } from '@quorate/model';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
 import { COMMAND, Place, type Result, run } from '../place.ts';
-import { until } from '../until.ts';
+import { until as within } from '../until.ts';
+
+/** On a machine with much else to do. ms */
+const PATIENCE_MS = 180_000;
+const until = <T>(what: string, look: () => Promise<T | false> | T | false): Promise<T> =>
+  within(what, look, PATIENCE_MS);
 
 const done = ({ code, stdout, stderr }: Result): string => {
   assert.equal(code, 0, stdout + stderr);

@@ -2,8 +2,8 @@ import type { Release } from '@quorate/model';
 import { noPlace, StoreError } from '../errors.ts';
 import type { Backfill, CallOptions, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
-import type { Line } from './collect.ts';
 import type { Heads, Step } from './heads.ts';
+import type { Line } from './line.ts';
 
 /** Publishers and collectors that may come in between before a later call has to finish. */
 const ROUNDS = 100;

@@ -1,6 +1,7 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BlobRef, sha256 } from '@quorate/model';
+import type { CollectedBlobs } from '../collection.ts';
 import { readSource } from '../content.ts';
 import { StoreError } from '../errors.ts';
 import type { BlobSource, UploadProgress } from '../store.ts';
@@ -12,7 +13,7 @@ import { isHash, Trash, type TrashRun } from './trash.ts';
 const LANES = 8;
 
 /** Content-addressed files: `blobs/<first two digits>/<sha256>`. */
-export class Blobs {
+export class Blobs implements CollectedBlobs {
   readonly #folder: string;
   readonly #trash: Trash;
 

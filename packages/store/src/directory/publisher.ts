@@ -1,20 +1,15 @@
-import { headOf, type Release, sameHead } from '@quorate/model';
-import { conflict, StoreError } from '../errors.ts';
+import { headOf, type Release } from '@quorate/model';
+import { type Base, baseOf, inRounds } from '../commit.ts';
+import { StoreError } from '../errors.ts';
 import type { CallOptions, Latest, Publication, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
-import type { Line } from './collect.ts';
 import { syncFolder } from './durable.ts';
 import { isLost } from './errors.ts';
-import { latestOf } from './heads.ts';
+import type { Step } from './heads.ts';
+import type { Line } from './line.ts';
 import { STEPS_KEPT } from './numbered.ts';
 
-/** A publisher whose blobs were set aside by a collector verifies them again this often. */
-const FENCED_ROUNDS = 100;
-
 type Options = CallOptions & { readonly progress?: UploadProgress };
-
-/** The step to build on, or the outcome where this very publication stands already. */
-type Base = { readonly version: number } | { readonly done: Latest };
 
 /** Publishes into one bundle's line: blobs first, then the next head, whose name only one can take. */
 export class Publisher {
@@ -34,19 +29,18 @@ export class Publisher {
     const { heads, releases } = this.#line;
     const { expected, added } = this.#publication;
     if (!expected) await heads.begin();
-    for (let round = 0; round < FENCED_ROUNDS; round++) {
-      const base = await this.#base();
-      if ('done' in base) return this.#acknowledge(base.done);
-      await releases.repair();
-      await this.#blobs.write(added, signal, progress);
-      signal?.throwIfAborted();
-      this.#tried ??= base.version;
-      const latest = await this.#commit(base.version);
-      if (latest) return latest; // else a fence or a winner: look which
-    }
-    throw new StoreError(
-      'CONFLICT',
-      'collections of old blobs came in between again and again: publish again at a calmer time',
+    return inRounds(
+      async () => {
+        const base = await this.#base();
+        return 'done' in base ? { done: await this.#acknowledge(base.done) } : base;
+      },
+      async ({ version }) => {
+        await releases.repair();
+        await this.#blobs.write(added, signal, progress);
+        signal?.throwIfAborted();
+        this.#tried ??= version;
+        return this.#commit(version);
+      },
     );
   }
 
@@ -69,7 +63,7 @@ export class Publisher {
    */
   async #settle(error: unknown): Promise<Latest> {
     const call = (error as NodeJS.ErrnoException).syscall;
-    let base: Base;
+    let base: Base<Step>;
     try {
       base = await this.#base();
     } catch (found) {
@@ -95,23 +89,17 @@ export class Publisher {
   }
 
   /** @throws StoreError CONFLICT, UNKNOWN_OUTCOME */
-  async #base(): Promise<Base> {
-    const { heads, releases } = this.#line;
-    const { release, expected, rollout } = this.#publication;
-    const step = await heads.current();
-    const now = step?.committed;
-    if (now?.release.id === release.id) return { done: latestOf(step)! };
-    if ((await releases.read(release.number))?.id === release.id) {
-      // it stands, and others came after it: no version that could pass for the head's
-      return { done: { head: { ...headOf(release, rollout), version: 'overtaken' }, release } };
-    }
-    // a fence bumps the version and keeps the release: the base is still the base
-    if (step && sameHead(now?.head, expected)) return { version: step.version };
-    if (this.#tried !== undefined && step && step.version - this.#tried > STEPS_KEPT) {
-      const message = `this machine slept while release ${release.number} of ${release.bundle} was published, and whether it stood for a time can't be told any more`;
+  async #base(): Promise<Base<Step>> {
+    try {
+      return await baseOf(this.#line, this.#publication);
+    } catch (error) {
+      const { version = 0 } = (await this.#line.current()) ?? {};
+      const hasSlept = this.#tried !== undefined && version - this.#tried > STEPS_KEPT;
+      if (!hasSlept || !(error instanceof StoreError && error.code === 'CONFLICT')) throw error;
+      const { number, bundle } = this.#publication.release;
+      const message = `this machine slept while release ${number} of ${bundle} was published, and whether it stood for a time can't be told any more`;
       throw new StoreError('UNKNOWN_OUTCOME', message);
     }
-    throw conflict(release.bundle, expected?.release, now?.release);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type Tag,
 } from '@quorate/model';
 import { type AuditRange, publishedRecord } from '../audit.ts';
+import { collect } from '../collection.ts';
 import { StoreError } from '../errors.ts';
 import type {
   Backfill,
@@ -32,18 +33,16 @@ import { AuditFiles } from './audit.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
 import { directoryChanges, POLL_MS } from './changes.ts';
-import { collect, type Line } from './collect.ts';
 import { namesIn, removeUnfinished } from './durable.ts';
 import { storeError } from './errors.ts';
-import { Heads, latestOf } from './heads.ts';
+import { latestOf } from './heads.ts';
+import { Line } from './line.ts';
 import { tellsChanges } from './mount.ts';
 import { Publisher } from './publisher.ts';
-import { Releases } from './releases.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
 import { steer } from './steer.ts';
 import { refuseBucketMount } from './suits.ts';
-import { Tags } from './tags.ts';
 
 /** A store in a folder: on a local disk, or on a mount that all machines share. */
 export class DirectoryStore implements Store {
@@ -192,6 +191,7 @@ export class DirectoryStore implements Store {
     return this.#call(signal, async () => {
       const lines = async (): Promise<Line[]> => (await this.#bundleNames()).map((bundle) => this.#line(bundle));
       const collected = await collect(this, this.#blobs, lines, retention);
+      await this.#blobs.removeUnfinished();
       await removeUnfinished(this.#root.folder);
       await this.#statuses.removeUnfinished();
       return collected;
@@ -208,9 +208,7 @@ export class DirectoryStore implements Store {
 
   #line(bundle: string): Line {
     checkBundleName(bundle);
-    const heads = new Heads(this.#root.folder, bundle);
-    const { folder } = this.#root;
-    return { bundle, heads, releases: new Releases(folder, bundle, heads), tags: new Tags(folder, bundle) };
+    return new Line(this.#root.folder, bundle);
   }
 
   /** Folders of bundles; other names are leavings of a file system or a person. */

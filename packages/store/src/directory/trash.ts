@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Aside } from '../collection.ts';
 import { lookAgain, makeFolder, namesIn } from './durable.ts';
 import { codeOf, isMissing } from './errors.ts';
 
@@ -60,7 +61,7 @@ export class Trash {
 }
 
 /** What one run of a collector has set aside. When another run took it over, its steps find nothing any more and do nothing. */
-export class TrashRun {
+export class TrashRun implements Aside {
   readonly #folder: string;
   readonly #taken: readonly string[];
 

@@ -1,9 +1,9 @@
 import { type AuditEntry, type AuditRecord, encodeAudit } from '@quorate/model';
 import { AUDIT_KEPT, type AuditRange, auditEntry } from '../audit.ts';
 import { StoreError } from '../errors.ts';
+import { inLanes } from '../lanes.ts';
 import type { CallOptions } from '../store.ts';
 import { AUDIT } from './keys.ts';
-import { inLanes } from './lanes.ts';
 import type { ConditionalObjects } from './objects.ts';
 
 /** Others that may add a record in between. */

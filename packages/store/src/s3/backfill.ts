@@ -1,9 +1,9 @@
 import type { Release } from '@quorate/model';
 import { noPlace, StoreError } from '../errors.ts';
+import { inLanes } from '../lanes.ts';
 import { releaseBatches } from '../release-batches.ts';
 import type { Backfill, CallOptions, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
-import { inLanes } from './lanes.ts';
 import { type Line, numbersOf, type Step } from './lines.ts';
 
 /** Publishers and collectors that may come in between before a later call has to finish. */

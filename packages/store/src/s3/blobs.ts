@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type BlobRef, sha256 } from '@quorate/model';
+import type { Aside, CollectedBlobs } from '../collection.ts';
 import { readSource } from '../content.ts';
 import { StoreError } from '../errors.ts';
+import { inLanes } from '../lanes.ts';
 import type { BlobSource, CallOptions, UploadProgress } from '../store.ts';
 import { BLOBS, blobKey, TRASH } from './keys.ts';
-import { inLanes } from './lanes.ts';
 import type { ConditionalObjects } from './objects.ts';
 
 /**
@@ -14,7 +15,7 @@ import type { ConditionalObjects } from './objects.ts';
 const ASIDE_MS = 3_600_000;
 
 /** Content-addressed objects: `blobs/<first two digits>/<sha256>`; what a collector set aside: `trash/<sha256>/<uuid>`. */
-export class Blobs {
+export class Blobs implements CollectedBlobs {
   readonly #objects: ConditionalObjects;
   readonly #asideMs: number;
 
@@ -73,7 +74,7 @@ export class Blobs {
   }
 
   /** Copies every blob that is not used into the trash, then deletes it. @returns hash → size */
-  async setAsideUnused(used: ReadonlySet<string>): Promise<Map<string, number>> {
+  async setAsideUnused(used: ReadonlySet<string>): Promise<Aside> {
     const unused: { hash: string; size: number }[] = [];
     for await (const { key, size } of this.#objects.list(BLOBS)) {
       const hash = key.slice(BLOBS.length + 3);
@@ -85,27 +86,30 @@ export class Blobs {
       await this.#objects.delete(blobKey(hash));
       aside.set(hash, size);
     });
-    return aside;
+    return {
+      delete: async (usedSince) => {
+        await this.#emptyTrash(usedSince);
+        for (const hash of usedSince) aside.delete(hash);
+        return { blobs: aside.size, bytes: [...aside.values()].reduce((sum, size) => sum + size, 0) };
+      },
+    };
   }
 
   /** Puts back what is used, whoever set it aside. The copies stay in the trash for their time. */
-  async bringBack(hashes: Iterable<string>): Promise<string[]> {
-    const wanted = new Set(hashes);
+  async bringBack(wanted: ReadonlySet<string>): Promise<void> {
     const copies = new Map<string, string>();
-    if (wanted.size === 0) return [];
+    if (wanted.size === 0) return;
     for await (const { key } of this.#objects.list(TRASH)) {
       const hash = hashAside(key);
       if (hash !== undefined && wanted.has(hash)) copies.set(hash, key);
     }
-    const back = await inLanes([...copies], async ([hash, key]) => {
-      if (await this.#objects.look(blobKey(hash))) return undefined;
-      return (await this.#objects.copy(key, blobKey(hash))) ? hash : undefined;
+    await inLanes([...copies], async ([hash, key]) => {
+      if (!(await this.#objects.look(blobKey(hash)))) await this.#objects.copy(key, blobKey(hash));
     });
-    return back.filter((hash) => hash !== undefined);
   }
 
   /** Deletes what has been aside for its time. Nobody but a reader looks for anything there, so it needs no fence of its own. */
-  async emptyTrash(used: ReadonlySet<string>): Promise<void> {
+  async #emptyTrash(used: ReadonlySet<string>): Promise<void> {
     const old: string[] = [];
     for await (const { key, written } of this.#objects.list(TRASH)) {
       const isOurs = hashAside(key) !== undefined;

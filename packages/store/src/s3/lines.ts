@@ -8,11 +8,13 @@ import {
   type Release,
   standingRelease,
 } from '@quorate/model';
+import type { CollectedLine } from '../collection.ts';
+import type { PublishedLine } from '../commit.ts';
 import { StoreError } from '../errors.ts';
 import { checkNamed, recordError } from '../format.ts';
+import { inLanes } from '../lanes.ts';
 import type { CallOptions, Latest } from '../store.ts';
 import { headKey, releaseKey } from './keys.ts';
-import { inLanes } from './lanes.ts';
 import type { ConditionalObjects, StoredObject } from './objects.ts';
 
 /** What a bundle's object `heads/<bundle>` says, and the tag to replace it by. */
@@ -53,7 +55,7 @@ const ROUNDS = 100;
  * A bundle's line of releases: one object that holds the head, the release that it names and from where on releases are kept; replacing it is
  * the compare-and-set. Records of older releases are copies of what was committed there.
  */
-export class Line {
+export class Line implements CollectedLine<Step>, PublishedLine<Step> {
   readonly bundle: string;
   readonly #objects: ConditionalObjects;
   /** the newest step that was read: asking whether it still stands costs little */
@@ -142,6 +144,14 @@ export class Line {
     return step;
   }
 
+  latestOf(step: Step): Latest | undefined {
+    return latestOf(step);
+  }
+
+  async numbers(): Promise<number[]> {
+    return numbersOf(await this.current());
+  }
+
   /** @returns undefined when it was never there or was collected */
   async release(number: number, options: CallOptions = {}): Promise<Release | undefined> {
     const key = releaseKey(this.bundle, number);
@@ -196,16 +206,16 @@ export class Line {
 
   /**
    * Lets the line begin at the newest `keep` releases, oldest gone first for whoever looks; then removes the records.
-   * @param least it and what came after it stays too
+   * @param least asked for in each round: it and what came after it stays too
    * @returns how many releases that were
    */
-  async trim(keep: number, least = Number.POSITIVE_INFINITY): Promise<number> {
+  async trim(keep: number, least: () => Promise<number>): Promise<number> {
     for (let round = 0; round < ROUNDS; round++) {
       const step = await this.settled();
       if (!step?.committed) return 0;
       const { committed } = step;
       const newest = committed.release.number - Math.max(1, keep) + 1;
-      const needed = Math.min(newest, least, standingRelease(committed.head)); // a rollout may go back to that
+      const needed = Math.min(newest, await least(), standingRelease(committed.head)); // a rollout may go back to that
       const first = Math.max(committed.first, needed);
       if (first === committed.first) return 0;
       await this.record(committed); // the head's own: whoever comes next builds on it

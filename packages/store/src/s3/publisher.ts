@@ -1,16 +1,11 @@
-import { headOf, type Release, sameHead } from '@quorate/model';
-import { conflict, StoreError } from '../errors.ts';
+import { headOf, type Release } from '@quorate/model';
+import { baseOf, inRounds } from '../commit.ts';
+import { StoreError } from '../errors.ts';
 import type { CallOptions, Latest, Publication, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import { type Line, latestOf, type Step } from './lines.ts';
 
-/** Collections that may come in between before a publisher gives up. */
-const ROUNDS = 100;
-
 type Options = CallOptions & { readonly progress?: UploadProgress };
-
-/** The step to build on, or the outcome where this very publication stands already. */
-type Base = { readonly step: Step } | { readonly done: Latest };
 
 /** Publishes into one bundle's line: content first, then the next step, which only one can put in the place of the one before. */
 export class Publisher {
@@ -26,20 +21,20 @@ export class Publisher {
   }
 
   async publish({ signal, progress }: Options): Promise<Latest> {
-    const { added } = this.#publication;
-    for (let round = 0; round < ROUNDS; round++) {
-      const base = await this.#base();
-      if ('done' in base) return base.done;
-      const { committed } = base.step;
-      await Promise.all([this.#blobs.write(added, signal, progress), committed && this.#line.record(committed)]);
-      signal?.throwIfAborted();
-      const latest = await this.#commit(base.step);
-      if (latest) return latest; // else a fence or a winner: look which
-    }
-    throw new StoreError(
-      'CONFLICT',
-      'collections of old blobs came in between again and again: publish again at a calmer time',
+    return inRounds(
+      () => this.#base(),
+      async (step) => {
+        const { committed } = step;
+        const writing = this.#blobs.write(this.#publication.added, signal, progress);
+        await Promise.all([writing, committed && this.#line.record(committed)]);
+        signal?.throwIfAborted();
+        return this.#commit(step);
+      },
     );
+  }
+
+  #base(): ReturnType<typeof baseOf<Step>> {
+    return baseOf(this.#line, this.#publication);
   }
 
   async #commit(from: Step): Promise<Latest | undefined> {
@@ -74,21 +69,6 @@ export class Publisher {
       if (error instanceof StoreError && error.code === 'CONFLICT' && (await isKept().catch(() => false))) throw error;
     }
     throw unknownOutcome(release, lost);
-  }
-
-  /** @throws StoreError CONFLICT */
-  async #base(): Promise<Base> {
-    const { release, expected } = this.#publication;
-    const step = await this.#line.current();
-    const now = step?.committed;
-    if (now?.release.id === release.id) return { done: latestOf(step)! };
-    // a fence moves the mark and keeps the release: the base is still the base
-    if (step && sameHead(now?.head, expected)) return { step };
-    if (now && (await this.#line.release(release.number))?.id === release.id) {
-      // it stands, and others came after it: no version that could pass for the head's
-      return { done: { head: { ...headOf(release, this.#publication.rollout), version: 'overtaken' }, release } };
-    }
-    throw conflict(release.bundle, expected?.release, now?.release);
   }
 }
 

@@ -1,9 +1,9 @@
 import { comparePaths, decodeStatus, encodeStatus, type InstanceStatus } from '@quorate/model';
 import { StoreError, taken } from '../errors.ts';
 import { recordError } from '../format.ts';
+import { inLanes } from '../lanes.ts';
 import type { CallOptions } from '../store.ts';
 import { INSTANCES, instanceKey } from './keys.ts';
-import { inLanes } from './lanes.ts';
 import type { ConditionalObjects } from './objects.ts';
 
 /** What this process has shown under an id. */

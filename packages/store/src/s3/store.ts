@@ -9,8 +9,10 @@ import {
   type Tag,
 } from '@quorate/model';
 import { type AuditRange, publishedRecord } from '../audit.ts';
+import { collect } from '../collection.ts';
 import { StoreError } from '../errors.ts';
 import { Hints } from '../hints.ts';
+import { inLanes } from '../lanes.ts';
 import { changesByLooking, type Seen } from '../looking.ts';
 import type {
   Backfill,
@@ -30,8 +32,6 @@ import type {
 import { addAudit, readAudit } from './audit.ts';
 import { backfill } from './backfill.ts';
 import { Blobs } from './blobs.ts';
-import { collect } from './collect.ts';
-import { inLanes } from './lanes.ts';
 import { Line, latestOf, numbersOf, type Remembered } from './lines.ts';
 import { ConditionalObjects, type ObjectsOptions } from './objects.ts';
 import type { BucketPlace } from './place.ts';

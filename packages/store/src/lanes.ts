@@ -1,4 +1,4 @@
-/** Requests of one piece of work that are under way at once: S3 answers in tens of milliseconds, and takes thousands a second. */
+/** Requests of one piece of work that are under way at once: S3 answers in tens of milliseconds, and takes thousands a second; a mount is kept busy. */
 const LANES = 24;
 
 /** Does work for each item, some at a time. After a failure nothing more is begun, and what was begun is waited for. */

@@ -1,0 +1,60 @@
+import { type Head, headOf, type Release, sameHead } from '@quorate/model';
+import { conflict, StoreError } from './errors.ts';
+import type { Latest, Publication } from './store.ts';
+
+/** A step of a line, whose first one has no release yet. */
+interface AnyStep {
+  readonly committed: { readonly head: Head; readonly release: Release } | undefined;
+}
+
+/** A bundle's line of releases, as a publisher sees it. */
+export interface PublishedLine<Step extends AnyStep> {
+  /** @returns undefined when the line has not begun */
+  current(): Promise<Step | undefined>;
+  release(number: number): Promise<Release | undefined>;
+  latestOf(step: Step): Latest | undefined;
+}
+
+/** The step to build on, or the outcome where this very publication stands already. */
+export type Base<Step> = { readonly step: Step } | { readonly done: Latest };
+
+/** Collections that may come in between before a publisher gives up. */
+const ROUNDS = 100;
+
+/**
+ * Again and again until it stands, or another release does: a collector's fence makes an attempt fail too.
+ * @param attempt verifies the content and commits; undefined when the step to build on is another one now
+ * @throws StoreError CONFLICT, UNKNOWN_OUTCOME
+ */
+export async function inRounds<Step>(
+  base: () => Promise<Base<Step>>,
+  attempt: (step: Step) => Promise<Latest | undefined>,
+): Promise<Latest> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const found = await base();
+    if ('done' in found) return found.done;
+    const latest = await attempt(found.step);
+    if (latest) return latest; // else a fence or a winner: look which
+  }
+  throw new StoreError(
+    'CONFLICT',
+    'collections of old blobs came in between again and again: publish again at a calmer time',
+  );
+}
+
+/** @throws StoreError CONFLICT */
+export async function baseOf<Step extends AnyStep>(
+  line: PublishedLine<Step>,
+  { release, expected, rollout }: Publication,
+): Promise<Base<Step>> {
+  const step = await line.current();
+  const now = step?.committed;
+  if (now?.release.id === release.id) return { done: line.latestOf(step!)! };
+  // a fence makes it another step and keeps the release: the base is still the base
+  if (step && sameHead(now?.head, expected)) return { step };
+  if ((await line.release(release.number))?.id === release.id) {
+    // it stands, and others came after it: no version that could pass for the head's
+    return { done: { head: { ...headOf(release, rollout), version: 'overtaken' }, release } };
+  }
+  throw conflict(release.bundle, expected?.release, now?.release);
+}

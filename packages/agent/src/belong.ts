@@ -4,7 +4,7 @@ import type { AuditRecord, DeploymentFault } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { arbiterOf } from './arbiter/index.ts';
 import type { ArchiveState } from './archive/index.ts';
-import { isInstanceId } from './aws/index.ts';
+import { isInstanceId } from './aws/instance-id.ts';
 import { discoveryOf } from './discovery/index.ts';
 import { obtainTrust } from './ensemble/arrival.ts';
 import type { MemberReport } from './ensemble/judge.ts';

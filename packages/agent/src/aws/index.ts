@@ -7,7 +7,7 @@ export { clientOf } from './clients.ts';
 export { AwsCloud, type Cloud, type Group } from './cloud.ts';
 export { ParameterDeployments } from './deployments.ts';
 export type { Ec2Instance } from './ec2.ts';
-export { isInstanceId, noteFacts } from './facts.ts';
+export { noteFacts } from './facts.ts';
 export { type Measured, measureFleet, tellMetrics } from './metrics.ts';
 export { followNotices, keepNotices } from './notices.ts';
 export { type NoticeQueue, SqsNoticeQueue } from './queue.ts';

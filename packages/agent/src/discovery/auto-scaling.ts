@@ -1,6 +1,6 @@
 import type { FleetInstance, FleetSight } from '@quorate/model';
 import type { Cloud, Ec2Instance, Group } from '../aws/index.ts';
-import { isInstanceId } from '../aws/index.ts';
+import { isInstanceId } from '../aws/instance-id.ts';
 import { AgentError } from '../errors.ts';
 import type { Discovery, Peer, SharedSight } from './discovery.ts';
 

@@ -1,4 +1,4 @@
-import { cloudOf } from '../aws/index.ts';
+import type { Cloud } from '../aws/index.ts';
 import { AgentError } from '../errors.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
 import { AddressDiscovery } from './addresses.ts';
@@ -27,7 +27,8 @@ export function discoveryOf(settings: Pick<Settings, 'ensemble' | 'aws' | 'insta
   let known = scaling.get(ensemble);
   if (!known) {
     const { groups } = discovery.autoScaling;
-    known = new AutoScalingDiscovery({ groups, own: instance, cloud: () => cloudOf(settings) });
+    const cloud = async (): Promise<Cloud> => (await import('../aws/index.ts')).cloudOf(settings); // few machines have this discovery
+    known = new AutoScalingDiscovery({ groups, own: instance, cloud });
     scaling.set(ensemble, known);
   }
   return known;

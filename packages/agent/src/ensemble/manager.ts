@@ -11,8 +11,6 @@ import type { Asker, Collected, Ensemble, EnsembleConfiguration, Store } from '@
 import { type Arbiter, enterMember, type Ruling } from '../arbiter/index.ts';
 import { type ArchiveState, archiveState } from '../archive/index.ts';
 import { keepArchive } from '../archive/keeper.ts';
-import { ParameterDeployments } from '../aws/index.ts';
-import { keepDeployments } from '../deployments/index.ts';
 import type { Discovery } from '../discovery/index.ts';
 import type { keepRollouts } from '../rollout/index.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
@@ -383,11 +381,9 @@ export class EnsembleManager {
         leading: (signal) => {
           const store = this.#store!;
           const report = this.#options.archived;
-          const path = settings.aws?.deployments;
-          const source = path === undefined ? undefined : new ParameterDeployments(settings, path);
           return Promise.all([
             keepArchive({ store, ensemble, instance: settings.instance, log, report }, signal),
-            source && keepDeployments({ store, source, log, report: this.#options.undeployed }, signal),
+            this.#deploy(store, signal),
             leadRollouts({ store, by: settings.instance, log, terminated }, signal),
           ]);
         },
@@ -400,6 +396,18 @@ export class EnsembleManager {
       });
       void controller.run(this.#controlling.signal);
     }
+  }
+
+  /** Few clusters are deployed to. */
+  async #deploy(store: Store, signal: AbortSignal): Promise<void> {
+    const { settings, log, undeployed: report } = this.#options;
+    const path = settings.aws?.deployments;
+    if (path === undefined) return;
+    const [{ ParameterDeployments }, { keepDeployments }] = await Promise.all([
+      import('../aws/index.ts'),
+      import('../deployments/index.ts'),
+    ]);
+    await keepDeployments({ store, source: new ParameterDeployments(settings, path), log, report }, signal);
   }
 
   /** Old releases go when the archive has them. */

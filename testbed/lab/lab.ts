@@ -9,7 +9,7 @@ import { type Measured, shown } from './figures.ts';
 import { broken, type Deed } from './history.ts';
 import { Machine } from './machine.ts';
 import { behind, type Observation, type Present, unsettled, votersFor } from './settled.ts';
-import { releaseText } from './text.ts';
+import { NGINX_RELOAD, releaseText } from './text.ts';
 
 export const BUNDLE = 'app';
 const ROOT = '/etc/app';
@@ -131,7 +131,7 @@ export class Lab implements AsyncDisposable {
     });
     await this.step('the ensemble settles', () => this.settles());
     await this.step('a first release is everywhere, and every nginx serves by it', async () => {
-      await this.firstRelease('--reload', 'nginx -s reload');
+      await this.firstRelease('--reload', NGINX_RELOAD);
       group.beginLoad(this.desk.instance);
     });
     return group;

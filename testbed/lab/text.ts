@@ -3,6 +3,10 @@ export function releaseText(id: string): string {
   return `add_header X-Release ${id} always;`;
 }
 
+/** Ends when nginx has read its files, which `nginx -s reload` alone does not wait for: they could be of two releases then. Told in docs/guide.md. */
+export const NGINX_RELOAD =
+  'm=$(cat /run/nginx.pid) && w=$(pgrep -n -P "$m") && nginx -s reload && until [ "$(pgrep -n -P "$m")" != "$w" ]; do sleep 0.05; done';
+
 /** What an nginx reads that serves by both files: each answer of it shows what each of them said. */
 export const NGINX = `user www-data;
 worker_processes 1;

@@ -40,6 +40,8 @@ interface Scenario {
   readonly state?: 'applied' | 'rolled-back' | 'refused';
   /** every release has a validate command */
   readonly validated?: boolean;
+  /** what somebody wrote in the place of `app.conf` before the step */
+  readonly edit?: string;
   /** release of the last reload; undefined when none needs to have run */
   readonly reloaded?: number;
 }
@@ -61,6 +63,15 @@ const scenarios = (link: LinkMode): Scenario[] => [
     published: ONE,
     step: 'apply',
     sees: [{}, ONE],
+    reloaded: 1,
+  },
+  {
+    name: 'an edit that is put back',
+    native: OLD,
+    applied: [ONE],
+    edit: 'edited',
+    step: 'restore',
+    sees: [{ ...ONE, 'app.conf': 'edited' }, ONE],
     reloaded: 1,
   },
   {
@@ -200,7 +211,11 @@ function checkInstant(found: Files, sees: readonly Files[], atomic: boolean, at:
 }
 
 /** An agent that comes after takes it to its end, leaves nothing behind, and has nothing to do a second time. */
-async function checkRestart(folder: string, { step, sees, state, reloaded }: Scenario, at: string): Promise<void> {
+async function checkRestart(
+  folder: string,
+  { step, sees, state, edit, reloaded }: Scenario,
+  at: string,
+): Promise<void> {
   const lines: string[] = [];
   const again = await runStep(folder, step, lines);
   const last = sees.at(-1)!;
@@ -208,6 +223,13 @@ async function checkRestart(folder: string, { step, sees, state, reloaded }: Sce
   if (step === 'apply')
     assert.equal(again?.bundles.web?.state, state ?? 'applied', `${at}: ${again?.bundles.web?.detail}`);
   if (reloaded !== undefined) assert.equal(reloads(folder).at(-1), String(reloaded), `${at}: the last reload`);
+  if (edit !== undefined) {
+    const aside = join(folder, 'state/web/aside/app.conf');
+    assert.equal(readFileSync(aside, 'utf8'), edit, `${at}: the edit is kept`);
+    assert.deepEqual(reloads(folder).length > 1, true, `${at}: it was reloaded`);
+    rmSync(aside);
+    lines.length = 0;
+  }
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   assert.deepEqual(
     names.filter((name) => /\.quorate(-old)?$|\.new$|\/(aside|validate)\//.test(name)),
@@ -232,7 +254,7 @@ const reloads = (folder: string): string[] => {
 async function prepare(
   folder: string,
   link: LinkMode,
-  { native, applied, published, link: next, validated = false }: Scenario,
+  { native, applied, published, link: next, edit, validated = false }: Scenario,
 ): Promise<void> {
   mkdirSync(join(folder, 'root/etc'), { recursive: true });
   for (const [path, text] of Object.entries(native)) {
@@ -245,6 +267,10 @@ async function prepare(
     assert.equal((await runStep(folder, 'apply'))?.bundles.web?.state, 'applied');
   }
   if (published) await publish(folder, next ?? link, published, validated);
+  if (edit === undefined) return;
+  const place = join(folder, 'root/etc/app/app.conf');
+  rmSync(place); // in the place of a link there is a file then, as most editors leave it
+  writeFileSync(place, edit);
 }
 
 async function publish(folder: string, link: LinkMode, files: Files, validated: boolean): Promise<void> {

@@ -7,6 +7,7 @@ import { syncFileSystem } from './durable.ts';
 import { type Edited, editedOf } from './edited.ts';
 import { liveRelease } from './flip.ts';
 import type { StagedRelease } from './linking.ts';
+import type { TreeName } from './paths.ts';
 import { lstatOf } from './tree.ts';
 
 /** A file by which a person asks the agent of this machine to restore; it is there until that is done. */
@@ -17,6 +18,8 @@ export class BundleDrift {
   readonly #at: BundleState;
   readonly #putBack: (edits: readonly Found[]) => Promise<string | undefined>;
   #known: Known = new Map();
+  /** the tree that it is known of */
+  #tree: TreeName | undefined;
   #last: readonly Found[] = [];
 
   /** @param putBack @returns what failed with the application, in words */
@@ -45,7 +48,8 @@ export class BundleDrift {
     const live = this.#at.live();
     if (changes.under > 0 || this.#at.journal.moving) return undefined;
     if (!live || !this.#at.journal.place) return { edits: [], folders: new Map() };
-    if (depth === 'full') this.#known = new Map();
+    if (depth === 'full' || this.#tree !== live.name) this.#known = new Map();
+    this.#tree = live.name;
     const { native } = this.#at.ground(live.definition);
     const { done } = changes;
     try {

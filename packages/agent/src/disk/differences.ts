@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { DEFAULT_IGNORE, type Edit, type Entry, matchesAny } from '@quorate/model';
+import { DEFAULT_IGNORE, type Edit, type Entry, matchesAny, parentPath } from '@quorate/model';
 import type { StagedTree } from './linking.ts';
 import type { Owners } from './owners.ts';
 import type { BundlePaths } from './paths.ts';
@@ -48,6 +48,8 @@ class Search {
   readonly folders = new Map<string, Set<string> | 'all'>();
   readonly #ours: Ours;
   readonly #known: Known;
+  /** paths of folders that are none here: nothing is looked for by way of what is there instead */
+  readonly #gone = new Set<string>();
   #looked = 0;
 
   constructor(ours: Ours, known: Known) {
@@ -104,6 +106,10 @@ class Search {
         if (isLinked && lstatOf(join(tree, entry.path))?.isDirectory()) this.folders.set(join(tree, entry.path), 'all');
         continue;
       }
+      if (this.#gone.size > 0 && this.#isBelowGone(entry.path)) {
+        this.#lost(entry.path, place);
+        continue;
+      }
       this.#watchName(place);
       const text = paths.linkText(place, join(paths.current, entry.path));
       if (!isLinked) await this.#compare(entry, place);
@@ -121,14 +127,33 @@ class Search {
   /** A folder in which others live too: its mode and owner are theirs. */
   #shared({ path }: Entry, place: string): void {
     const there = lstatOf(place);
-    if (!there?.isDirectory()) this.#add(path, there ? 'kind' : 'missing', place);
+    if (this.#isBelowGone(path)) this.#lost(path, place);
+    else if (!there?.isDirectory()) this.#add(path, there ? 'kind' : 'missing', place);
+    if (!there?.isDirectory()) this.#gone.add(path);
+  }
+
+  /** A link in the place of a folder may lead anywhere: what is behind it is not what this path has. */
+  #isBelowGone(path: string): boolean {
+    for (let at = parentPath(path); at !== '.'; at = parentPath(at)) if (this.#gone.has(at)) return true;
+    return false;
+  }
+
+  #lost(path: string, place: string): void {
+    this.#known.delete(place);
+    this.#gone.add(path);
+    this.edits.push({ path, what: 'missing', place, signature: '' });
   }
 
   async #compare(entry: Entry, place: string): Promise<void> {
     await this.#breathe();
+    if (this.#gone.size > 0 && this.#isBelowGone(entry.path)) {
+      this.#lost(entry.path, place);
+      return;
+    }
     const signature = signatureOf(place);
     if (signature !== '' && this.#known.get(place) === signature) return;
     const what = differenceAt(place, entry, this.#ours.owners, 'full');
+    if (entry.kind === 'directory' && (what === 'kind' || what === 'missing')) this.#gone.add(entry.path);
     if (what) this.#add(entry.path, what, place, entry);
     else this.#known.set(place, signature);
   }

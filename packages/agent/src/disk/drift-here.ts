@@ -49,7 +49,8 @@ async function lookOnce(options: BundleOptions): Promise<{ drift: DriftHere; isL
   const entries = new Map(manifest.map((entry) => [entry.path, entry]));
   const contents = new Map<string, Buffer>();
   for (const edit of edits) {
-    const now = edit.path === '.' ? { entry: entries.get('.')! } : entryAt(owners, edit);
+    const now =
+      edit.path === '.' ? { entry: entries.get('.')! } : edit.what === 'missing' ? undefined : entryAt(owners, edit);
     if (!now) entries.delete(edit.path);
     else entries.set(edit.path, now.entry);
     if (now?.entry.kind === 'file' && now.bytes) contents.set(now.entry.sha256, now.bytes);

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs';
 import {
   type BlobRef,
   type Entry,
@@ -36,7 +36,7 @@ export function editedOf({ release, source, owners, read }: Editable, edits: rea
   const entries = new Map(source.map((entry) => [entry.path, entry]));
   const contents = new Map<string, Buffer>();
   for (const edit of edits.filter(isAdoptable)) {
-    const now = entryAt(owners, edit);
+    const now = edit.what === 'missing' ? undefined : entryAt(owners, edit);
     const was = entries.get(edit.path);
     if (!now) entries.delete(edit.path);
     else if (edit.rendered && was?.kind === 'file') entries.set(edit.path, { ...was, ...attributesOf(now.entry) });
@@ -65,8 +65,18 @@ export function entryAt(owners: Owners, { place, path }: Found): { entry: Entry;
   const mode = (stats.mode & 0o7777).toString(8).padStart(4, '0');
   if (stats.isDirectory()) return { entry: { ...owned, kind: 'directory', mode } };
   if (stats.isSymbolicLink()) return { entry: { ...owned, kind: 'symlink', target: readlinkSync(place) } };
-  const bytes = readFileSync(place);
+  const bytes = readItself(place);
   return { entry: { ...owned, kind: 'file', mode, size: bytes.byteLength, sha256: sha256(bytes) }, bytes };
+}
+
+/** A link that took the file's place meanwhile is not followed. */
+function readItself(place: string): Buffer {
+  const fd = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function attributesOf(entry: Entry): Pick<FileEntry, 'owner' | 'group'> & Partial<Pick<FileEntry, 'mode'>> {

@@ -2,17 +2,19 @@ import { type FSWatcher, watch } from 'node:fs';
 import { lstatOf } from '../disk/tree.ts';
 
 /** Folders of one bundle that are watched; a larger one is looked at from time to time. inotify counts in thousands for a whole machine. */
-export const WATCHES_MOST = 2048;
+const WATCHES_MOST = 2048;
 
 /** Folders that tell of changes: one inotify watch each, however many files they hold. */
 export class FolderWatch {
+  readonly #most: number;
   readonly #told: (folder: string, name: string) => void;
   readonly #watchers = new Map<string, FSWatcher>();
   readonly #names = new Map<string, ReadonlySet<string> | 'all'>();
   #trouble: string | undefined;
 
-  constructor(told: (folder: string, name: string) => void) {
+  constructor(told: (folder: string, name: string) => void, most = WATCHES_MOST) {
     this.#told = told;
+    this.#most = most;
   }
 
   /** Why nothing is watched, in words; undefined where all is. */
@@ -33,8 +35,8 @@ export class FolderWatch {
     for (const [key, watcher] of this.#watchers) if (!wanted.has(key)) this.#end(key, watcher);
     this.#names.clear();
     for (const [folder, names] of folders) this.#names.set(folder, names);
-    if (wanted.size > WATCHES_MOST) {
-      this.#give(`${wanted.size} folders are more than the ${WATCHES_MOST} that are watched`);
+    if (wanted.size > this.#most) {
+      this.#give(`${wanted.size} folders are more than the ${this.#most} that are watched`);
       return false;
     }
     const fresh = [...wanted].filter(([key]) => !this.#watchers.has(key));

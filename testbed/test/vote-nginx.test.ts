@@ -25,7 +25,7 @@ test('what one nginx of three refuses becomes live on none, and a machine that l
   const all = [one, two, three];
   await raise(fleet);
   for (const machine of all) machine.spawn(['nginx', '-g', 'daemon off;'], { log: 'nginx.log' });
-  const validate = 'nginx -t && while test -e /srv/slow; do sleep 0.1; done';
+  const validate = 'nginx -t && while test -e /etc/slow; do sleep 0.1; done';
   const imported = await quorate(one, [
     'import',
     'web',
@@ -58,12 +58,12 @@ test('what one nginx of three refuses becomes live on none, and a machine that l
   const before = await answer(one);
 
   await t.test('a file that one machine lacks: its nginx says no, and nothing changes anywhere', async () => {
-    for (const machine of [one, two]) await machine.run(['sh', '-c', 'echo "gzip on;" > /srv/local.conf']);
-    const { code, stdout, stderr } = await publish(site('second', '    include /srv/local.conf;\n'), '--wait');
+    for (const machine of [one, two]) await machine.run(['sh', '-c', 'echo "gzip on;" > /etc/local.conf']);
+    const { code, stdout, stderr } = await publish(site('second', '    include /etc/local.conf;\n'), '--wait');
     assert.equal(code, 4, stdout + stderr);
     assert.match(stderr, /1 instance says no to release \d+ of web: nothing was published/);
     assert.match(stderr, new RegExp(`${three.id}: validate: exit code 1 .*nginx -t`));
-    assert.match(stderr, /open\(\) "\/srv\/local\.conf" failed/);
+    assert.match(stderr, /open\(\) "\/etc\/local\.conf" failed/);
     assert.deepEqual(await Promise.all(all.map(answer)), [before, before, before]);
     for (const machine of all) {
       const logged = await machine.log('agent.log');
@@ -72,10 +72,10 @@ test('what one nginx of three refuses becomes live on none, and a machine that l
   });
 
   await t.test('the power of a machine goes while it votes: the others go on', async () => {
-    await three.run(['sh', '-c', 'echo "gzip on;" > /srv/local.conf; touch /srv/slow']);
-    const publishing = publish(site('third', '    include /srv/local.conf;\n'));
+    await three.run(['sh', '-c', 'echo "gzip on;" > /etc/local.conf; touch /etc/slow']);
+    const publishing = publish(site('third', '    include /etc/local.conf;\n'));
     await until('it is asked', async () => {
-      const { stdout } = await three.run(['pgrep', '-f', 'srv/slow'], { check: false });
+      const { stdout } = await three.run(['pgrep', '-f', '[e]tc/slow'], { check: false });
       return stdout.trim() !== '';
     });
     await three.kill();

@@ -4,7 +4,11 @@ import test, { after, before, describe } from 'node:test';
 import { openStore } from '@quorate/store';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
 import { COMMAND, Place, type Result, run } from '../place.ts';
-import { until } from '../until.ts';
+import { until as untilWithin } from '../until.ts';
+
+/** For five minutes at most: a machine that others use too is slow. */
+const until = <T>(what: string, look: () => Promise<T | false> | T | false): Promise<T> =>
+  untilWithin(what, look, 300_000);
 
 /** Says no where the machine has a file `etc/no`, takes its time where it has `etc/slow`, and knows no word `bad`. */
 const VALIDATE = [
@@ -201,9 +205,8 @@ describe('a fleet that votes', { skip: reasonToSkip ?? false }, () => {
     killed.child.kill('SIGKILL');
     await killed.ended;
     place.remove('c/etc/slow');
-    const { code, stdout, stderr } = await publish('eight\n', '--wait'); // waits for the session's end
+    const { code, stdout, stderr } = await publish('eight\n', '--wait'); // waits for the session's end, unless it has come already
     assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /waiting: .* offers release 7 of app to the fleet now \(killed\)/);
     assert.deepEqual(names.map(applied), ['eight\n', 'eight\n', 'eight\n']);
     assert.equal(await releases(), 7);
   });

@@ -28,10 +28,10 @@ export async function readAudit(zk: ZooKeeper, { most, after = -1 }: AuditRange)
 }
 
 /** Clears away the oldest records beyond what is kept, where this session may; who may not leaves it to others. */
-export async function trimAudit(zk: ZooKeeper): Promise<void> {
+export async function trimAudit(zk: ZooKeeper, kept = AUDIT_KEPT): Promise<void> {
   const numbers = await numbersIn(zk);
-  if (numbers.length < AUDIT_KEPT + SPARE) return;
-  const old = numbers.slice(0, -AUDIT_KEPT);
+  if (numbers.length < kept + SPARE) return;
+  const old = numbers.slice(0, -kept);
   try {
     for (let at = 0; at < old.length; at += SPARE)
       await zk.multi(old.slice(at, at + SPARE).map((number) => op.delete(pathOf(number))));

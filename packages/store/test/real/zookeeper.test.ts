@@ -8,6 +8,7 @@ import { TcpProxy } from '../../../zookeeper/test/proxy.ts';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
 import { until } from '../../../zookeeper/test/until.ts';
 import { type Latest, openStore, type StoreChange } from '../../src/index.ts';
+import { trimAudit } from '../../src/zookeeper/audit.ts';
 import { conformance } from '../conformance.ts';
 import { conformanceAtScale } from '../conformance-at-scale.ts';
 import { type Contents, DEFINITION, publicationOf, publishFiles, publishTree, readFiles, Tree } from '../publishing.ts';
@@ -143,6 +144,20 @@ test('a thousand votes are cleared away, and heard in a few lists', { skip }, as
   assert.ok(lists < 200, `${lists}`);
   await offer[Symbol.asyncDispose]();
   assert.deepEqual((await zk.children(`${chroot}/votes/web`)).children, []);
+});
+
+test('the audit log is bounded: the oldest records go, some at a time', { skip }, async () => {
+  const chroot = `/audit/${++number}`;
+  await using store = await openStore(`zk://${ensemble.servers}${chroot}`);
+  const record = { action: 'test', author: 'x', host: 'h', result: 'done', time: '' } as const;
+  await Promise.all(Array.from({ length: 450 }, (_, at) => store.note({ ...record, what: `${at}` })));
+  const all = await store.audit({ most: 1000 });
+  assert.equal(all.length, 450);
+  await using zk = await ZooKeeper.connect(`${ensemble.servers}${chroot}`);
+  await trimAudit(zk, 300);
+  assert.equal((await store.audit({ most: 1000 })).length, 450, 'not for a few');
+  await trimAudit(zk, 10);
+  assert.deepEqual(await store.audit({ most: 1000 }), all.slice(-10));
 });
 
 test('a report tells how far this clock is from the leader, within the error that it names', { skip }, async () => {

@@ -125,6 +125,25 @@ test('a cluster from nothing: founded, joined by token and by secret, published 
     await must(two, ['fleet']);
   });
 
+  await t.test(
+    'the audit log tells who was let in, what the ensemble did, who published by which certificate, and who rotated',
+    async () => {
+      const log = (await must(five, ['audit', '-n', '100', '--json'])).trimEnd().split('\n');
+      const told = log.map((line) => JSON.parse(line) as { action: string; what: string; certificate: string });
+      const has = (action: string, what: RegExp, certificate: RegExp): void =>
+        assert.ok(
+          told.some((one) => one.action === action && what.test(one.what) && certificate.test(one.certificate)),
+          `${action} ${what}: ${log.join('\n')}`,
+        );
+      has('token', /for publisher$/, new RegExp(`^instance ${one.id}$`));
+      has('join', new RegExp(`^publisher ${four.id}, by token`), /^instance /);
+      has('join', new RegExp(`^instance ${three.id}, by the cluster's secret`), /^instance /);
+      has('member', new RegExp(two.id), /^instance /);
+      has('publish', /^web release 2$/, new RegExp(`^publisher ${four.id}$`));
+      has('rotate', new RegExp(`publisher ${four.id}$`), /^publisher /);
+    },
+  );
+
   await t.test('no secret stands on a command line, in a log, or in what the commands say', async () => {
     for (const machine of fleet.instances) {
       const said = [logsOf(machine), await commandLines(machine)];

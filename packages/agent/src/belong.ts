@@ -1,9 +1,9 @@
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { AuditRecord, DeploymentFault } from '@quorate/model';
+import type { DeploymentFault } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { arbiterOf } from './arbiter/index.ts';
 import type { ArchiveState } from './archive/index.ts';
+import { noteOwnDeed } from './audit.ts';
 import { isInstanceId } from './aws/instance-id.ts';
 import { discoveryOf } from './discovery/index.ts';
 import { obtainTrust } from './ensemble/arrival.ts';
@@ -128,15 +128,8 @@ function granterOf(
     ports,
     granted: ({ kind, instance: who, by }) => {
       log(`info  ${instance} let ${kind} ${who} in by ${by}`);
-      void noteJoin(connected, { what: `${kind} ${who}, by ${by}`, author: instance }).catch((error: Error) =>
-        log(`warn  that ${who} was let in is missing in the audit log: ${error.message}`),
-      );
+      // the store may come later: the first machines are let in before anything serves
+      void noteOwnDeed(connected, { action: 'join', what: `${kind} ${who}, by ${by}`, instance }, log);
     },
   });
-}
-
-/** Once the store is there: the first machines are let in before anything serves. */
-async function noteJoin(connected: Promise<Store>, joined: Pick<AuditRecord, 'what' | 'author'>): Promise<void> {
-  const store = await connected;
-  await store.note({ action: 'join', ...joined, host: hostname(), result: 'done', time: new Date().toISOString() });
 }

@@ -48,6 +48,8 @@ export interface ControllerOptions {
   readonly collect?: (keep: number, signal: AbortSignal) => Promise<Collected>;
   /** What else is to be done while this machine leads. It never fails, and ends with the signal in its own time. */
   readonly leading?: (signal: AbortSignal) => Promise<unknown>;
+  /** told of each step that was taken, in words */
+  readonly changed?: (what: string) => void;
   readonly log: (line: string) => void;
 }
 
@@ -150,7 +152,7 @@ export class Controller {
     seen: Seen,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { ensemble, log, admit } = this.#options;
+    const { ensemble, log, admit, changed } = this.#options;
     const begun = performance.now();
     try {
       switch (step.kind) {
@@ -180,6 +182,7 @@ export class Controller {
         }
       }
       log(`info  ensemble: ${reason} (${(performance.now() - begun).toFixed(0)} ms)`);
+      changed?.(reason);
       return undefined;
     } catch (error) {
       signal.throwIfAborted();

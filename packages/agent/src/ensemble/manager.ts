@@ -11,6 +11,7 @@ import type { Asker, Collected, Ensemble, EnsembleConfiguration, Store } from '@
 import { type Arbiter, enterMember, type Ruling } from '../arbiter/index.ts';
 import { type ArchiveState, archiveState } from '../archive/index.ts';
 import { keepArchive } from '../archive/keeper.ts';
+import { noteOwnDeed } from '../audit.ts';
 import type { Discovery } from '../discovery/index.ts';
 import type { keepRollouts } from '../rollout/index.ts';
 import type { EnsembleSection, Settings } from '../settings.ts';
@@ -378,6 +379,7 @@ export class EnsembleManager {
         ...(discovery.knowsDeath ? { knowsDeath: true } : {}),
         sight: () => discovery.shared?.last,
         collect: (keep, signal) => this.#collect(keep, signal),
+        changed: (what) => void noteOwnDeed(this.#store!, { action: 'member', what, instance: settings.instance }, log),
         leading: (signal) => {
           const store = this.#store!;
           const report = this.#options.archived;

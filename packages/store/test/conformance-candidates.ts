@@ -231,7 +231,6 @@ export function candidates(promise: Promising): void {
     'who does not answer is named when the time is over, and not waited for when it dies',
     async (subject, store) => {
       const one = await publishFiles(store, undefined, { a: '1' });
-      await using _ = await Voters.open(subject, { i: { ok: true } });
       const silent = await subject.open();
       await silent.report(statusOf('j', 1));
       const message = /^j has not answered within 0\.3 s: nothing was published/;

@@ -189,7 +189,7 @@ describe('a fleet that votes', { skip: reasonToSkip ?? false }, () => {
     place.write('c/etc/slow', '');
     const { code, stderr } = await publish('seven\n', '--vote-timeout', '1');
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /c has not answered within 1 s: nothing was published/);
+    assert.match(stderr, /c (has|have) not answered within 1 s: nothing was published/);
     place.remove('c/etc/slow');
     assert.deepEqual(names.map(applied), ['two\n', 'two\n', 'two\n']);
   });

@@ -80,7 +80,6 @@ test('a hostile template is ended: endless loops, huge lists, huge texts', { tim
   const loops = '{% for a in (1..900000) %}{% for b in (1..9000) %}';
   const cases: [string, RegExp][] = [
     ['{% for i in (1..99999999999) %}{% endfor %}', /more memory than a template may/],
-    [`${loops}{% endfor %}{% endfor %}`, /more memory|takes longer/],
     ['{% assign a="0123456789" %}{% for i in (1..60) %}{% assign a = a | append: a %}{% endfor %}', /more memory/],
     [`${loops}${'x'.repeat(1000)}{% endfor %}{% endfor %}`, /larger than 16 MiB|takes longer/],
     [

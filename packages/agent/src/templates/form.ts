@@ -9,11 +9,15 @@ import {
   paginate,
   type Release,
   sha256,
+  TemplateError,
   variablesFor,
 } from '@quorate/model';
 import type { TemplateMachine } from './machine.ts';
 import type { Rendered, RenderedFacts } from './rendered.ts';
 import { clearValues, type ReleaseSecrets, secretNames, secretsOf } from './secrets.ts';
+
+/** ms by the monotonic clock for all templates of a bundle: each has its own bound, and there may be ten thousand. */
+const ALL_MS = 30_000;
 
 /** What a release becomes on one instance. */
 export interface Form {
@@ -91,7 +95,10 @@ async function render(
   const secret = await clearValues(secrets, secretsRead(all, secrets), read, machine.secret);
   const scope = { bundle, instance, fleet: fleet ?? [], vars: variablesFor(definition.variables, instance), secret };
   const files = new Map<string, Buffer>();
+  const from = performance.now();
   for (const [path, text] of texts) {
+    if (performance.now() - from > ALL_MS)
+      throw new TemplateError({ file: path, line: 1, column: 1 }, `the templates before it took ${ALL_MS / 1000} s`);
     files.set(path, Buffer.from(renderTemplate(path, text, scope)));
     await breathe(); // a session's pings must not wait for all of them
   }

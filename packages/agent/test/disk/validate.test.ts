@@ -4,6 +4,7 @@ import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync,
 import { join } from 'node:path';
 import test from 'node:test';
 import { type BundleDefinition, definitionOf, type LinkMode, type Verdict } from '@quorate/model';
+import { whyNoNamespace } from '../../src/hooks/index.ts';
 import { Disk, type Files, type MadeRelease, makeRelease } from './fixture.ts';
 
 const bound = { timeout: 60_000, skip: process.geteuid?.() === 0 ? false : 'mount namespaces need root' };
@@ -83,6 +84,10 @@ for (const link of LINKS) {
     }
   });
 }
+
+test('a trial tells that namespaces can be used here', bound, async () => {
+  assert.equal(await whyNoNamespace(), undefined);
+});
 
 test(
   'links are links in the view too, folders keep their owners and modes, and mounts further down still show',

@@ -2,6 +2,7 @@ import { describeVerdict, type InstanceStatus } from '@quorate/model';
 import { type Judged, mustLatest, planManifest, type Store } from '@quorate/store';
 import { authorOf, Context, nothing, releaseSide } from '../context.ts';
 import { EXIT } from '../exit.ts';
+import { judgeHere } from '../judging.ts';
 import { type DiffSide, renderDiff } from '../output/diff.ts';
 import { paint } from '../output/style.ts';
 import { indented } from '../output/table.ts';
@@ -33,6 +34,7 @@ export async function plan(bundle: string, folder: string | undefined, flags: Pl
   const after: DiffSide = { name: 'new', ...ready, read: (file) => ready.read(file.sha256) };
   if ((await renderDiff(await releaseSide(store, head.release), after)) === '')
     return nothingToPublish(context, store, head.release);
+  await judgeHere(context, bundle, ready);
   const author = authorOf(flags.author);
   const what = {
     bundle,

@@ -35,6 +35,9 @@ test('the checks of a bundle answer the publisher, with the place, before anythi
   assert.equal(bad.code, 4, bad.stderr);
   assert.match(bad.stderr, /nothing was published: app\.json:3:1: is not JSON: /);
   assert.doesNotMatch((await place.quorate(['history', 'app'])).stdout, /^2 /m);
+  const planned = await place.quorate(['plan', 'app', 'work']);
+  assert.equal(planned.code, 4);
+  assert.match(planned.stderr, /app\.json:3:1: is not JSON/);
   const good = await publish({ 'app.json': '{"a": 2}\n' });
   assert.equal(good.code, 0, good.stderr);
   assert.match(good.stdout + good.stderr, /no file is like \*\.toml: nothing was checked there/);

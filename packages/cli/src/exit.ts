@@ -36,6 +36,11 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     hint: 'wait for its end (--turn SECONDS), then publish again; to publish past it: --skip-vote REASON',
   },
   WITHDRAWN: { exit: EXIT.unreachable },
+  ROLLING_OUT: {
+    exit: EXIT.conflict,
+    hint: 'look at it with `quorate rollout status NAME`; wait for its end, abort it (`quorate rollout abort NAME`), or publish with --supersede',
+  },
+  NO_ROLLOUT: { exit: EXIT.failed, hint: '`quorate rollout status NAME` tells how it stands' },
   UNREACHABLE: {
     exit: EXIT.unreachable,
     hint: 'check the network and the store; `quorate doctor` looks closer. What is applied here goes on serving',
@@ -78,7 +83,7 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
   },
   BAD_DEFINITION: {
     exit: EXIT.usage,
-    hint: 'a definition has root, link, reload, health, ignore, links and message, of which only root must be there',
+    hint: 'a definition has root, link, validate, reload, health, ignore, links, drift, message, templates, variables and rollout, of which only root must be there',
   },
   NO_MESSAGE: { exit: EXIT.refused, hint: 'say why: -m TEXT' },
   BAD_KEY: { exit: EXIT.usage },

@@ -39,6 +39,21 @@ function asksFleet(command: Command): Command {
     .option('--skip-vote <reason>', 'ask nobody; the history keeps the reason');
 }
 
+/** How a release goes out, on commands that make one. */
+function rollsOut(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--strategy <name>', "how it goes out, instead of as the bundle's definition says").choices([
+        'now',
+        'all',
+        'linear',
+        'exponential',
+        'zones',
+      ]),
+    )
+    .option('--supersede', 'take the place of a rollout that is under way');
+}
+
 /** The command tree. Each command's code is loaded when it runs. */
 export function makeProgram(version: string, finish: Finish): Command {
   const program = new Command('quorate')
@@ -243,11 +258,13 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/import.ts').then(({ importBundle }) => importBundle(name, path, globals(command)))),
     );
 
-  asksFleet(
-    add(
-      'publish <name> [folder]',
-      'makes a folder, or the native files as edited here, the next release',
-      "quorate publish web ./nginx -m 'raise the limits' --yes --wait",
+  rollsOut(
+    asksFleet(
+      add(
+        'publish <name> [folder]',
+        'makes a folder, or the native files as edited here, the next release',
+        "quorate publish web ./nginx -m 'raise the limits' --yes --wait",
+      ),
     ),
   )
     .option('-m, --message <text>', 'why')
@@ -288,11 +305,13 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/plan.ts').then(({ plan }) => plan(name, folder, globals(command)))),
     );
 
-  asksFleet(
-    add(
-      'edit <path>',
-      'opens a native file in your editor and publishes what comes out',
-      'quorate edit /etc/nginx/nginx.conf',
+  rollsOut(
+    asksFleet(
+      add(
+        'edit <path>',
+        'opens a native file in your editor and publishes what comes out',
+        'quorate edit /etc/nginx/nginx.conf',
+      ),
     ),
   )
     .option('-m, --message <text>', 'why')
@@ -485,11 +504,13 @@ export function makeProgram(version: string, finish: Finish): Command {
       finish(import('./commands/tag.ts').then(({ tag }) => tag(name, release, given, globals(command)))),
     );
 
-  asksFleet(
-    add(
-      'rollback <name>',
-      'brings back what an older release held, as a new release',
-      'quorate rollback web --to 11 --wait',
+  rollsOut(
+    asksFleet(
+      add(
+        'rollback <name>',
+        'brings back what an older release held, as a new release',
+        'quorate rollback web --to 11 --wait',
+      ),
     ),
   )
     .option('--to <release>', 'the one before the head unless said')
@@ -500,6 +521,41 @@ export function makeProgram(version: string, finish: Finish): Command {
     .action((name: string, _, command: Command) =>
       finish(import('./commands/history.ts').then(({ rollback }) => rollback(name, globals(command)))),
     );
+
+  const addRollouts = (rollout: Command): void => {
+    const addHere = (name: string, summary: string, example: string): Command =>
+      addTo(rollout, 'quorate rollout', name, summary, example);
+    addHere('status <name> [release]', 'how far it is, on which instances, and its story', 'quorate rollout status web')
+      .option('--watch', 'again and again until its end; on a terminal anyway')
+      .option('--no-watch', 'once')
+      .action((name: string, release: string | undefined, _, command: Command) =>
+        finish(import('./commands/rollout.ts').then(({ status }) => status(name, release, globals(command)))),
+      );
+    const steerings = [
+      [
+        'pause',
+        'takes no further step; it still goes back when too many fail',
+        "quorate rollout pause web -m 'a look'",
+      ],
+      ['resume', 'goes on with one that is paused', 'quorate rollout resume web'],
+      ['abort', 'takes every instance back to the release before', "quorate rollout abort web -m 'too slow'"],
+      ['promote', 'gives the release to all that lack it, now', 'quorate rollout promote web'],
+    ] as const;
+    for (const [steering, summary, example] of steerings)
+      addHere(`${steering} <name>`, summary, example)
+        .option('-m, --message <text>', 'why')
+        .option('--author <name>', 'instead of you')
+        .action((name: string, _, command: Command) =>
+          finish(import('./commands/rollout.ts').then(({ steer }) => steer(name, steering, globals(command)))),
+        );
+    addHere('run <name>', 'leads it from here until its end, where no machine does', 'quorate rollout run web').action(
+      (name: string, _, command: Command) =>
+        finish(import('./commands/rollout.ts').then(({ run }) => run(name, globals(command)))),
+    );
+  };
+  addRollouts(
+    add('rollout', 'how a release goes out in steps: looks at it, pauses, aborts', 'quorate rollout status web'),
+  );
 
   add('collect', 'takes old releases out of the store, and contents that no release uses', 'quorate collect --keep 100')
     .requiredOption('--keep <count>', 'the newest releases of each bundle that stay; its head always does')

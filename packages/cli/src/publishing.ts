@@ -1,11 +1,22 @@
 import type { KeyObject } from 'node:crypto';
 import { archiveState } from '@quorate/agent';
-import { type BundleDefinition, diffManifests, type FileEntry, type Manifest, type Release } from '@quorate/model';
 import {
+  type BundleDefinition,
+  describeStep,
+  diffManifests,
+  type FileEntry,
+  type Manifest,
+  type Release,
+  type Strategy,
+  standingRelease,
+} from '@quorate/model';
+import {
+  checkNotUnderWay,
   type Latest,
   mustLatest,
   mustRelease,
   publishManifest,
+  type RolloutWish,
   readManifest,
   type Store,
   StoreError,
@@ -18,8 +29,9 @@ import { messageFor } from './message.ts';
 import { confirm } from './output/ask.ts';
 import { renderDiff, summarize } from './output/diff.ts';
 import { paint } from './output/style.ts';
+import { followRollout } from './rollouts.ts';
 import { Vote, type VoteFlags } from './voting.ts';
-import { waitForFleet } from './waiting.ts';
+import { WAIT_SECONDS, waitForFleet } from './waiting.ts';
 
 /** A set of files that somebody wants to make the next release. */
 export interface Working {
@@ -30,7 +42,19 @@ export interface Working {
   settle?(release: Release): Promise<void>;
 }
 
-export interface PublishFlags extends VoteFlags {
+/** How a release goes out. */
+export interface RolloutFlags {
+  readonly strategy?: Strategy | 'now';
+  readonly supersede?: boolean;
+}
+
+/** Of the flags, what the store is asked for. */
+export const wishOf = ({ strategy, supersede }: RolloutFlags): RolloutWish => ({
+  ...(strategy ? { strategy } : {}),
+  ...(supersede ? { supersede } : {}),
+});
+
+export interface PublishFlags extends VoteFlags, RolloutFlags {
   readonly message?: string;
   readonly author?: string;
   readonly rebase?: boolean;
@@ -53,12 +77,16 @@ export async function publishWorking(
   const vote = new Vote(context, store, flags, flags.wait !== undefined);
   const { bundle } = base;
   const head = await mustLatest(store, bundle);
-  const moved = head.release.number !== base.number;
+  checkNotUnderWay(bundle, head, wishOf(flags));
+  const live = await standing(store, head);
+  const moved = head.release.number !== base.number && live.number !== base.number;
   if (moved && (await isUnchanged(store, base, working))) return nothingToPublish(context, store, base);
-  const ready = moved ? await rebased(store, base, head, working, flags.rebase ?? false) : working;
+  const ready = moved
+    ? await rebased(store, base, { ...head, release: live }, working, flags.rebase ?? false)
+    : working;
   const why = messageFor(bundle, flags.message, '', head.release.definition, ready.definition);
   const message = [why, (flags.origin ?? []).join('\n')].filter((part) => part !== '').join('\n\n');
-  const before = await releaseSide(store, head.release);
+  const before = await releaseSide(store, live);
   const after = {
     name: 'new',
     manifest: ready.manifest,
@@ -66,7 +94,7 @@ export async function publishWorking(
     read: (file: FileEntry) => ready.read(file.sha256),
   };
   const diff = await renderDiff(before, after);
-  if (diff === '') return nothingToPublish(context, store, head.release);
+  if (diff === '') return nothingToPublish(context, store, live);
   if (!context.json) process.stdout.write(`${diff}\n`);
   await judgeHere(context, bundle, ready);
   const what = summarize(before.manifest, after.manifest) || 'definition';
@@ -75,7 +103,15 @@ export async function publishWorking(
     return EXIT.failed;
   }
   const author = authorOf(flags.author);
-  const made = { bundle, base: head, ...ready, read: (hash: string) => ready.read(hash), author, message };
+  const made = {
+    bundle,
+    base: head,
+    ...ready,
+    read: (hash: string) => ready.read(hash),
+    author,
+    message,
+    rollout: wishOf(flags),
+  };
   let latest: Latest;
   try {
     latest = await vote.decide(bundle, (options) => publishManifest(store, made, { ...options, sign: flags.sign }));
@@ -89,6 +125,12 @@ export async function publishWorking(
   }
   await ready.settle?.(latest.release);
   return announce(context, store, latest, vote, flags.wait);
+}
+
+/** The release that the fleet runs, or goes back to: where the head's was taken back, the one before. */
+export async function standing(store: Store, { head, release }: Latest): Promise<Release> {
+  const number = standingRelease(head);
+  return number === release.number ? release : mustRelease(store, release.bundle, number);
 }
 
 async function isUnchanged(store: Store, base: Release, { manifest, definition }: Working): Promise<boolean> {
@@ -116,19 +158,33 @@ export async function nothingToPublish(context: Context, store: Store, release: 
 export async function announce(
   context: Context,
   store: Store,
-  { release }: Latest,
+  { head, release }: Latest,
   vote: Vote,
   wait: number | undefined,
 ): Promise<number> {
   const { bundle, number, digest } = release;
   const made = { bundle, release: number, digest, published: true, vote: vote.json };
   const told = `${paint('green', '✓')} ${bundle} release ${number} is published (${vote.outcome})`;
-  if (wait === undefined) {
-    context.print(made, () => told);
+  const { rollout } = head;
+  // without sessions nobody can be elected to lead it
+  const leads = rollout !== undefined && !store.capabilities.sessions;
+  const out = rollout ? `; ${describeStep(rollout)} first` : '';
+  if (wait === undefined && !leads) {
+    context.print({ ...made, ...(rollout ? { rollout } : {}) }, () => `${told}${out}`);
     return EXIT.done;
   }
+  if (rollout) {
+    context.tell(
+      { event: 'published', bundle, release: number },
+      `${told}${out}; ${leads ? 'this command leads its rollout, since nobody else can in this store' : 'waiting for its end'}`,
+    );
+    const limitMs = wait === undefined || wait === WAIT_SECONDS ? undefined : wait * 1000;
+    const followed = await followRollout(context, store, { bundle, release: number }, { leads, limitMs });
+    if (context.json) context.print({ ...made, rollout: followed.rollout }, () => '');
+    return followed.exit;
+  }
   context.tell({ event: 'published', bundle, release: number }, `${told}; waiting for the fleet`);
-  const { instances, exit } = await waitForFleet(context, store, bundle, number, wait);
+  const { instances, exit } = await waitForFleet(context, store, bundle, number, wait!);
   if (context.json) context.print({ ...made, instances }, () => '');
   return exit;
 }
@@ -184,7 +240,7 @@ function describeConflict({ path, done, text }: OpenConflict): string {
 /** The release that a working set was made from. */
 export async function baseRelease(store: Store, bundle: string, number: number | undefined): Promise<Release> {
   if (!(await store.latest(bundle))) await mustBeOpen(store);
-  if (number === undefined) return (await mustLatest(store, bundle)).release;
+  if (number === undefined) return standing(store, await mustLatest(store, bundle));
   await mustLatest(store, bundle);
   return mustRelease(store, bundle, number);
 }

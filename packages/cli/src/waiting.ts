@@ -6,6 +6,9 @@ import { EXIT } from './exit.ts';
 import { paint } from './output/style.ts';
 import { indented } from './output/table.ts';
 
+/** How long `--wait` waits unless said. */
+export const WAIT_SECONDS = 60;
+
 /** ms between looks: close ones first, since a release usually arrives at once */
 const LOOK_MS = { first: 20, later: 150, from: 500 };
 const REFUSED = new Set(['rolled-back', 'refused', 'disk-full', 'read-only', 'missing-parent', 'replaced', 'failed']);

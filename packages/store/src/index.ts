@@ -18,7 +18,7 @@ export { type OpenOptions, openStore } from './open.ts';
 export { type ManifestToPublish, type PublishOptions, planManifest, publishManifest, rollback } from './publish.ts';
 export { mustLatest, mustRelease, readManifest } from './read.ts';
 export { readClocks } from './read-clocks.ts';
-export { placeIn, type RolloutWish } from './rollout.ts';
+export { checkNotUnderWay, placeIn, type RolloutWish } from './rollout.ts';
 export { heedClock } from './s3/clock.ts';
 export { type BucketPlace, bucketPlace } from './s3/place.ts';
 export type {

@@ -9,7 +9,7 @@ import { CliError, EXIT } from '../exit.ts';
 import { messageFor } from '../message.ts';
 import { readingBase } from '../native-files.ts';
 import { nativePath } from '../native-path.ts';
-import { type PublishFlags, publishWorking } from '../publishing.ts';
+import { type PublishFlags, publishWorking, standing } from '../publishing.ts';
 import { type SignFlags, signingKey } from '../signing.ts';
 import { waitSeconds } from './publish.ts';
 
@@ -60,6 +60,12 @@ export async function edit(path: string, flags: EditFlags): Promise<number> {
   }
 }
 
+/** The release that the fleet runs: where the head's was taken back, the one before. */
+async function standingLatest(store: Store, bundle: string): Promise<Latest | undefined> {
+  const latest = await store.latest(bundle);
+  return latest && { ...latest, release: await standing(store, latest) };
+}
+
 /** The bundle that has a native file. */
 async function find(
   store: Store,
@@ -68,7 +74,7 @@ async function find(
 ): Promise<{ latest: Latest; manifest: Manifest; entry: FileEntry }> {
   const roots: string[] = [];
   for (const bundle of bundles ?? (await store.bundles())) {
-    const latest = await store.latest(bundle);
+    const latest = await standingLatest(store, bundle);
     if (!latest) continue;
     const { root } = latest.release.definition;
     roots.push(`${bundle} (${root})`);

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { scanTree } from '@quorate/agent';
-import { type Entry, isAsSigned, type Manifest, nativeEntries, type Release } from '@quorate/model';
+import { type Entry, isAsSigned, type Manifest, nativeEntries, type Release, storyOf } from '@quorate/model';
 import { textOf } from '@quorate/model/text';
 import { mustLatest, mustRelease, readManifest, rollback as rollbackTo, type Store } from '@quorate/store';
 import { authorOf, Context, type GlobalFlags, nothing, releaseSide, wholeNumber } from '../context.ts';
@@ -12,9 +12,10 @@ import { readingBase, unrendered } from '../native-files.ts';
 import { confirm } from '../output/ask.ts';
 import { type DiffSide, renderDiff, summarize } from '../output/diff.ts';
 import { localTime, RELEASE_COLUMNS, releaseRow } from '../output/release.ts';
+import { describeOutcome } from '../output/rollout.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
-import { announce, nothingToPublish } from '../publishing.ts';
+import { announce, nothingToPublish, type RolloutFlags, wishOf } from '../publishing.ts';
 import { type SignFlags, signingKey } from '../signing.ts';
 import { writeTree } from '../tree.ts';
 import { Vote, type VoteFlags } from '../voting.ts';
@@ -33,7 +34,14 @@ export async function history(bundle: string, flags: HistoryFlags): Promise<numb
   const numbers = (await store.releases(bundle)).slice(-most).reverse();
   const found = await Promise.all(numbers.map((number) => store.release(bundle, number)));
   const releases = found.filter((release) => release !== undefined);
-  context.print(releases, () => table(RELEASE_COLUMNS, releases.map(releaseRow)));
+  const { head } = await mustLatest(store, bundle);
+  const stories = [
+    ...releases.flatMap(({ before }) => before ?? []),
+    ...(head.rollout ? [storyOf(head.release, head.rollout)] : []),
+  ];
+  const outcomes = new Map(stories.map((story) => [story.release, describeOutcome(story)]));
+  const rows = (): string[][] => releases.map((release) => releaseRow(release, outcomes.get(release.number)));
+  context.print(releases, () => table(RELEASE_COLUMNS, rows()));
   return EXIT.done;
 }
 
@@ -183,7 +191,7 @@ async function side(context: Context, store: Store, head: Release, name: string)
   return { name: 'native', manifest: files.manifest, definition, read: (file) => read(file.sha256) };
 }
 
-export interface RollbackFlags extends GlobalFlags, SignFlags, VoteFlags {
+export interface RollbackFlags extends GlobalFlags, SignFlags, VoteFlags, RolloutFlags {
   readonly to?: string;
   readonly message?: string;
   readonly author?: string;
@@ -217,7 +225,7 @@ export async function rollback(bundle: string, flags: RollbackFlags): Promise<nu
     context.say('nothing was published');
     return EXIT.failed;
   }
-  const what = { bundle, to, author: authorOf(flags.author), message, base };
+  const what = { bundle, to, author: authorOf(flags.author), message, base, rollout: wishOf(flags) };
   const latest = await vote.decide(bundle, (options) => rollbackTo(store, what, { ...options, sign }));
   return await announce(context, store, latest, vote, wait);
 }

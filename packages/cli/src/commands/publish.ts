@@ -12,6 +12,7 @@ import { namedRelease } from '../named-release.ts';
 import { mustBeRendered, readingBase, unrendered } from '../native-files.ts';
 import { baseRelease, type PublishFlags, publishWorking, type Working } from '../publishing.ts';
 import { type SignFlags, signingKey } from '../signing.ts';
+import { WAIT_SECONDS } from '../waiting.ts';
 
 export interface PublishCommandFlags extends GlobalFlags, SignFlags, Omit<PublishFlags, 'wait' | 'sign'> {
   readonly base?: string;
@@ -26,8 +27,6 @@ interface Checkout {
   readonly bundle: string;
   readonly base: number;
 }
-
-export const WAIT_SECONDS = 60;
 
 export function waitSeconds(flag: string | true | undefined): { wait?: number } {
   if (flag === undefined) return {};

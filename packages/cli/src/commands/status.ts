@@ -8,7 +8,8 @@ import { describeArchive } from '../output/archive.ts';
 import { CLOCK_ADVICE, clockIs, clockWarnings, comparableClocks, showOffset } from '../output/clock.ts';
 import { describeDrift } from '../output/drift.ts';
 import { bytesText } from '../output/progress.ts';
-import { paint, terminalSize } from '../output/style.ts';
+import { redraw } from '../output/redraw.ts';
+import { paint } from '../output/style.ts';
 import { indented, table } from '../output/table.ts';
 
 /** This machine, from what its agent wrote down: no network is asked. */
@@ -153,15 +154,6 @@ async function watchFleet(context: Context, store: Store): Promise<never> {
       else redraw(`${drawn}\n\n${paint('yellow', `! ${(error as Error).message}`)}`);
     }
     await delay(REDRAW_MS);
-  }
-}
-
-/** Over what was there, line by line, so that nothing flickers; elsewhere one after the other. */
-function redraw(text: string): void {
-  if (!process.stdout.isTTY) process.stdout.write(`${text}\n`);
-  else {
-    const lines = text.split('\n').slice(0, terminalSize().rows - 1);
-    process.stdout.write(`\x1b[H${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
   }
 }
 

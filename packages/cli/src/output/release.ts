@@ -4,22 +4,24 @@ import { paint } from './style.ts';
 /** Rows of a table of releases. */
 export const RELEASE_COLUMNS = ['release', 'when', 'author', 'files', 'message'] as const;
 
-export function releaseRow(release: Release): string[] {
+/** @param outcome how its rollout ended, where that is to be said */
+export function releaseRow(release: Release, outcome?: string): string[] {
   return [
     String(release.number),
     localTime(release.time),
     release.author,
     String(release.files),
-    describeMessage(release),
+    describeMessage(release, outcome),
   ];
 }
 
 /** The first line of a message, whose content it is, and how the fleet was asked where that was not as usual. */
-export function describeMessage({ message, rollbackOf, vote }: Release): string {
+export function describeMessage({ message, rollbackOf, vote }: Release, outcome?: string): string {
   const notes = [
     ...(rollbackOf === undefined ? [] : [`content of release ${rollbackOf}`]),
     ...(vote?.quorum === undefined ? [] : [`${vote.quorum} % had to say yes`]),
     ...(vote?.skipped === undefined ? [] : [`nobody was asked: ${vote.skipped}`]),
+    ...(outcome === undefined ? [] : [outcome]),
   ];
   return [message.split('\n')[0]!, ...notes.map((note) => paint('dim', `(${note})`))].filter(Boolean).join(' ');
 }

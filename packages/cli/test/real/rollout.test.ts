@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import test, { after, before, describe } from 'node:test';
+import type { InstanceStatus, Rollout } from '@quorate/model';
+import { openStore } from '@quorate/store';
+import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
+import { COMMAND, Place, type Result, run } from '../place.ts';
+import { until } from '../until.ts';
+
+/** Unhealthy while the file says so. */
+const DEFINITION = `root: /etc/app
+health: { command: 'if grep -q sick "$QUORATE_ROOT/etc/app/app.conf"; then echo "app is not well"; exit 9; fi', interval: 0.2 }
+rollout: { canary: [b], wait: 60, bake: 0 }
+`;
+
+/** Machines with agents of their own, and what a person does there. */
+class Fleet implements AsyncDisposable {
+  readonly place = new Place();
+  readonly #settings: readonly string[];
+  readonly #agents = new Map<string, ChildProcess>();
+  #folders = 0;
+
+  constructor(store: string) {
+    this.#settings = ['--config', '/dev/null', '--store', store];
+  }
+
+  async start(names: readonly string[]): Promise<void> {
+    for (const name of names) this.place.write(`${name}/etc/app/app.conf`, 'one\n');
+    this.place.write('definition.yaml', DEFINITION);
+    for (const name of names) this.agent(name);
+    const here = ['--root', 'a', '--state', 'a-state', '--instance', 'a'];
+    const imported = await this.quorate(...here, 'import', 'app', '/etc/app', '--definition', 'definition.yaml');
+    assert.equal(imported.code, 0, imported.stderr);
+    for (const name of names) await this.applied(name, 1);
+  }
+
+  agent(name: string): void {
+    const args = ['--root', name, '--state', `${name}-state`, '--instance', name, 'agent'];
+    const child = spawn(process.execPath, [COMMAND, ...this.#settings, ...args], {
+      cwd: this.place.folder,
+      stdio: 'ignore',
+    });
+    this.#agents.set(name, child);
+  }
+
+  async kill(name: string): Promise<void> {
+    const child = this.#agents.get(name)!;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  quorate(...args: string[]): Promise<Result> {
+    return run([COMMAND, ...this.#settings, ...args], { cwd: this.place.folder });
+  }
+
+  async publish(text: string, ...flags: string[]): Promise<Result> {
+    const name = `work-${++this.#folders}`;
+    this.place.write(`${name}/app.conf`, `${text}\n`);
+    return this.quorate('publish', 'app', name, '-m', text, '--yes', '--skip-vote', 'a test', ...flags);
+  }
+
+  async rollout(...release: string[]): Promise<Rollout> {
+    return JSON.parse((await this.quorate('rollout', 'status', 'app', ...release, '--json')).stdout).rollout;
+  }
+
+  async instances(): Promise<InstanceStatus[]> {
+    return JSON.parse((await this.quorate('fleet', '--json')).stdout).instances;
+  }
+
+  async applied(name: string, release: number): Promise<void> {
+    await until(`${name} runs release ${release}`, async () => {
+      const status = (await this.instances()).find(({ id }) => id === name)?.bundles.app;
+      return status?.applied === release && status.state === 'applied';
+    });
+  }
+
+  text(name: string): string {
+    return this.place.read(`${name}/etc/app/app.conf`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#agents.values()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const ended = once(child, 'exit');
+      child.kill();
+      await ended;
+    }
+    this.place[Symbol.dispose]();
+  }
+}
+
+describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency: 1 }, () => {
+  const names = ['a', 'b', 'c'];
+  let ensemble: Ensemble;
+  let fleet: Fleet;
+
+  before(async () => {
+    ensemble = await Ensemble.start({});
+    fleet = new Fleet(`zk://${ensemble.servers}/quorate`);
+    await fleet.start(names);
+  });
+  after(async () => {
+    await fleet[Symbol.asyncDispose]();
+    await ensemble[Symbol.asyncDispose]();
+  });
+
+  test('a canary whose health fails goes back by itself, and no other machine ever runs the release', async () => {
+    const { code, stdout, stderr } = await fleet.publish('sick', '--wait');
+    assert.equal(code, 4, stderr);
+    assert.match(stdout, /step 1 of 2 \(b\) first; waiting for its end/);
+    assert.match(stdout, /✖ back: b rolled-back: release 2: health: exit code 9/);
+    for (const name of names) await fleet.applied(name, 1);
+    await using store = await openStore(`zk://${ensemble.servers}/quorate`);
+    for (const one of await store.instances())
+      if (one.id !== 'b') assert.equal(one.bundles.app?.target, 1, `${one.id} was never asked for release 2`);
+    const { stdout: history } = await fleet.quorate('history', 'app');
+    assert.match(history, /2 .*sick .*taken back to release 1: b rolled-back/);
+    const { stdout: status } = await fleet.quorate('rollout', 'status', 'app');
+    assert.match(status, /app release 2 {2}from release 1, gone back to release 1/);
+  });
+
+  test('who publishes next builds on what the fleet runs, and the history keeps the story', async () => {
+    const { code, stdout, stderr } = await fleet.publish('three', '--wait');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /-one\n\+three/, 'the diff is to what the fleet runs');
+    assert.match(stdout, /advanced: 1 healthy: step 2 of 2 \(all\)[\s\S]*done: 3 healthy/);
+    for (const name of names) assert.equal(fleet.text(name), 'three\n');
+    assert.deepEqual(
+      (await fleet.rollout('2')).story.map(({ what }) => what),
+      ['begun', 'back'],
+    );
+  });
+
+  test('it is paused, refuses others meanwhile, and is aborted', async () => {
+    const slow = DEFINITION.replace('bake: 0', 'bake: 3000');
+    fleet.place.write('slow.yaml', slow);
+    const { code, stderr } = await fleet.publish('four', '--definition', 'slow.yaml');
+    assert.equal(code, 0, stderr);
+    await fleet.applied('b', 4);
+    const paused = await fleet.quorate('rollout', 'pause', 'app', '-m', 'a look');
+    assert.match(paused.stdout, /is paused: paused at step 1 of 2 \(b\)/);
+    const again = await fleet.quorate('rollout', 'pause', 'app');
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /the rollout is paused already/);
+    const other = await fleet.publish('five');
+    assert.equal(other.code, 3);
+    assert.match(other.stderr, /release 4 of app by tester is being rolled out \(step 1 of 2, paused\)/);
+    assert.equal((await fleet.quorate('rollout', 'resume', 'app')).code, 0);
+    assert.equal((await fleet.rollout()).state, 'running');
+    assert.equal((await fleet.quorate('rollout', 'abort', 'app', '-m', 'no good')).code, 0);
+    for (const name of names) await fleet.applied(name, 3);
+    assert.equal((await fleet.rollout()).story.at(-1)?.why, 'no good');
+    const over = await fleet.quorate('rollout', 'promote', 'app');
+    assert.equal(over.code, 1);
+    assert.match(over.stderr, /the rollout is over: it has gone back/);
+  });
+
+  test('whoever leads is killed in the middle: another goes on', async () => {
+    fleet.place.write(
+      'steps.yaml',
+      DEFINITION.replace('canary: [b]', 'strategy: linear, step: 34').replace('bake: 0', 'bake: 2'),
+    );
+    assert.equal((await fleet.publish('six', '--definition', 'steps.yaml')).code, 0);
+    let leader = '';
+    await until('a step was taken', async () => {
+      leader = (await fleet.rollout()).story.find(({ what }) => what === 'advanced')?.by ?? '';
+      return leader !== '';
+    });
+    await fleet.kill(leader);
+    fleet.agent(leader); // as systemd does
+    await until('its end', async () => (await fleet.rollout()).state === 'done');
+    for (const name of names) await fleet.applied(name, 5);
+    for (const name of names) assert.equal(fleet.text(name), 'six\n');
+  });
+
+  test('wrong words are told', async () => {
+    const cases: readonly (readonly [string[], number, RegExp])[] = [
+      [['publish', 'app', 'work-1', '--strategy', 'best'], 2, /--strategy.*now, all, linear, exponential, zones/],
+      [['rollout', 'status', 'nothing'], 1, /nothing/],
+      [['rollout', 'stop', 'app'], 2, /unknown command/],
+      [['rollout', 'run', 'app'], 1, /no rollout of app is under way/],
+      [['rollout', 'status', 'app', '99'], 1, /99/],
+    ];
+    for (const [args, code, message] of cases) {
+      const result = await fleet.quorate(...args);
+      assert.equal(result.code, code, args.join(' ') + result.stderr);
+      assert.match(result.stderr, message);
+    }
+  });
+});
+
+test('in a folder the command that publishes leads the rollout itself', async () => {
+  await using fleet = new Fleet('dir:store');
+  await fleet.start(['a', 'b']);
+  const { code, stdout, stderr } = await fleet.publish('two');
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /this command leads its rollout[\s\S]*advanced: 1 healthy: step 2 of 2 \(all\)[\s\S]*done: 2 healthy/,
+  );
+  for (const name of ['a', 'b']) assert.equal(fleet.text(name), 'two\n');
+});

@@ -14,6 +14,9 @@ health: { command: 'if grep -q sick "$QUORATE_ROOT/etc/app/app.conf"; then echo 
 rollout: { canary: [b], wait: 60, bake: 0 }
 `;
 
+/** ms: each look is a process of its own, and a machine may be busy */
+const PATIENCE_MS = 120_000;
+
 /** Machines with agents of their own, and what a person does there. */
 class Fleet implements AsyncDisposable {
   readonly place = new Place();
@@ -69,10 +72,14 @@ class Fleet implements AsyncDisposable {
   }
 
   async applied(name: string, release: number): Promise<void> {
-    await until(`${name} runs release ${release}`, async () => {
-      const status = (await this.instances()).find(({ id }) => id === name)?.bundles.app;
-      return status?.applied === release && status.state === 'applied';
-    });
+    await until(
+      `${name} runs release ${release}`,
+      async () => {
+        const status = (await this.instances()).find(({ id }) => id === name)?.bundles.app;
+        return status?.applied === release && status.state === 'applied';
+      },
+      PATIENCE_MS,
+    );
   }
 
   text(name: string): string {
@@ -163,13 +170,17 @@ describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency:
     );
     assert.equal((await fleet.publish('six', '--definition', 'steps.yaml')).code, 0);
     let leader = '';
-    await until('a step was taken', async () => {
-      leader = (await fleet.rollout()).story.find(({ what }) => what === 'advanced')?.by ?? '';
-      return leader !== '';
-    });
+    await until(
+      'a step was taken',
+      async () => {
+        leader = (await fleet.rollout()).story.find(({ what }) => what === 'advanced')?.by ?? '';
+        return leader !== '';
+      },
+      PATIENCE_MS,
+    );
     await fleet.kill(leader);
     fleet.agent(leader); // as systemd does
-    await until('its end', async () => (await fleet.rollout()).state === 'done');
+    await until('its end', async () => (await fleet.rollout()).state === 'done', PATIENCE_MS);
     for (const name of names) await fleet.applied(name, 5);
     for (const name of names) assert.equal(fleet.text(name), 'six\n');
   });

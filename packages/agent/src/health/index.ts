@@ -1,2 +1,2 @@
 export { HealthMonitor } from './monitor.ts';
-export { checkWeb } from './web-check.ts';
+export { askWeb, checkWeb } from './web-check.ts';

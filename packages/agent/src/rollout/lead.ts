@@ -1,13 +1,6 @@
-import {
-  type GateAnswer,
-  isUnderWay,
-  planRollout,
-  type Release,
-  type RolloutPlan,
-  RolloutWatch,
-  told,
-} from '@quorate/model';
+import { isUnderWay, planRollout, type Release, type RolloutPlan, RolloutWatch, told } from '@quorate/model';
 import { placeIn, type Store, StoreError, type VersionedHead } from '@quorate/store';
+import { askGate } from './gate.ts';
 
 export interface RolloutLeadOptions {
   readonly store: Store;
@@ -16,8 +9,6 @@ export interface RolloutLeadOptions {
   readonly log: (line: string) => void;
   /** of these instances, those that are known to be no more; nobody is unless given */
   readonly terminated?: ((about: readonly string[]) => Promise<ReadonlySet<string>>) | undefined;
-  /** asks what tells from outside whether to go on; undefined where nothing is set */
-  readonly gate?: (release: Release, signal: AbortSignal) => Promise<GateAnswer | undefined>;
 }
 
 /** What was seen of a rollout at one moment, and what follows from it. */
@@ -45,7 +36,7 @@ export class RolloutLead {
    * @throws StoreError, but for CONFLICT: whoever was first has taken a step, and the next look sees it
    */
   async look(signal: AbortSignal): Promise<RolloutLook | undefined> {
-    const { store, by, log, gate } = this.#options;
+    const { store, by, log } = this.#options;
     const bundle = this.#bundle;
     const latest = await store.latest(bundle, { signal });
     const rollout = latest?.head.rollout;
@@ -59,8 +50,9 @@ export class RolloutLead {
     });
     const gone = await this.#gone(instances.map(({ id }) => id));
     const sight = this.#watch.look(performance.now(), { release: head.release, rollout }, instances, gone);
-    const answer = await gate?.(release, signal);
-    const plan = planRollout({ release: head.release, rollout, instances, sight, gate: answer });
+    const settings = release.definition.rollout?.gate;
+    const gate = settings && (await askGate(settings, bundle, release.number));
+    const plan = planRollout({ release: head.release, rollout, instances, sight, gate });
     if (plan.kind === 'wait') return { head, release, plan };
     // shown only
     const next = told(plan.next, plan.kind, plan.reason, { by, time: new Date().toISOString() });

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isUnderWay, type Steering, steered, storyOf } from '@quorate/model';
 import { type Latest, mustLatest, type Store, StoreError } from '@quorate/store';
+import { noteDeed } from '../audit.ts';
 import { authorOf, Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { namedRelease } from '../named-release.ts';
@@ -79,6 +80,10 @@ export async function steer(bundle: string, steering: Steering, flags: SteerFlag
     const rollout = steered(head.rollout, steering, flags.message ?? '', signature);
     try {
       await store.steer(bundle, head, rollout);
+      const { message, author } = flags;
+      const what = `${bundle} release ${head.release}`;
+      const more = { bundle, release: head.release, author, ...(message ? { message } : {}) };
+      await noteDeed(store, { action: `rollout ${steering}`, what, ...more });
       context.print({ bundle, ...storyOf(head.release, rollout) }, () => done(bundle, head.release, steering, rollout));
       return EXIT.done;
     } catch (error) {

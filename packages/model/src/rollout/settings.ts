@@ -4,7 +4,7 @@ import { exactly } from '../codec.ts';
 export const STRATEGIES = ['all', 'linear', 'exponential', 'zones'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
-/** What tells from outside whether to go on; exactly one of command, url and alarm. */
+/** What tells from outside whether to go on: a command or a URL. */
 export interface GateSettings {
   /** run by `/bin/sh -c` where the rollout is led from: exit code 0 lets it go on */
   readonly command?: string;
@@ -12,10 +12,6 @@ export interface GateSettings {
   readonly url?: string;
   /** the answer that lets it go on; any of 200 to 299 where absent */
   readonly status?: number;
-  /** a CloudWatch alarm by its name: the state ALARM stops the rollout */
-  readonly alarm?: string;
-  /** of the alarm; where the leader runs unless said */
-  readonly region?: string;
   /** seconds for one question; 10 unless said */
   readonly timeout?: number;
 }
@@ -60,15 +56,9 @@ const GateSchema = v.pipe(
     ...WebCheckEntries,
     url: v.optional(url),
     command: v.optional(text),
-    alarm: v.optional(text),
-    region: v.optional(text),
   }),
-  v.check(
-    ({ command, url, alarm }) => [command, url, alarm].filter((one) => one !== undefined).length === 1,
-    'exactly one of command, url and alarm',
-  ),
+  v.check(({ command, url }) => (command === undefined) !== (url === undefined), 'either a command or a url'),
   v.check(({ status, url }) => status === undefined || url !== undefined, 'status only with url'),
-  v.check(({ region, alarm }) => region === undefined || alarm !== undefined, 'region only with alarm'),
 );
 
 export const RolloutSettingsSchema = v.pipe(
@@ -106,13 +96,11 @@ export function orderRollout(settings: RolloutSettings): RolloutSettings {
   };
 }
 
-function orderGate({ command, url, status, alarm, region, timeout }: GateSettings): GateSettings {
+function orderGate({ command, url, status, timeout }: GateSettings): GateSettings {
   return {
     ...(command === undefined ? {} : { command }),
     ...(url === undefined ? {} : { url }),
     ...(status === undefined ? {} : { status }),
-    ...(alarm === undefined ? {} : { alarm }),
-    ...(region === undefined ? {} : { region }),
     ...(timeout === undefined ? {} : { timeout }),
   };
 }

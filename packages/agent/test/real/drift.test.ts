@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { DriftStatus, LinkMode } from '@quorate/model';
 import { openStore, readManifest } from '@quorate/store';
 import type { Files } from '../disk/fixture.ts';
@@ -248,6 +250,31 @@ test('an edit of a rendered file is reported with the name of its template', asy
   const entry = (await readManifest(store, release)).find(({ path }) => path === 'app.conf');
   assert.equal(entry?.kind === 'file' && (await store.blob(entry)).toString(), 'I am {{ instance.id }}\n');
   await until('the edit is kept', async () => aside(machine, 'app.conf') === 'I am somebody else\n');
+});
+
+const AGENT = fileURLToPath(new URL('./agent-process.ts', import.meta.url));
+
+test('on a machine without inotify watches edits are found all the same, later, and that is said', async () => {
+  await using machine = new Machine();
+  await machine.publish(FILES, { drift: 'report' });
+  const { root, state } = machine.disk;
+  const limited = 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"';
+  const node = [process.execPath, ...process.execArgv, AGENT, `dir:${machine.storeFolder}`, root, state];
+  const child = spawn('unshare', ['--user', '--map-root-user', 'sh', '-c', limited, 'sh', ...node], {
+    stdio: 'ignore',
+  });
+  const ended = once(child, 'exit');
+  try {
+    await until('it is applied', async () => (await machine.bundle())?.applied === 1);
+    const detail =
+      'looked at from time to time only: this machine has no inotify watches left (fs.inotify.max_user_watches)';
+    await drifted(machine, { state: 'clean', edits: 0, detail });
+    writeFileSync(app(machine, 'app.conf'), 'mine');
+    await drifted(machine, { state: 'reported', edits: 1, detail });
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+  }
 });
 
 /** A package with one conffile, made by dpkg-deb. */

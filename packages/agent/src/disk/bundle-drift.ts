@@ -48,15 +48,17 @@ export class BundleDrift {
     const live = this.#at.live();
     if (changes.under > 0 || this.#at.journal.moving) return undefined;
     if (!live || !this.#at.journal.place) return { edits: [], folders: new Map() };
+    const isFresh = this.#tree !== undefined && this.#tree !== live.name;
+    const isUnread = depth !== 'full' && isFresh;
     if (depth === 'full' || this.#tree !== live.name) this.#known = new Map();
     this.#tree = live.name;
     const { native } = this.#at.ground(live.definition);
     const { done } = changes;
     try {
-      const found = await differences({ ...this.#at, native, live }, this.#known);
+      const found = await differences({ ...this.#at, native, live }, this.#known, isUnread ? 'unread' : 'full');
       if (changes.under > 0 || changes.done !== done) return undefined;
       this.#last = found.edits;
-      return found;
+      return isUnread ? { ...found, isUnread } : found;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // it went while we looked: the next look tells
       throw error;

@@ -18,6 +18,8 @@ export interface Differing {
   readonly edits: readonly Found[];
   /** every folder in which an edit would show; with `names` just those of its names */
   readonly folders: ReadonlyMap<string, ReadonlySet<string> | 'all'>;
+  /** files of the right size, owner and mode were believed: this process had just made them */
+  readonly isUnread?: true;
 }
 
 /** A bundle's native paths, and what they are to be like. */
@@ -36,8 +38,12 @@ export type Known = Map<string, string>;
 const BREATHE_AFTER = 256;
 
 /** How what native paths resolve to differs from the applied release. Folders that are not the bundle's own count only by their being there. */
-export async function differences(ours: Ours, known: Known = new Map()): Promise<Differing> {
-  const search = new Search(ours, known);
+export async function differences(
+  ours: Ours,
+  known: Known = new Map(),
+  depth: 'unread' | 'full' = 'full',
+): Promise<Differing> {
+  const search = new Search(ours, known, depth);
   if (ours.live.definition.link === 'directory') await search.folder();
   else await search.files();
   return { edits: search.edits, folders: search.folders };
@@ -48,12 +54,14 @@ class Search {
   readonly folders = new Map<string, Set<string> | 'all'>();
   readonly #ours: Ours;
   readonly #known: Known;
+  readonly #depth: 'unread' | 'full';
   /** paths of folders that are none here: nothing is looked for by way of what is there instead */
   readonly #gone = new Set<string>();
   #looked = 0;
 
-  constructor(ours: Ours, known: Known) {
+  constructor(ours: Ours, known: Known, depth: 'unread' | 'full') {
     this.#ours = ours;
+    this.#depth = depth;
     this.#known = known;
   }
 
@@ -152,7 +160,7 @@ class Search {
     }
     const signature = signatureOf(place);
     if (signature !== '' && this.#known.get(place) === signature) return;
-    const what = differenceAt(place, entry, this.#ours.owners, 'full');
+    const what = differenceAt(place, entry, this.#ours.owners, this.#depth);
     if (entry.kind === 'directory' && (what === 'kind' || what === 'missing')) this.#gone.add(entry.path);
     if (what) this.#add(entry.path, what, place, entry);
     else this.#known.set(place, signature);

@@ -136,12 +136,12 @@ export function compareTree(folder: string, manifest: Manifest, owners: Owners, 
   return drift;
 }
 
-/** How what is at a path differs from an entry; undefined where it does not. */
+/** How what is at a path differs from an entry; undefined where it does not. @param depth `unread`: all but the content of a file of the right size */
 export function differenceAt(
   path: string,
   entry: Entry,
   owners: Owners,
-  depth: 'quick' | 'full',
+  depth: 'quick' | 'unread' | 'full',
 ): Drift['what'] | undefined {
   const stats = lstatOf(path);
   if (!stats) return 'missing';

@@ -161,6 +161,8 @@ export class DriftKeeper {
         return;
       }
       if (isDue) this.#lastFull = performance.now();
+      // what was just made is read when there is time: under a stream of releases never
+      else if (seen.isUnread) this.#lastFull = performance.now() - FULL_MS + LOOK_MS;
       if (this.#watch.set(new Map([...seen.folders, [this.#drift.folder, 'all']]))) this.#dirty = true;
       await this.#decide(seen);
     } catch (error) {

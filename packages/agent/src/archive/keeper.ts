@@ -9,6 +9,7 @@ import {
   isOpen,
   type LineSeen,
   planArchive,
+  sameHead,
 } from '@quorate/model';
 import { Copying, type Ensemble, type Latest, oldestOf, type Store, StoreError } from '@quorate/store';
 import { News } from '../ensemble/news.ts';
@@ -201,7 +202,7 @@ class Keeper {
         if (step.kind !== 'refill') return undefined;
         refilled.push(bundle);
         if (there!.release.number <= (here?.release.number ?? 0)) return undefined;
-        await copying.newest(there!.release, here);
+        await copying.newest(there!.release, here, there!.head.rollout);
         log(`info  archive: release ${there!.release.number} of ${bundle} is published again`);
         return undefined;
       });
@@ -240,6 +241,7 @@ class Keeper {
         const latest = await store.latest(bundle, { signal });
         const known = this.#heads.get(bundle);
         const isSame = known && known.release.id === latest?.release.id;
+        if (isSame) await this.#followRollout(archive, known, latest!, signal);
         if (isSame && !(isQuiet && (await this.#hasDeepened(known, signal)))) return undefined;
         if (!known || !latest || !(await this.#goesOn(known, latest, signal)))
           return this.#takeStep(archive, copying, cluster, bundle, signal);
@@ -248,6 +250,13 @@ class Keeper {
         return undefined;
       });
     }
+  }
+
+  /** What was taken back in steps must not come back to all at once: the archive's head has the ensemble's rollout too. */
+  async #followRollout(archive: Store, known: Latest, { head, release }: Latest, signal: AbortSignal): Promise<void> {
+    if (!head.rollout || sameHead(known.head, head)) return;
+    const after = await archive.steer(release.bundle, known.head, head.rollout, { signal });
+    this.#heads.set(release.bundle, { ...known, head: after });
   }
 
   /** Whether a restore has brought older releases in since. */
@@ -270,7 +279,7 @@ class Keeper {
     bundle: string,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { step, there } = await this.#compare(archive, bundle, true, signal);
+    const { step, here, there } = await this.#compare(archive, bundle, true, signal);
     switch (step.kind) {
       case 'copy':
         await this.#copy(copying, cluster, { bundle, after: there, ...step }, signal);
@@ -282,6 +291,7 @@ class Keeper {
       case 'refill': // not once publishers are let in
       case 'level':
         if (there) await this.#holds(cluster, there, signal);
+        if (here && there?.release.id === here.release.id) await this.#followRollout(archive, there, here, signal);
         return undefined;
       case 'forked':
         return step.reason;
@@ -299,7 +309,8 @@ class Keeper {
     for (let next = from; next <= to; next++) {
       const release = await this.#options.store.release(bundle, next, { signal });
       if (!release) continue; // collected before it could be copied
-      last = await copying.newest(release, last);
+      const { head } = (next === to && (await this.#options.store.latest(bundle, { signal }))) || {};
+      last = await copying.newest(release, last, head?.release === next ? head.rollout : undefined);
       await this.#holds(cluster, last, signal);
     }
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
+import { steered } from '@quorate/model';
 import { type Latest, openStore, type Store, StoreError } from '@quorate/store';
 import { Place as Backups, backedUp, everything, publishLine, restored } from '../../../store/test/backup/place.ts';
 import { publishFiles } from '../../../store/test/publishing.ts';
@@ -44,6 +45,30 @@ test('what is published lies in the archive a moment later; while that is away p
   await place.isLevel();
   assert.deepEqual(await everything(place.archive), await everything(place.store));
   assert.ok(place.said.some((line) => /has every release again/.test(line)));
+});
+
+test('a release that was taken back is taken back in the archive too, and in an ensemble that is filled from it', {
+  skip,
+}, async () => {
+  await using place = await Place.make({ servers: servers.servers });
+  await place.found(1);
+  place.lead();
+  await place.isLevel();
+  const one = await place.publish('web', 'one');
+  const rolled = { strategy: 'linear' } as const;
+  const two = await publishFiles(place.store, one, { 'a.conf': 'two' }, { rollout: rolled });
+  await until('the archive has the rollout', async () => {
+    return (await place.archive.latest('web'))?.head.rollout?.state === 'running';
+  });
+  const back = steered(two.head.rollout, 'abort', 'no good', { by: 'test', time: '2026-01-01T00:00:00Z' });
+  await place.store.steer('web', two.head, back);
+  await until('it is taken back', async () => (await place.archive.latest('web'))?.head.rollout?.state === 'back');
+  await place.stopLeading();
+  await using anew = await Place.make({ servers: servers.servers, archive: place.archive.url });
+  await anew.found(2);
+  anew.lead();
+  await anew.isLevel();
+  assert.deepEqual((await anew.store.latest('web'))?.head.rollout, back);
 });
 
 test('a history that a restore brings in below the newest release is archived too', { skip }, async () => {

@@ -1,4 +1,4 @@
-import type { BlobRef, Release } from '@quorate/model';
+import type { BlobRef, Release, Rollout } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { contentsIn } from '../marking.ts';
 import type { BlobSource, CallOptions, Latest, Store } from '../store.ts';
@@ -29,13 +29,15 @@ export class Copying {
 
   /**
    * Makes a release the newest there, if the head there is still this one: content first, each verified against its hash.
+   * @param rollout that of the head, where the release is the head's
    * @throws StoreError CONFLICT; NOT_FOUND or CORRUPT when the store that it comes from lacks content of it
    */
-  async newest(release: Release, expected: Latest | undefined): Promise<Latest> {
+  async newest(release: Release, expected: Latest | undefined, rollout?: Rollout): Promise<Latest> {
     const parent = expected?.release;
     const known = parent?.number === release.number - 1 ? await this.#hashesOf(parent) : new Set<string>();
     const added = (await this.#heldBy(release)).filter(({ sha256 }) => !known.has(sha256));
-    return this.#to.publish({ release, expected: expected?.head, added }, this.#options);
+    const publication = { release, expected: expected?.head, added, ...(rollout ? { rollout } : {}) };
+    return this.#to.publish(publication, this.#options);
   }
 
   /**

@@ -30,6 +30,11 @@ export class AuditFiles {
     throw new StoreError('CONFLICT', 'others added to the audit log again and again: try again');
   }
 
+  /** Clears away what is beyond the bound, and what writers who died left. */
+  prune(): Promise<void> {
+    return this.#files.prune();
+  }
+
   async read({ most, after = 0 }: AuditRange): Promise<AuditEntry[]> {
     const numbers = (await this.#files.numbers()).filter((number) => number > after).slice(-most);
     const texts = await Promise.all(numbers.map((number) => this.#files.read(number)));

@@ -41,6 +41,7 @@ export class Line implements CollectedLine<Step>, PublishedLine<Step> {
     await this.releases.repair();
     const removed = await this.releases.removeAllBut(keep, await least());
     await this.heads.prune();
+    await this.tags.prune();
     return removed;
   }
 

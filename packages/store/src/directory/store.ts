@@ -193,6 +193,7 @@ export class DirectoryStore implements Store {
       const collected = await collect(this, this.#blobs, lines, retention);
       await this.#blobs.removeUnfinished();
       await removeUnfinished(this.#root.folder);
+      await this.#audit.prune();
       await this.#statuses.removeUnfinished();
       return collected;
     });

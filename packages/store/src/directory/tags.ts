@@ -24,6 +24,11 @@ export class Tags {
     }
   }
 
+  /** Clears away old states, and what writers who died left. */
+  prune(): Promise<void> {
+    return this.#files.prune();
+  }
+
   async replace(tags: readonly Tag[], version: string | undefined): Promise<boolean> {
     if (version === undefined) await makeFolder(this.#files.folder);
     const replaced = await this.#files.add(Number(version ?? 0), encodeTags(tags));

@@ -1,5 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { type BlobRef, decodeHead, decodeRelease, ModelError, type Release, sha256 } from '@quorate/model';
+import {
+  type BlobRef,
+  decodeHead,
+  decodeRelease,
+  ModelError,
+  type Release,
+  type Rollout,
+  sha256,
+} from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { contentsIn } from '../marking.ts';
 import type { BlobSource } from '../store.ts';
@@ -11,6 +19,8 @@ export interface BackedUpLine {
   readonly bundle: string;
   /** newest first and without gaps; the first is what the head names */
   readonly releases: readonly Release[];
+  /** that of the head */
+  readonly rollout?: Rollout;
 }
 
 /** Told while a backup is read. In bytes. */
@@ -181,7 +191,7 @@ class Reading {
       throw this.#bad(`the head of ${bundle} names release ${head.release}, and the newest is ${newest.number}`);
     const gap = releases.find(({ number }, at) => number !== newest.number - at);
     if (gap) throw this.#bad(`release ${gap.number + 1} of ${bundle} is missing`);
-    return { bundle, releases };
+    return { bundle, releases, ...(head.rollout ? { rollout: head.rollout } : {}) };
   }
 
   async #decode<T>(found: Found, decode: (bytes: Buffer) => T): Promise<T> {

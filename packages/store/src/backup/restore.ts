@@ -1,4 +1,4 @@
-import type { Release } from '@quorate/model';
+import type { Release, Rollout } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import type { BlobSource, CallOptions, Latest, Store, UploadProgress, VersionedHead } from '../store.ts';
 import type { BackedUpLine, Backup } from './reader.ts';
@@ -12,6 +12,8 @@ export interface LineToRestore {
   readonly head: number;
   /** newest first */
   readonly releases: readonly Release[];
+  /** that of the backup's head: what was taken back does not come back by a restore */
+  readonly rollout?: Rollout;
   readonly expected: VersionedHead | undefined;
 }
 
@@ -26,8 +28,8 @@ export interface Standing {
  * Whether a backup's line and a store's are one.
  * @throws StoreError DIVERGED that names what differs
  */
-export function planLine({ bundle, releases }: BackedUpLine, standing: Standing | undefined): LineToRestore {
-  if (!standing) return { bundle, store: 'new', head: 0, releases, expected: undefined };
+export function planLine({ bundle, releases, ...more }: BackedUpLine, standing: Standing | undefined): LineToRestore {
+  if (!standing) return { bundle, store: 'new', head: 0, releases, ...more, expected: undefined };
   const { latest, common } = standing;
   const head = latest.release.number;
   const newest = releases[0]!.number;
@@ -36,7 +38,7 @@ export function planLine({ bundle, releases }: BackedUpLine, standing: Standing 
   const other = common.findLast((release) => !isSame(release, ours(release.number)));
   if (other) throw new StoreError('DIVERGED', parted(ours(other.number), other));
   const store = head === newest ? 'same' : head < newest ? 'behind' : 'ahead';
-  return { bundle, store, head, releases, expected: latest.head };
+  return { bundle, store, head, releases, ...more, expected: latest.head };
 }
 
 const isSame = (a: Release, b: Release): boolean => a.id === b.id && a.digest === b.digest;
@@ -112,11 +114,15 @@ export async function restore(
   { signal, progress }: CallOptions & { readonly progress?: UploadProgress } = {},
 ): Promise<void> {
   const options = signal ? { signal } : {};
-  const heads = lines.filter(isMoved).map(({ releases: [release], expected }): Step => {
+  const heads = lines.filter(isMoved).map(({ releases: [release], expected, rollout }): Step => {
     const held = backup.held([release!]);
     return {
       held,
-      run: (told) => store.publish({ release: release!, expected, added: held }, { ...options, progress: told }),
+      run: (told) =>
+        store.publish(
+          { release: release!, expected, added: held, ...(rollout ? { rollout } : {}) },
+          { ...options, progress: told },
+        ),
     };
   });
   const histories = lines.flatMap((line) =>

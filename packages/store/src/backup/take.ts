@@ -1,4 +1,4 @@
-import { type BlobRef, encodeHead, encodeRelease, headOf, type Release } from '@quorate/model';
+import { type BlobRef, encodeHead, encodeRelease, headOf, type Release, type Rollout } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { contentsIn } from '../marking.ts';
 import type { CallOptions, Store } from '../store.ts';
@@ -47,6 +47,7 @@ interface Line {
   readonly head: Release;
   /** the numbers of the releases before it, newest first */
   readonly older: readonly number[];
+  readonly rollout: Rollout | undefined;
 }
 
 async function lineOf(store: Store, bundle: string): Promise<Line | undefined> {
@@ -55,7 +56,7 @@ async function lineOf(store: Store, bundle: string): Promise<Line | undefined> {
   const kept = new Set(await store.releases(bundle));
   const older: number[] = [];
   for (let number = latest.release.number - 1; kept.has(number); number--) older.push(number);
-  return { head: latest.release, older };
+  return { head: latest.release, older, rollout: latest.head.rollout };
 }
 
 /** One run: what was read is not read again. */
@@ -87,8 +88,8 @@ class Taking {
     throw new StoreError('CONFLICT', `releases of ${bundle} were collected faster than they could be read: try again`);
   }
 
-  async #rest({ head: { bundle, number, digest }, older }: Line): Promise<void> {
-    await this.#writer.add(headFile(bundle), encodeHead(headOf({ number, digest })));
+  async #rest({ head: { bundle, number, digest }, older, rollout }: Line): Promise<void> {
+    await this.#writer.add(headFile(bundle), encodeHead(headOf({ number, digest }, rollout)));
     for (const number of older) {
       const release = await this.#store.release(bundle, number, this.#options);
       // collected since: so are those below it

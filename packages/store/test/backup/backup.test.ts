@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import test from 'node:test';
+import { steered } from '@quorate/model';
 import { Backup, planRestore, restore } from '../../src/backup/index.ts';
 import { publishFiles } from '../publishing.ts';
 import { backedUp, everything, Place, publishLine, restored } from './place.ts';
@@ -18,6 +19,19 @@ test('a restored store holds the same releases, heads and contents, and goes on 
   const six = await publishFiles(other, await other.latest('web'), { next: '6' });
   assert.equal(six.release.number, 6);
   assert.deepEqual(await restored(other, place.path('b.tar')), ['empty same', 'mail same', 'web ahead']);
+});
+
+test('what had been taken back does not come back by a restore', async () => {
+  await using place = await Place.make();
+  await using store = await place.store('store');
+  await publishLine(store, 'web', 2, (number) => ({ a: `${number}` }));
+  const { head } = await publishFiles(store, await store.latest('web'), { a: 'bad' }, { rollout: { strategy: 'all' } });
+  await store.steer('web', head, steered(head.rollout, 'abort', 'bad', { by: 'test', time: '' }));
+  await backedUp(store, place.path('b.tar'));
+  await using other = await place.store('other');
+  await restored(other, place.path('b.tar'));
+  assert.equal((await other.latest('web'))!.head.rollout?.state, 'back');
+  assert.deepEqual(await everything(other), await everything(store));
 });
 
 test('tar and sha256sum read a backup', async () => {

@@ -135,7 +135,7 @@ export const define = (definition: object): BundleDefinition => definitionOf({ r
 export async function until<T>(
   what: string,
   condition: () => Promise<T | undefined | false>,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   let last: unknown;

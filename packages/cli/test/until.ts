@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Waits for a condition. @throws Error when it does not hold within `ms` */
-export async function until<T>(what: string, look: () => Promise<T | false> | T | false, ms = 20_000): Promise<T> {
+export async function until<T>(what: string, look: () => Promise<T | false> | T | false, ms = 60_000): Promise<T> {
   const end = performance.now() + ms;
   for (;;) {
     const found = await look();

@@ -6,6 +6,9 @@ import { type Latest, openStore, type RolloutWish, type Store } from '@quorate/s
 import { RolloutLead, type Settings } from '../../src/index.ts';
 import { Machine, publishInto, until } from '../machine.ts';
 
+/** ms: several agents share one process here */
+const PATIENCE_MS = 120_000;
+
 /** Machines that share a folder as their store, each with an agent of its own. */
 export class Fleet implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'quorate-rollout-'));
@@ -46,12 +49,16 @@ export class Fleet implements AsyncDisposable {
   /** What an instance shows the fleet, once it is like this. */
   async until(name: string, wanted: Partial<BundleStatus>): Promise<BundleStatus> {
     const store = await this.store();
-    return until(`${name} ${JSON.stringify(wanted)}`, async () => {
-      const status = (await store.instances()).find(({ id }) => id === name)?.bundles.web;
-      const like = Object.entries(wanted).every(([key, value]) => status?.[key as keyof BundleStatus] === value);
-      if (!like) throw new Error(`${name} is ${JSON.stringify(status)}`);
-      return status!;
-    });
+    return until(
+      `${name} ${JSON.stringify(wanted)}`,
+      async () => {
+        const status = (await store.instances()).find(({ id }) => id === name)?.bundles.web;
+        const like = Object.entries(wanted).every(([key, value]) => status?.[key as keyof BundleStatus] === value);
+        if (!like) throw new Error(`${name} is ${JSON.stringify(status)}`);
+        return status!;
+      },
+      PATIENCE_MS,
+    );
   }
 
   /** The releases that the machines' own disks have in place. */
@@ -65,12 +72,16 @@ export class Fleet implements AsyncDisposable {
 
   /** Leads until the rollout stands like this. */
   async leadUntil(lead: RolloutLead, done: (rollout: Rollout) => boolean): Promise<Rollout> {
-    return until('the rollout', async () => {
-      await lead.look(AbortSignal.timeout(60_000));
-      const rollout = await this.rollout();
-      if (!done(rollout)) throw new Error(JSON.stringify(rollout.story.at(-1)));
-      return rollout;
-    });
+    return until(
+      'the rollout',
+      async () => {
+        await lead.look(AbortSignal.timeout(60_000));
+        const rollout = await this.rollout();
+        if (!done(rollout)) throw new Error(JSON.stringify(rollout.story.at(-1)));
+        return rollout;
+      },
+      PATIENCE_MS,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,7 @@ import { completion } from '../src/commands/completion.ts';
 import { makeProgram } from '../src/program.ts';
 
 const COMMANDS =
-  'init join token rotate leave agent import publish plan edit render secret drift status fleet history show diff blame at log audit tag rollback rollout collect unmanage ensemble key doctor demo completion'.split(
+  'init join token rotate leave agent import publish plan edit rollback render secret drift status fleet history show diff blame at log audit tag rollout collect unmanage ensemble key doctor demo completion'.split(
     ' ',
   );
 const README = readFileSync(new URL('../README.md', import.meta.url), 'utf8');

@@ -77,7 +77,7 @@ describe('for shells and programs', () => {
          [[ "${line}" == *' '?* ]] && { COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); }
          _quorate; printf '%s\\n' "\${COMPREPLY[@]}"`,
       ).split('\n');
-    assert.deepEqual(complete('quorate roll'), ['rollback']);
+    assert.deepEqual(complete('quorate roll'), ['rollback', 'rollout']);
     assert.deepEqual(complete('quorate history --num'), ['--number']);
     assert.deepEqual(complete('quorate publish we'), ['web']);
     assert.deepEqual(complete('quorate --json show ma'), ['mail']);
@@ -95,7 +95,7 @@ describe('for shells and programs', () => {
       shell('fish', `quorate completion fish | source; complete -C '${line}'`)
         .split('\n')
         .map((choice) => choice.split('\t')[0]!);
-    assert.deepEqual(complete('quorate roll'), ['rollback']);
+    assert.deepEqual(complete('quorate roll'), ['rollback', 'rollout']);
     assert.deepEqual(complete('quorate history --num'), ['--number']);
     assert.ok(complete('quorate publish we').includes('web'));
     assert.deepEqual(complete('quorate ensemble ba'), ['backup']);
@@ -111,7 +111,7 @@ describe('for shells and programs', () => {
     zsh.press(`autoload -Uz compinit; compinit -D; source <(quorate completion zsh); ${look}; print $((40 + 2))\r`);
     await zsh.shows(/^42/m);
     for (const [typed, line] of [
-      ['quorate roll\t', 'quorate rollback \n'],
+      ['quorate rollb\t', 'quorate rollback \n'],
       ['we\t', 'quorate rollback web \n'],
       ['--wa\t', 'quorate rollback web --wait \n'],
       ['\x15quorate ensemble ba\t', 'quorate ensemble backup \n'],

@@ -13,12 +13,13 @@ import type { MemberReport } from './ensemble/judge.ts';
 import { identify, type ProcessIdentity } from './ensemble/process.ts';
 import { knownServers } from './ensemble/servers.ts';
 import { AgentError } from './errors.ts';
+import { Loop } from './loop.ts';
 import { superviseDeclared } from './member-supervisor.ts';
-import { OwnClock } from './own-clock.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
 import { configurationOf, placeOf } from './own-state.ts';
+import { Reports } from './reports.ts';
 import type { BackupSettings, EnsembleSection, MemberSettings, MetricsSettings, Settings } from './settings.ts';
-import { describeInstance, ownPlace } from './status-file.ts';
+import { describeInstance, type LocalStatus, ownPlace } from './status-file.ts';
 import { FleetWatch } from './templates/index.ts';
 
 export type Log = (line: string) => void;
@@ -28,10 +29,6 @@ const RETRY_MS = [1000, 2000, 5000, 15_000, 60_000];
 const RETRIED = new Set(['refused', 'disk-full', 'read-only', 'missing-parent', 'unreachable', 'failed', 'replaced']);
 /** Without any event everything is looked at again after these milliseconds at most: events may be lost, and native paths change by other hands. */
 const RESYNC_MS = 60_000;
-/** About when the fleet hears of a change, in ms: reports of many instances are spread around it. */
-const REPORT_MS = 100;
-/** How often it is looked whether this machine's clock was set or is to be measured, in ms: two readings, no network. */
-const CLOCK_LOOK_MS = 5000;
 
 export interface AgentOptions {
   readonly log?: Log;
@@ -55,7 +52,7 @@ export class Agent {
   readonly #keepers: Promise<void>[] = [];
   /** bundles whose heads are to be looked at */
   readonly #moved = new Set<string>();
-  readonly #clock = new OwnClock();
+  readonly #reports: Reports;
   readonly #fleet = new FleetWatch();
   readonly #hints = new Hints();
   #store: Store | undefined;
@@ -72,10 +69,6 @@ export class Agent {
   #leading: Promise<void> | undefined;
   #self: ProcessIdentity | undefined;
   #ending: AbortSignal | undefined;
-  #telling: Promise<void> = Promise.resolve();
-  #reporting: Promise<void> | undefined;
-  /** the report that was begun last */
-  #reported: Promise<void> = Promise.resolve();
 
   constructor(settings: Settings, options: AgentOptions = {}) {
     if (!settings.store)
@@ -86,6 +79,12 @@ export class Agent {
     this.#settings = settings;
     this.#log = options.log ?? (() => undefined);
     this.#resyncMs = options.resyncMs ?? RESYNC_MS;
+    this.#reports = new Reports({
+      here: () => this.#disk.tell(this.#localStatus),
+      status: () => this.#status,
+      store: () => (this.#reachable ? this.#store : undefined),
+      log: this.#log,
+    });
     this.#disk = options.disk ?? ownDisk(settings, this.#fleet.members, this.#log);
     this.#open =
       options.open ??
@@ -103,7 +102,7 @@ export class Agent {
     this.#ending = signal;
     await this.#recover();
     const connected = Promise.withResolvers<Store>();
-    const tasks = [this.#measureClock(signal), this.#fleet.follow(() => this.#fleetChanged(signal), signal)];
+    const tasks = [this.#reports.measureClock(signal), this.#fleet.follow(() => this.#fleetChanged(signal), signal)];
     this.#lifeCycle = await this.#openLifeCycle(signal);
     if (this.#lifeCycle) tasks.push(this.#lifeCycle.run(signal));
     const { metrics, notify } = this.#settings.aws ?? {};
@@ -127,9 +126,7 @@ export class Agent {
       await Promise.allSettled([...[...this.#loops.values()].map((loop) => loop.ended), ...this.#keepers]);
       ending.abort();
       await backups?.catch(() => undefined); // told above, if it was the first to fail
-      await this.#telling;
-      await this.#reporting;
-      await this.#reported;
+      await this.#reports.settled();
       await this.#leading;
       await this.#store?.close();
       for (const worker of this.#workers.values()) worker.close();
@@ -456,134 +453,30 @@ export class Agent {
     );
     return describeInstance(this.#settings, bundles, {
       member: this.#member?.mode,
-      clock: this.#reachable ? this.#clock.offset : undefined,
+      clock: this.#reachable ? this.#reports.offset : undefined,
       deployments: this.#undeployed,
     });
   }
 
-  /** Writes the status here, one at a time, always the newest, and shows it to the fleet a moment later. */
   #tell(): Promise<void> {
-    const mine = this.#telling.then(async () => {
-      if (mine !== this.#telling) return; // a newer call tells the same and more
-      await this.#writeLocal();
-      this.#reporting ??= this.#reportSoon();
-    });
-    this.#telling = mine;
-    return mine;
+    return this.#reports.tell();
   }
 
-  /** Not at once: after a publish the whole fleet has news, while some of it is still fetching the release. */
-  async #reportSoon(): Promise<void> {
-    await delay(REPORT_MS * (0.5 + Math.random()));
-    await this.#reported; // one at a time: what is older must not be written after what is newer
-    this.#reporting = undefined;
-    if (this.#store && this.#reachable) this.#reported = this.#report(this.#store);
-    await this.#reported;
-  }
-
-  async #writeLocal(): Promise<void> {
-    const store = {
-      url: this.#settings.store!,
-      reachable: this.#reachable,
-      ...(this.#unreachableDetail ? { detail: this.#unreachableDetail } : {}),
+  get #localStatus(): LocalStatus {
+    const member = this.#member;
+    return {
+      instance: this.#status,
+      store: {
+        url: this.#settings.store!,
+        reachable: this.#reachable,
+        ...(this.#unreachableDetail ? { detail: this.#unreachableDetail } : {}),
+      },
+      ...(member ? { member: { state: member.state, ...(member.detail ? { detail: member.detail } : {}) } } : {}),
+      ...(this.#backup ? { backup: this.#backup } : {}),
+      ...(this.#archive ? { archive: this.#archive } : {}),
+      ...(this.#lifeCycle ? { lifeCycle: this.#lifeCycle.report } : {}),
+      agent: this.#self!,
     };
-    const member = this.#member
-      ? { member: { state: this.#member.state, ...(this.#member.detail ? { detail: this.#member.detail } : {}) } }
-      : {};
-    try {
-      const backup = this.#backup ? { backup: this.#backup } : {};
-      const archive = this.#archive ? { archive: this.#archive } : {};
-      const lifeCycle = this.#lifeCycle ? { lifeCycle: this.#lifeCycle.report } : {};
-      await this.#disk.tell({
-        instance: this.#status,
-        store,
-        ...member,
-        ...backup,
-        ...archive,
-        ...lifeCycle,
-        agent: this.#self!,
-      });
-    } catch (error) {
-      // a full or read-only disk must not end the agent: the fleet is still told
-      this.#log(`warn  the status could not be written: ${(error as Error).message}`);
-    }
-  }
-
-  /** At rest the status is shown again from time to time: its reply tells how the clock stands. */
-  async #measureClock(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await delay(CLOCK_LOOK_MS, undefined, { signal }).catch(() => undefined); // the signal ends the wait
-      if (this.#reachable && this.#clock.isDue) await this.#tell();
-    }
-  }
-
-  async #report(store: Store): Promise<void> {
-    try {
-      const status = this.#status;
-      const exchange = await store.report(status);
-      if (exchange) this.#clock.reported(status.clock, exchange);
-    } catch (error) {
-      // the next change, at the latest the reconnect, tells it again
-      this.#clock.notReported();
-      this.#log(`warn  the status could not be shown to the fleet: ${(error as Error).message}`);
-    }
-  }
-}
-
-/** ms without a wake until a loop does what can wait */
-const QUIET_MS = 200;
-
-/** Runs a step whenever woken, never twice at once; wakes during a step lead to exactly one more. In quiet moments it does what can wait. */
-class Loop {
-  readonly ended: Promise<void>;
-  #wanted = false;
-  #arrive: () => void = () => undefined;
-
-  constructor(step: (attempt: number) => Promise<number>, quiet: () => Promise<void>, signal: AbortSignal) {
-    this.ended = this.#run(step, quiet, signal);
-  }
-
-  wake(): void {
-    this.#wanted = true;
-    this.#arrive();
-  }
-
-  async #run(
-    step: (attempt: number) => Promise<number>,
-    quiet: () => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    let again: number | undefined;
-    let attempt = 0;
-    while (!signal.aborted) {
-      attempt = this.#wanted ? 0 : attempt + 1;
-      if (!this.#wanted) await this.#wait(again, signal);
-      if (signal.aborted) return;
-      if (this.#wanted) attempt = 0;
-      this.#wanted = false;
-      try {
-        again = await step(attempt);
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      }
-      await this.#wait(QUIET_MS, signal);
-      if (!this.#wanted && !signal.aborted) await quiet();
-    }
-  }
-
-  /** Until woken, ended, or `ms` have gone by. */
-  #wait(ms: number | undefined, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = ms === undefined ? undefined : setTimeout(done, ms);
-      this.#arrive = done;
-      signal.addEventListener('abort', done, { once: true });
-      if (signal.aborted || this.#wanted) done();
-    });
   }
 }
 

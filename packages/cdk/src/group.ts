@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
+import { Annotations, Duration } from 'aws-cdk-lib';
 import {
   AutoScalingGroup,
   type AutoScalingGroupProps,
@@ -59,9 +59,7 @@ export function newGroup(
   own: { role: IRole; securityGroup?: ISecurityGroup; userData?: UserData },
 ): AutoScalingGroup {
   const { vpc, instanceType, machineImage, launchTemplate, ...group } = props;
-  const securityGroup =
-    own.securityGroup ??
-    new SecurityGroup(scope, 'SecurityGroup', { vpc, description: 'Instances of a Quorate fleet' });
+  const securityGroup = own.securityGroup ?? newSecurityGroup(scope, vpc);
   const template = new LaunchTemplate(scope, 'LaunchTemplate', {
     requireImdsv2: true,
     instanceMetadataTags: true,
@@ -86,5 +84,12 @@ export function newGroup(
     launchTemplate: template,
   });
   hooksOfNewGroup(made.node.defaultChild as CfnAutoScalingGroup);
+  return made;
+}
+
+function newSecurityGroup(scope: Construct, vpc: IVpc): SecurityGroup {
+  const made = new SecurityGroup(scope, 'SecurityGroup', { vpc, description: 'Instances of a Quorate fleet' });
+  const why = 'instances may reach anything, so that what they may reach of each other needs no rule of its own';
+  Annotations.of(made).acknowledgeWarning('@aws-cdk/aws-ec2:ipv4IgnoreEgressRule', why);
   return made;
 }

@@ -4,7 +4,9 @@ import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { existingGroup, openPorts, userDataOf, webTier } from './app.ts';
 
 test('the web tier: three instances in three zones, nginx installed before Quorate', () => {
-  const template = Template.fromStack(webTier());
+  const stack = webTier();
+  assert.deepEqual(Annotations.fromStack(stack).findWarning('*', Match.anyValue()), []);
+  const template = Template.fromStack(stack);
   template.hasResourceProperties('AWS::AutoScaling::AutoScalingGroup', { MinSize: '3', HealthCheckType: 'ELB' });
   assert.match(userDataOf(template), /install -y nginx-light\n.*quorate/s);
   template.resourceCountIs('AWS::SSM::Parameter', 1);

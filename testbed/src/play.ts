@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Fleet } from './fleet.ts';
 import type { Instance } from './instance.ts';
@@ -76,8 +76,11 @@ export function describe(fleet: Fleet): string {
 
 /** What a person expects in a shell there: the command of this checkout. Its /etc is its own. */
 export async function equip(instance: Instance): Promise<void> {
-  const quorate = `quorate() { ${[process.execPath, COMMAND].map(quoted).join(' ')} "$@"; }`;
-  await appendFile(instance.path('/etc/bash.bashrc'), `\n${quorate}\nPS1='\\h:\\w\\$ '\n`);
+  const bin = '/etc/testbed/bin';
+  await mkdir(instance.path(bin), { recursive: true });
+  const command = `#!/bin/sh\nexec ${[process.execPath, COMMAND].map(quoted).join(' ')} "$@"\n`;
+  await writeFile(instance.path(`${bin}/quorate`), command, { mode: 0o755 });
+  await appendFile(instance.path('/etc/bash.bashrc'), `\nPATH=${bin}:"$PATH"\nPS1='\\h:\\w\\$ '\n`);
 }
 
 function machine(fleet: Fleet, number: string | undefined): Instance {

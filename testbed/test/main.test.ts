@@ -55,7 +55,7 @@ test('the command that it shows leads into the machine, and a signal ends it all
   const exited = new Promise((resolve) => child.once('close', resolve));
   try {
     const door = await until('it shows the door', async () => /nsenter .* bash/.exec(said)?.[0], 20_000);
-    const inside = await run(['sh', '-c', `${door} -ic 'hostname; quorate --version'`]);
+    const inside = await run(['sh', '-c', `${door} -ic 'hostname; setsid --wait quorate --version'`]);
     assert.match(inside.stdout, /^web-1\n\d+\.\d+\.\d+/, inside.stderr);
   } finally {
     child.kill('SIGTERM');

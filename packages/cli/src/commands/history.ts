@@ -34,13 +34,17 @@ export async function history(bundle: string, flags: HistoryFlags): Promise<numb
   const numbers = (await store.releases(bundle)).slice(-most).reverse();
   const found = await Promise.all(numbers.map((number) => store.release(bundle, number)));
   const releases = found.filter((release) => release !== undefined);
-  const { head } = await mustLatest(store, bundle);
+  const [{ head }, { tags }] = await Promise.all([mustLatest(store, bundle), store.tags(bundle)]);
   const stories = [
     ...releases.flatMap(({ before }) => before ?? []),
     ...(head.rollout ? [storyOf(head.release, head.rollout)] : []),
   ];
   const outcomes = new Map(stories.map((story) => [story.release, describeOutcome(story)]));
-  const rows = (): string[][] => releases.map((release) => releaseRow(release, outcomes.get(release.number)));
+  const rows = (): string[][] =>
+    releases.map((release) => {
+      const names = tags.filter((tag) => tag.release === release.number).map(({ name }) => name);
+      return releaseRow(release, { outcome: outcomes.get(release.number), tags: names });
+    });
   context.print(releases, () => table(RELEASE_COLUMNS, rows()));
   return EXIT.done;
 }

@@ -4,20 +4,31 @@ import { paint } from './style.ts';
 /** Rows of a table of releases. */
 export const RELEASE_COLUMNS = ['release', 'when', 'author', 'files', 'message'] as const;
 
-/** @param outcome how its rollout ended, where that is to be said */
-export function releaseRow(release: Release, outcome?: string): string[] {
+/** What is known of a release beside itself. */
+export interface ReleaseNotes {
+  /** how its rollout ended, where that is to be said */
+  readonly outcome?: string | undefined;
+  /** its names */
+  readonly tags?: readonly string[];
+}
+
+export function releaseRow(release: Release, notes: ReleaseNotes = {}): string[] {
   return [
     String(release.number),
     localTime(release.time),
     release.author,
     String(release.files),
-    describeMessage(release, outcome),
+    describeMessage(release, notes),
   ];
 }
 
-/** The first line of a message, whose content it is, and how the fleet was asked where that was not as usual. */
-export function describeMessage({ message, rollbackOf, vote }: Release, outcome?: string): string {
+/** The first line of a message, whose content it is, how the fleet was asked where that was not as usual, and its tags. */
+export function describeMessage(
+  { message, rollbackOf, vote }: Release,
+  { outcome, tags = [] }: ReleaseNotes = {},
+): string {
   const notes = [
+    ...tags.map((tag) => `tag ${tag}`),
     ...(rollbackOf === undefined ? [] : [`content of release ${rollbackOf}`]),
     ...(vote?.quorum === undefined ? [] : [`${vote.quorum} % had to say yes`]),
     ...(vote?.skipped === undefined ? [] : [`nobody was asked: ${vote.skipped}`]),

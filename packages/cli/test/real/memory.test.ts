@@ -129,6 +129,7 @@ describe('the memory of a bundle', () => {
     const tagged = (...args: string[]): Promise<Result> => quorate('--store', 'dir:tagged', ...args);
     assert.equal(done(await tagged('tag', 'app')), 'app has no tags\n');
     assert.match(done(await tagged('tag', 'app', '2', 'shouted', '--protect')), /shouted is release 2 of app; no coll/);
+    assert.match(done(await tagged('history', 'app')), /^2 .*\(tag shouted\)$/m);
     assert.equal(done(await tagged('show', 'app', 'shouted:app.conf')), 'one\nTWO\nthree\n');
     assert.match(done(await tagged('diff', 'app', 'shouted..4')), /main\.conf/);
     assert.equal(done(await tagged('diff', 'app', 'shouted..head')), '');

@@ -17,6 +17,9 @@ export const FILE_CHANGES: readonly string[] = [
 /** A waiting signal cuts these off and the kernel begins them anew: stopped at each try, they would never end. The next call stops instead. */
 const UNSTOPPABLE: readonly string[] = ['copy_file_range', 'sendfile', 'fallocate'];
 
+/** ms in which strace ends when all that it runs was killed; by then what was asked of it has been written out */
+const STUCK_MS = 10_000;
+
 export interface TraceOptions {
   /** folders (or files): a call counts when it works on a path there. All count unless said. Calls without a path (`wait4`) always do. */
   readonly within?: readonly string[];
@@ -148,9 +151,14 @@ function realOf(path: string): string {
   }
 }
 
-/** All that strace runs dies at once; strace then ends by itself, with the trace written out. */
+/**
+ * All that strace runs dies at once; strace then ends by itself, with the trace written out. Where that dies in the middle of making a process namespace it
+ * may wait for ever, while they wait for it at their exits: without it they go.
+ */
 function endBelow(strace: ChildProcess): void {
   if (strace.pid) for (const child of childrenOf(strace.pid)) endTree(child);
+  const stuck = setTimeout(() => strace.kill('SIGKILL'), STUCK_MS);
+  strace.once('exit', () => clearTimeout(stuck));
 }
 
 function endOf(child: ChildProcess): Promise<{ code: number; output: string }> {

@@ -7,6 +7,7 @@ import {
   type InstancePlace,
   isUnderWay,
   ModelError,
+  type OfferedRelease,
   type Release,
   releaseFor,
   type Verdict,
@@ -182,7 +183,7 @@ export class BundleWorker {
       if (!candidate) return undefined;
       const { release } = candidate;
       const known = this.#said?.id === release.id;
-      const verdict = known ? this.#said!.verdict : await this.#judge(store, release, signal);
+      const verdict = known ? this.#said!.verdict : await this.#judge(store, candidate, signal);
       this.#said = { id: release.id, verdict };
       await store.candidates!.vote(release, instance, verdict, { signal });
       const said = verdict.ok ? `yes${verdict.note ? `: ${verdict.note}` : ''}` : `no: ${describeVerdict(verdict)}`;
@@ -197,13 +198,11 @@ export class BundleWorker {
   }
 
   /** @throws StoreError where the store, not the release, is at fault */
-  async #judge(store: Store, release: Release, signal: AbortSignal): Promise<Verdict> {
+  async #judge(store: Store, { release, plan }: OfferedRelease, signal: AbortSignal): Promise<Verdict> {
     try {
       const bundle = await this.#opened();
-      return await bundle.offer(
-        release,
-        releaseSource(store, release, (ref) => bundle.has(ref), { signal }),
-      );
+      const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });
+      return await bundle.offer(release, source, { plan: plan === true });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof StoreError && error.code !== 'CORRUPT') throw error;

@@ -12,13 +12,24 @@ export function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** A unified diff of two texts with three lines around each change; empty when they are equal. */
-export function unifiedDiff(before: { name: string; text: string }, after: { name: string; text: string }): string {
+interface NamedText {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * A unified diff of two texts with three lines around each change; empty when they are equal.
+ * @param editsMost the work that it may cost: undefined where more lines than these are taken away or added
+ */
+export function unifiedDiff(before: NamedText, after: NamedText): string;
+export function unifiedDiff(before: NamedText, after: NamedText, editsMost: number | undefined): string | undefined;
+export function unifiedDiff(before: NamedText, after: NamedText, editsMost?: number): string | undefined {
   if (before.text === after.text) return '';
   const patch = createTwoFilesPatch(before.name, after.name, before.text, after.text, undefined, undefined, {
     context: 3,
+    maxEditLength: editsMost ?? Number.POSITIVE_INFINITY,
   });
-  return patch.replace(/^=+\n/, '');
+  return patch?.replace(/^=+\n/, '');
 }
 
 export interface MergedText {

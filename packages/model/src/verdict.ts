@@ -23,6 +23,8 @@ export type Verdict =
       readonly ok: true;
       /** what the yes is worth less for: `validated with the staged path only …` */
       readonly note?: string;
+      /** of a plan: what changes there in files that are rendered there, as a unified diff without secrets; absent where nothing is rendered */
+      readonly changes?: string;
     }
   | {
       readonly ok: false;
@@ -42,11 +44,12 @@ export type Verdict =
       /** from 1 */
       readonly column?: number;
       readonly note?: string;
+      readonly changes?: string;
     };
 
 /** No more keys than these, but those of a later version are passed over: it is read by people first. */
 export const VerdictSchema = v.variant('ok', [
-  v.object({ ok: v.literal(true), note: v.optional(v.string()) }),
+  v.object({ ok: v.literal(true), note: v.optional(v.string()), changes: v.optional(v.string()) }),
   v.object({
     ok: v.literal(false),
     by: v.picklist(VERDICT_BY),
@@ -58,11 +61,19 @@ export const VerdictSchema = v.variant('ok', [
     line: v.optional(positive),
     column: v.optional(positive),
     note: v.optional(v.string()),
+    changes: v.optional(v.string()),
   }),
 ]);
 
-/** The same verdict in at most `VERDICT_BYTES`: words keep their beginning, the output keeps its end. */
+/** The same verdict in at most `VERDICT_BYTES`: words and changes keep their beginning, the output keeps its end. */
 export function boundVerdict(verdict: Verdict): Verdict {
+  const said = boundSaid(verdict);
+  if (verdict.changes === undefined) return said;
+  const room = VERDICT_BYTES - encodeRecord({ format: VERDICT_FORMAT, ...said, changes: '' }).byteLength;
+  return { ...said, changes: firstLines(verdict.changes, room) };
+}
+
+function boundSaid(verdict: Verdict): Verdict {
   const note = verdict.note === undefined ? {} : { note: beginningOf(verdict.note, TEXT_BYTES) };
   if (verdict.ok) return { ok: true, ...note };
   const { by, reason, command, exit, output, file, line, column } = verdict;
@@ -79,7 +90,7 @@ export function boundVerdict(verdict: Verdict): Verdict {
   };
   if (output === undefined) return rest;
   const room = VERDICT_BYTES - encodeRecord({ format: VERDICT_FORMAT, ...rest, output: '' }).byteLength;
-  return { ...rest, output: endOf(output, room) };
+  return { ...rest, output: endOf(output, verdict.changes === undefined ? room : Math.floor(room / 2)) };
 }
 
 export const encodeVerdict = (verdict: Verdict): Buffer =>
@@ -129,3 +140,22 @@ function endOf(text: string, room: number): string {
   const kept = characters.slice(from).join('');
   return kept.length === text.length ? text : `…${kept}`;
 }
+
+/** Bytes that a line about those which are left out may need. */
+const REST_BYTES = 64;
+
+/** Whole lines from the beginning, and how many are not among them. */
+function firstLines(text: string, room: number): string {
+  const lines = text.split('\n');
+  let bytes = 0;
+  for (const [at, line] of lines.entries()) {
+    for (const character of `${line}\n`) {
+      bytes += encodedBytes(character);
+      if (bytes > room - REST_BYTES) return restLine(lines.slice(0, at), lines.length - at);
+    }
+  }
+  return text;
+}
+
+const restLine = (lines: readonly string[], more: number): string =>
+  [...lines, `… and ${more} more ${more === 1 ? 'line' : 'lines'}, too much for a vote`].join('\n');

@@ -20,6 +20,8 @@ test('a diff shows the change with its surroundings, and nothing where nothing c
   const shown = unifiedDiff({ name: 'a/x', text: before }, { name: 'b/x', text: after });
   assert.match(shown, /^--- a\/x\n\+\+\+ b\/x\n@@ -2,5 \+2,5 @@\n 2\n 3\n 4\n-5\n\+five\n 6\n$/);
   assert.equal(unifiedDiff({ name: 'a', text: before }, { name: 'b', text: before }), '');
+  assert.equal(unifiedDiff({ name: 'a', text: before }, { name: 'b', text: after }, 1), undefined);
+  assert.match(unifiedDiff({ name: 'a', text: before }, { name: 'b', text: after }, 2)!, /five/);
 });
 
 const NAMES = { ours: 'yours', theirs: 'release 7' };

@@ -23,6 +23,8 @@ test('a verdict comes back from its record as it was', () => {
   const all: Verdict[] = [
     { ok: true },
     { ok: true, note: 'with the staged path only' },
+    { ok: true, changes: '-a\n+b' },
+    { ...no, changes: '' },
     ...VERDICT_BY.map((by) => ({ ...no, by })),
     { ok: false, by: 'check', reason: 'not JSON', file: 'a/b.json', line: 3, column: 7, exit: 'SIGKILL', note: 'n' },
   ];
@@ -46,6 +48,21 @@ test('whatever is in it, a verdict stays in its bound, the output keeps its end 
   const long = decodeVerdict(encodeVerdict({ ...no, output: `${'\u0001😀'.repeat(50_000)}the end` })) as typeof no;
   assert.match(long.output!, /^….*the end$/su);
   assert.ok(long.output!.length > 2000, 'as much as there is room for');
+});
+
+test('changes that are too much for a vote end with a whole line, and it is said how many more there are', () => {
+  const changes = Array.from({ length: 3000 }, (_, at) => `+line ${at} ••••`).join('\n');
+  for (const verdict of [
+    { ok: true, changes },
+    { ...no, output: 'x'.repeat(50_000), changes },
+  ] as const) {
+    const bytes = encodeVerdict(verdict);
+    assert.ok(bytes.byteLength <= VERDICT_BYTES && bytes.byteLength > VERDICT_BYTES - 300, `${bytes.byteLength} bytes`);
+    const lines = decodeVerdict(bytes).changes!.split('\n');
+    const last = lines.pop()!;
+    assert.equal(last, `… and ${3000 - lines.length} more lines, too much for a vote`);
+    assert.ok(lines.length > 100 && changes.startsWith(lines.join('\n')));
+  }
 });
 
 test('a verdict that nobody of ours wrote is refused', () => {

@@ -71,12 +71,13 @@ export class Bundle {
   /**
    * Stages a release and validates it at its native paths. Nothing that is live changes, and what was staged is kept for `apply`, which does not ask again.
    * Each offer is judged anew.
+   * @param options.plan also tells what would change in files that are rendered here
    * @throws what the fetch throws, and AgentError CORRUPT: neither says anything of the release
    */
-  offer(release: Release, fetch: Fetch): Promise<Verdict> {
+  offer(release: Release, fetch: Fetch, { plan = false }: { plan?: boolean } = {}): Promise<Verdict> {
     return this.#alone(async () => {
       if (this.applied?.release.id === release.id && this.#linked()) return { ok: true };
-      return this.#offers.offer(release, fetch);
+      return this.#offers.offer(release, fetch, plan);
     });
   }
 

@@ -18,6 +18,7 @@ import type { BundleState } from './bundle-state.ts';
 import { fileError } from './file-errors.ts';
 import type { Move, StagedRelease } from './linking.ts';
 import { checkPolicy } from './policy.ts';
+import { renderedChanges } from './rendered-changes.ts';
 import { validate } from './validate.ts';
 
 /** ms after which a release that was refused is looked at again: what a command found missing may have come, a name that did not resolve. */
@@ -46,11 +47,13 @@ export class Offers {
    * Stages a release and has it judged; nothing that is live changes. What was staged is kept.
    * @throws what the fetch throws, and AgentError where what is on this disk cannot be read
    */
-  async offer(release: Release, fetch: Fetch): Promise<Verdict> {
+  async offer(release: Release, fetch: Fetch, plan: boolean): Promise<Verdict> {
     this.#last = undefined;
     try {
       this.#at.options.signed?.check(release);
-      return (await this.#judge(release, fetch)).verdict;
+      const { verdict, form } = await this.#judge(release, fetch);
+      const changes = plan ? await renderedChanges(this.#at, release, form) : undefined;
+      return changes === undefined ? verdict : { ...verdict, changes };
     } catch (error) {
       const no = refusalOf(
         fileError(`release ${release.number} of ${this.#at.options.bundle} cannot be staged`, error),

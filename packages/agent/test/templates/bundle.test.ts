@@ -140,3 +140,33 @@ test('content that is here already is not asked for again when the fleet changes
   const pagesOnly: Fetch = { manifest: one.fetch.manifest, blob: NOBODY.blob };
   assert.deepEqual(await bundle.apply(one.release, pagesOnly), { state: 'applied' });
 });
+
+test('a plan shows what it would change in rendered files, as they are here and would be; other offers do not', async () => {
+  using disk = new Disk();
+  const machine = new Web();
+  const bundle = await disk.open({ machine });
+  const one = makeRelease(define('directory'), FILES);
+  const first = await bundle.offer(one.release, one.fetch, { plan: true });
+  assert.match(first.changes!, /^added haproxy\.cfg .*\n--- \/dev\/null\n\+\+\+ new\/haproxy\.cfg\n@@ .*\n\+# web-1\n/);
+  await bundle.apply(one.release, one.fetch);
+  machine.others = ['web-2'];
+  const files = { ...FILES, 'haproxy.cfg': `# {{ instance.id }} of {{ vars.team }}\n${LIST}`, 'plain.cfg': 'another' };
+  const two = makeRelease(define('directory', { variables: { bundle: { team: 'edge' } } }), files, one);
+  assert.deepEqual(await bundle.offer(two.release, two.fetch, { plan: true }), {
+    ok: true,
+    changes: [
+      '--- 1/haproxy.cfg\n+++ new/haproxy.cfg\n@@ -1,2 +1,3 @@',
+      '-# web-1\n+# web-1 of edge\n server web-1 10.0.0.1\n+server web-2 10.0.0.2',
+    ].join('\n'),
+  });
+  assert.deepEqual(await bundle.offer(two.release, two.fetch), { ok: true });
+  const plain = makeRelease(define('directory', { templates: [] }), { 'plain.cfg': 'x' });
+  assert.equal(typeof (await bundle.offer(plain.release, plain.fetch, { plan: true })).changes, 'string', 'one goes');
+  await bundle.apply(plain.release, plain.fetch);
+  assert.deepEqual(await bundle.offer(plain.release, plain.fetch, { plan: true }), { ok: true });
+  const huge = Array.from({ length: 5000 }, (_, at) => `line ${at}\n`).join('');
+  const large = makeRelease(define('directory'), { 'haproxy.cfg': huge, 'plain.cfg': 'x' }, plain);
+  await bundle.apply(large.release, large.fetch);
+  const other = makeRelease(define('directory'), { 'haproxy.cfg': huge.replaceAll('line', 'l') }, large);
+  assert.match((await bundle.offer(other.release, other.fetch, { plan: true })).changes!, /too much of it changes/);
+});

@@ -107,3 +107,20 @@ test('a value that is kept elsewhere and changes there is rendered anew; one tha
   assert.deepEqual(await bundle.apply(one.release, one.fetch), { state: 'applied' });
   assert.equal(disk.read('etc/app')['app.conf'], 'password=two');
 });
+
+test('what a plan shows has neither a value nor what a template makes of it, and says where only that changes', async () => {
+  using disk = new Disk();
+  const { machine, files } = await setUp(disk);
+  const bundle = await disk.open({ machine });
+  const one = makeRelease(define(), { ...files, 'app.conf': 'a={{ secret.db | base64_encode }}' });
+  await bundle.apply(one.release, one.fetch);
+  const two = makeRelease(define(), { ...files, 'app.conf': 'b={{ secret.db | base64_encode }} {{ secret.db }}' }, one);
+  const { changes } = await bundle.offer(two.release, two.fetch, { plan: true });
+  const hidden = Buffer.from('••••').toString('base64');
+  assert.match(changes!, new RegExp(`\\n-a=${hidden}\\n.*\\n\\+b=${hidden} ••••\\n`));
+  const { recipients } = JSON.parse(files[SECRETS_FILE]!);
+  const other = { [secretPath('db')]: (await encryptValue('another', recipients)).toString() };
+  const three = makeRelease(define(), { ...files, 'app.conf': 'a={{ secret.db | base64_encode }}', ...other }, one);
+  const rotated = await bundle.offer(three.release, three.fetch, { plan: true });
+  assert.equal(rotated.changes, '~app.conf: secrets in it change');
+});

@@ -1,9 +1,9 @@
-import { describeVerdict, type InstanceStatus } from '@quorate/model';
+import { describeVerdict, type Entry, type InstanceStatus, markTemplates } from '@quorate/model';
 import { type Judged, mustLatest, planManifest, type Store } from '@quorate/store';
 import { authorOf, Context, nothing, releaseSide } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { judgeHere } from '../judging.ts';
-import { type DiffSide, renderDiff } from '../output/diff.ts';
+import { colourPatch, type DiffSide, renderDiff } from '../output/diff.ts';
 import { paint } from '../output/style.ts';
 import { indented } from '../output/table.ts';
 import { nothingToPublish, rebased } from '../publishing.ts';
@@ -13,12 +13,14 @@ import { type PublishCommandFlags, workingSet } from './publish.ts';
 
 export type PlanFlags = Omit<PublishCommandFlags, 'wait' | 'skipVote' | 'quorum'>;
 
-/** Instances for which it is all the same: they run the same now, and say the same. */
+/** Instances for which it is all the same: they run the same now, say the same, and the same would change there. */
 interface Group {
   readonly instances: string[];
   /** number of the release that they run; 0 for none */
   readonly runs: number;
   readonly says: string;
+  /** in files that are rendered there; undefined where none is, or where it was not told */
+  readonly rendered: string | undefined;
 }
 
 /** All of a publish but the commit: what each instance says of it, and what it would change there. */
@@ -48,12 +50,16 @@ export async function plan(bundle: string, folder: string | undefined, flags: Pl
   const runs = await running(store, bundle, head.release.number);
   const groups = groupsOf(judged ?? [], runs);
   const diffs = new Map<number, string>();
-  for (const number of new Set([
-    ...groups.map((group) => group.runs),
-    ...(groups.length > 0 ? [] : [head.release.number]),
-  ]))
+  for (const number of new Set(groups.length > 0 ? groups.map((group) => group.runs) : [head.release.number]))
     diffs.set(number, await renderDiff(await sideOf(store, bundle, number), after));
-  const parts = groups.map((group) => describe(group, diffs.get(group.runs)!));
+  const parts: string[] = [];
+  for (const group of groups) {
+    const diff =
+      group.rendered === undefined
+        ? diffs.get(group.runs)!
+        : await diffThere(await sideOf(store, bundle, group.runs), after, group.rendered);
+    parts.push(describe(group, diff));
+  }
   if (groups.length === 0) parts.push(`${vote.outcome}\n${diffs.get(head.release.number)}`);
   context.print(
     {
@@ -88,8 +94,9 @@ function groupsOf(judged: readonly Judged[], runs: (instance: string) => number)
   const groups = new Map<string, Group>();
   for (const { instance, vote } of judged) {
     const says = wordsOf(vote);
-    const key = JSON.stringify([runs(instance), says]);
-    const group = groups.get(key) ?? { instances: [], runs: runs(instance), says };
+    const rendered = vote && vote !== 'pass' ? vote.changes : undefined;
+    const key = JSON.stringify([runs(instance), says, rendered]);
+    const group = groups.get(key) ?? { instances: [], runs: runs(instance), says, rendered };
     group.instances.push(instance);
     groups.set(key, group);
   }
@@ -105,6 +112,19 @@ function wordsOf(vote: Judged['vote']): string {
 function describe({ instances, runs, says }: Group, diff: string): string {
   const now = runs === 0 ? 'nothing yet' : `release ${runs}`;
   return `${paint('bold', instances.join(', '))} (now ${now}): ${says}\n${diff || 'nothing changes there'}`;
+}
+
+/** Of templates what becomes of them there, of all else what the releases have. */
+async function diffThere(before: DiffSide, after: DiffSide, rendered: string): Promise<string> {
+  const isTemplate = (entry: Entry): boolean => entry.kind === 'file' && entry.template === true;
+  const marked = after.definition ? markTemplates(after.definition, after.manifest) : after.manifest;
+  const templates = new Set([...before.manifest, ...marked].filter(isTemplate).map(({ path }) => path));
+  const plain = (side: DiffSide): DiffSide => ({
+    ...side,
+    manifest: side.manifest.filter(({ path }) => !templates.has(path)),
+  });
+  const parts = [await renderDiff(plain(before), plain(after)), colourPatch(rendered)];
+  return parts.filter((part) => part !== '').join('\n');
 }
 
 /** @returns nothing for one that is kept no more: all of it is shown as new */

@@ -2,13 +2,12 @@ import {
   type BundleDefinition,
   type Change,
   diffManifests,
-  type Entry,
   type FileEntry,
-  HIDDEN,
   type Manifest,
   secretAt,
 } from '@quorate/model';
-import { textOf, unifiedDiff } from '@quorate/model/text';
+import { changeText } from '@quorate/model/change-text';
+import { unifiedDiff } from '@quorate/model/text';
 import { paint } from './style.ts';
 
 export interface DiffSide {
@@ -29,61 +28,14 @@ export async function renderDiff(before: DiffSide, after: DiffSide, only?: strin
   return parts.filter((part) => part !== '').join('\n');
 }
 
-async function renderChange({ path, before, after }: Change, from: DiffSide, to: DiffSide): Promise<string> {
-  const secret = secretAt(path);
-  if (secret !== undefined) return secretChange(secret, before, after);
-  const lines: string[] = [];
-  if (before?.kind !== after?.kind) lines.push(paint('bold', headline(path, before, after)));
-  else lines.push(...attributes(path, before!, after!));
-  if (before?.kind === 'symlink' && after?.kind === 'symlink' && before.target !== after.target) {
-    lines.push(paint('red', `-${path} -> ${before.target}`), paint('green', `+${path} -> ${after.target}`));
-  }
-  const text = await contentDiff(path, before, after, from, to);
-  if (text) lines.push(text);
-  return lines.join('\n');
-}
-
-/** Encrypted anew it is always another text, which says nothing to anybody. */
-function secretChange(name: string, before: Entry | undefined, after: Entry | undefined): string {
-  const [mark, colour] = !before
-    ? (['+', 'green'] as const)
-    : after
-      ? (['~', 'cyan'] as const)
-      : (['-', 'red'] as const);
-  return paint(colour, `${mark}secret ${name}: ${HIDDEN}`);
-}
-
-function headline(path: string, before: Entry | undefined, after: Entry | undefined): string {
-  const what = (entry: Entry): string =>
-    entry.kind === 'symlink'
-      ? `symlink to ${entry.target}`
-      : `${entry.kind} ${entry.mode} ${entry.owner}:${entry.group}`;
-  if (!before) return `added ${path} (${what(after!)})`;
-  return after ? `${path}: ${what(before)} becomes ${what(after)}` : `removed ${path} (${what(before)})`;
-}
-
-function attributes(path: string, before: Entry, after: Entry): string[] {
-  const of = (entry: Entry): string =>
-    `${entry.kind === 'symlink' ? '' : `${entry.mode} `}${entry.owner}:${entry.group}`;
-  return of(before) === of(after) ? [] : [paint('bold', `${path}: ${of(before)} becomes ${of(after)}`)];
-}
-
-async function contentDiff(
-  path: string,
-  before: Entry | undefined,
-  after: Entry | undefined,
-  from: DiffSide,
-  to: DiffSide,
-): Promise<string> {
-  const [old, fresh] = [before?.kind === 'file' ? before : undefined, after?.kind === 'file' ? after : undefined];
-  if ((!old && !fresh) || old?.sha256 === fresh?.sha256) return '';
-  const [a, b] = [old ? textOf(await from.read(old)) : '', fresh ? textOf(await to.read(fresh)) : ''];
-  if (a === undefined || b === undefined) return `${path}: binary, ${old?.size ?? 0} → ${fresh?.size ?? 0} bytes`;
-  const patch = unifiedDiff(
-    { name: old ? `${from.name}/${path}` : '/dev/null', text: a },
-    { name: fresh ? `${to.name}/${path}` : '/dev/null', text: b },
-  );
-  return colourPatch(patch.trimEnd());
+async function renderChange(change: Change, from: DiffSide, to: DiffSide): Promise<string> {
+  const isHidden = secretAt(change.path) !== undefined; // encrypted anew it is always another text, which says nothing to anybody
+  const [old, fresh] = [change.before, change.after].map((entry) => (entry?.kind === 'file' ? entry : undefined));
+  const isSame = isHidden || old?.sha256 === fresh?.sha256;
+  const bytes = (side: DiffSide, file: FileEntry | undefined): Promise<Uint8Array> | undefined =>
+    file && !isSame ? side.read(file) : undefined;
+  const [a, b] = [await bytes(from, old), await bytes(to, fresh)];
+  return colourPatch(changeText(change, { name: from.name, bytes: a }, { name: to.name, bytes: b }));
 }
 
 function renderDefinition(before: DiffSide, after: DiffSide): string {
@@ -95,7 +47,8 @@ function renderDefinition(before: DiffSide, after: DiffSide): string {
   return colourPatch(patch.trimEnd());
 }
 
-function colourPatch(patch: string): string {
+/** A unified diff with colours for people. */
+export function colourPatch(patch: string): string {
   return patch.split('\n').map(colourLine).join('\n');
 }
 
@@ -103,7 +56,9 @@ function colourLine(line: string): string {
   if (line.startsWith('+++') || line.startsWith('---')) return paint('bold', line);
   if (line.startsWith('@@')) return paint('cyan', line);
   if (line.startsWith('+')) return paint('green', line);
-  return line.startsWith('-') ? paint('red', line) : line;
+  if (line.startsWith('-')) return paint('red', line);
+  if (line.startsWith('~')) return paint('cyan', line);
+  return line === '' || line.startsWith(' ') || line.startsWith('\\') ? line : paint('bold', line);
 }
 
 /** `3 changed, 1 added`; empty when nothing differs. */

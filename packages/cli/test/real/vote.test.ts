@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import test, { after, before, describe } from 'node:test';
 import { openStore } from '@quorate/store';
 import { Ensemble, reasonToSkip } from '../../../zookeeper/test/server.ts';
@@ -173,6 +174,31 @@ describe('a fleet that votes', { skip: reasonToSkip ?? false }, () => {
     assert.match(told.changes[0].diff, /-five\n\+planned/);
     assert.equal(await releases(), before);
     assert.deepEqual(names.map(applied), ['five\n', 'five\n', 'five\n']);
+  });
+
+  test('plan shows templates as they would be rendered there, together where that is the same', async () => {
+    place.write('a/etc/lb/lb.cfg', 'workers {{ vars.workers }}\n');
+    place.write('a/etc/lb/plain.cfg', 'plain\n');
+    const here = ['--root', 'a', '--state', 'a-state', '--instance', 'a'];
+    const definition = (workers: string): string =>
+      `root: /etc/lb\ntemplates: [lb.cfg]\nvariables: {bundle: {workers: 4}, instances: {b: {workers: ${workers}}}}\n`;
+    place.write('lb.yaml', definition('4'));
+    const imported = await quorate(...here, 'import', 'lb', '/etc/lb', '--definition', 'lb.yaml', '--yes');
+    assert.equal(imported.code, 0, imported.stdout + imported.stderr);
+    await until('all have it', () => ['a', 'b', 'c'].every((name) => existsSync(place.path(name, 'etc/lb/lb.cfg'))));
+    place.write('lb.yaml', definition('8'));
+    await quorate('show', 'lb', '--to', 'lb');
+    place.write('lb/lb.cfg', 'workers  {{ vars.workers }}\n');
+    place.write('lb/plain.cfg', 'plainer\n');
+    const { code, stdout, stderr } = await quorate('plan', 'lb', 'lb', '--definition', 'lb.yaml');
+    assert.equal(code, 0, stderr);
+    const plain = String.raw`--- 1/plain\.cfg\n\+{3} new/plain\.cfg\n@@ .*\n-plain\n\+plainer\n[\s\S]*`;
+    const rendered = (workers: number): string =>
+      String.raw`--- 1/lb\.cfg\n\+{3} new/lb\.cfg\n@@ .*\n-workers 4\n\+workers  ${workers}\n`;
+    const head = (who: string): string => String.raw`${who} \(now release 1\): yes\n`;
+    assert.match(stdout, new RegExp(`^${head('a, c')}${plain}${rendered(4)}\n${head('b')}${plain}${rendered(8)}$`));
+    const { instances } = JSON.parse((await quorate('plan', 'lb', 'lb', '--json')).stdout);
+    assert.match(instances[1].vote.changes, /-workers 4\n\+workers {2}4$/);
   });
 
   test('a rollback is voted on too', async () => {

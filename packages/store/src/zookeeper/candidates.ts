@@ -119,7 +119,8 @@ export class ZooKeeperCandidates implements Candidates {
 
   vote({ bundle, id }: Release, instance: string, vote: Vote, options: CallOptions = {}): Promise<boolean> {
     const answer = vote === 'pass' ? 'pass' : vote.ok ? 'yes' : 'no';
-    const said = vote === 'pass' || (vote.ok && vote.note === undefined) ? '' : encodeVerdict(vote);
+    const isPlain = vote === 'pass' || (vote.ok && vote.note === undefined && vote.changes === undefined);
+    const said = isPlain ? '' : encodeVerdict(vote);
     return this.#call(options, async (zk) => {
       try {
         const path = `${votesPath(bundle, id)}/${answer}-${nodeName(instance)}`;

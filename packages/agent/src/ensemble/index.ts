@@ -8,7 +8,7 @@ export { askMember, type Endpoint, type MemberAnswer, type MemberHealth, parseSr
 export { type MemberIdentity, readIdentity, sameIdentity, setDataAside } from './identity.ts';
 export { fetchJars, findJars, type Jars, jarsFolder, requireJars, ZOOKEEPER_VERSION } from './jars.ts';
 export { findJava, heapFor, type Java, machineMemory, requireJava } from './java.ts';
-export { type Judgement, judge, type MemberReport, type MemberState, type Seen } from './judge.ts';
+export { certificateTurn, type Judgement, judge, type MemberReport, type MemberState, type Seen } from './judge.ts';
 export { freePorts, LoopbackEnsemble } from './loopback.ts';
 export { EnsembleManager, LEFT, type ManagerOptions } from './manager.ts';
 export { Member, type MemberOptions, type Started, type StartOptions } from './member.ts';
@@ -18,5 +18,6 @@ export { ownIdentity } from './own-member.ts';
 export { holderOf } from './ports.ts';
 export { identify, lives, type ProcessIdentity } from './process.ts';
 export { knownAddresses, knownServers } from './servers.ts';
+export { type CertificatePorts, type MissingCertificate, ShownCertificate } from './shown-certificate.ts';
 export { type SuperviseOptions, superviseMember } from './supervise.ts';
 export { explainEnd, readTrouble, type Trouble } from './trouble.ts';

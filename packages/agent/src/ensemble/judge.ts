@@ -27,6 +27,16 @@ const PAUSE_MS = 15_000;
 const FILL_MOST = 0.3;
 /** A process that has not answered anything for this long is started anew even when nobody else serves: it may be what they lack. ms */
 const SILENT_MS = 300_000;
+/** A newer certificate is taken within moments by a member that has file watchers. ms */
+const TAKEN_MS = 20_000;
+/** ms between two members that are started anew for their certificates, and how many ids have a turn of their own */
+const TURN_MS = 15_000;
+const TURNS = 20;
+
+/** ms after which a member is started anew for its certificate: where all have new ones, one goes after the other. @param id server id */
+export function certificateTurn(id: number): number {
+  return TAKEN_MS + (id % TURNS) * TURN_MS;
+}
 
 /** What was seen of a member at one moment. Times are ms of this machine's monotonic clock. */
 export interface Seen {
@@ -46,6 +56,14 @@ export interface Seen {
   /** the number of a process that was started with other settings than those of now */
   readonly outdated?: number;
   readonly lostFiles?: boolean;
+  readonly certificate?: {
+    /** ms for which it has not shown the certificate that lies in its folder */
+    readonly missingFor: number;
+    /** ms of that after which it is started anew: see `certificateTurn` */
+    readonly turn: number;
+    /** whether it was started anew for that certificate already */
+    readonly tried: boolean;
+  };
   /** when it was last started or taken over, first answered after that, or served */
   readonly quietSince: number;
   /** when it was last tried to start */
@@ -68,7 +86,7 @@ export interface Judgement {
 export function judge(seen: Seen): Judgement {
   if (!seen.lives) return judgeEnded(seen);
   const { answer, answered, trouble, now, quietSince, stuckAfter } = seen;
-  if (answer?.kind === 'serves') return { report: judgeServing(seen, answer.health), act: 'none' };
+  if (answer?.kind === 'serves') return judgeCertificate(seen, judgeServing(seen, answer.health));
   const quiet = now - quietSince;
   const silent = answer?.kind !== 'seeks';
   // it listens only when it has read its data, which takes what it takes
@@ -123,6 +141,18 @@ function judgeServing({ littleRoom, lostFiles, outdated, fill = 0 }: Seen, healt
       detail: `it still runs with former settings or jars: end it (kill ${outdated}), one machine after the other, and it starts with those of now`,
     };
   return serving;
+}
+
+function judgeCertificate({ certificate }: Seen, report: MemberReport): Judgement {
+  if (!certificate || report.state !== 'serving') return { report, act: 'none' };
+  const { missingFor, turn, tried } = certificate;
+  const what = 'it does not show the certificate that lies in its folder';
+  const tell = (more: string): MemberReport => ({ ...report, detail: `${what}${more}` });
+  if (tried && missingFor > TAKEN_MS)
+    return { report: tell(', also after it was started anew: look who answers on its ports'), act: 'none' };
+  const anew = tell(', as where no file watchers are left: it is started anew in its turn');
+  if (!tried && missingFor > turn) return { report: anew, act: 'restart' };
+  return { report: missingFor > TAKEN_MS ? anew : report, act: 'none' };
 }
 
 function judgeEnded({ now, triedAt, tries, trouble }: Seen): Judgement {

@@ -98,6 +98,7 @@ export class EnsembleManager {
     this.#member = new OwnMember(identity, {
       settings,
       lines,
+      trust: options.trust.path,
       log,
       othersServe: () => this.#heard,
       report: (report) => {

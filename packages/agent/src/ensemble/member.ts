@@ -1,6 +1,7 @@
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError } from '../errors.ts';
+import { withoutFileWatchers } from '../trust/index.ts';
 import { type ConfigOptions, zooCfg } from './config.ts';
 import { parseDynamic, type ServerLine } from './dynamic.ts';
 import { askDataSize, askMember, type Endpoint, type MemberAnswer, type MemberHealth } from './health.ts';
@@ -57,6 +58,8 @@ export interface StartOptions {
    * A configuration that is rewritten and has this member as its only voter means so: there is nobody to have it from.
    */
   readonly found?: boolean;
+  /** It watches no files, since there are no watchers to be had: a newer certificate is not taken by itself. */
+  readonly unwatched?: boolean;
 }
 
 export interface Started {
@@ -126,7 +129,8 @@ export class Member {
     await checkPorts(this.#ports(options.dynamic ?? this.#options.dynamic));
     try {
       const aside = fits ? undefined : await claimData(this.folder, this.#options.identity!, options.rewrite === true);
-      await prepareFiles(this.id, this.#options, { dynamic: this.#options.dynamic, ...options });
+      const lines = options.unwatched ? withoutFileWatchers(this.#options.lines ?? []) : this.#options.lines;
+      await prepareFiles(this.id, { ...this.#options, lines }, { dynamic: this.#options.dynamic, ...options });
       await this.#log.rotate();
       await this.#take(await this.#spawn(java.path, jars));
       return { started: true, ...(aside ? { aside } : {}) };

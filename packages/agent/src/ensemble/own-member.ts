@@ -14,12 +14,15 @@ import type { MemberReport } from './judge.ts';
 import { Member, type MemberOptions } from './member.ts';
 import { stopMember } from './member-process.ts';
 import { forgetPromise, readPromise, writePromise } from './promise.ts';
+import { ShownCertificate } from './shown-certificate.ts';
 import { describeFailure, superviseMember } from './supervise.ts';
 
 export interface OwnMemberOptions {
   readonly settings: Settings & { readonly ensemble: EnsembleSection; readonly address: string };
   /** further lines of zoo.cfg, for TLS */
   readonly lines: readonly string[];
+  /** the trust folder's path; absent where it speaks no TLS */
+  readonly trust?: string;
   /** whether an ensemble serves without this machine's server */
   readonly othersServe: () => boolean;
   /** told of each look at the server */
@@ -283,7 +286,10 @@ export class OwnMember {
   }
 
   async #supervise(member: Member, signal: AbortSignal): Promise<void> {
+    const { settings, trust } = this.#options;
+    const { client, election } = settings.ensemble.ports;
     const reports = superviseMember(member, signal, {
+      ...(trust ? { certificate: new ShownCertificate(trust, { address: settings.address, client, election }) } : {}),
       start: () => ({ found: this.#begins }),
       othersServe: async () => this.#options.othersServe(),
       log: this.#options.log,

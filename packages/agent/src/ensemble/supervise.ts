@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AgentError, AgentErrorCode } from '../errors.ts';
-import { type Judgement, judge, type MemberReport, type Seen } from './judge.ts';
+import { certificateTurn, type Judgement, judge, type MemberReport, type Seen } from './judge.ts';
 import type { Member, StartOptions } from './member.ts';
+import type { MissingCertificate, ShownCertificate } from './shown-certificate.ts';
 import type { Trouble } from './trouble.ts';
 
 /** ms between looks, usually and while it comes up */
@@ -24,6 +25,10 @@ export interface SuperviseOptions {
    * absent nothing is done, and `corrupt` is reported.
    */
   readonly spare?: (report: MemberReport, signal: AbortSignal) => Promise<boolean>;
+  /** looks whether it shows the certificate that it should; where absent it has none */
+  readonly certificate?: ShownCertificate;
+  /** ms after which a member that does not is started anew; by its id unless told otherwise */
+  readonly certificateTurn?: number;
   /** a line for the log of the agent, `warn ` or `info ` first */
   readonly log?: (line: string) => void;
   /** ms until a member that does not serve is started anew; a minute unless told otherwise */
@@ -36,7 +41,7 @@ export async function* superviseMember(
   signal: AbortSignal,
   options: SuperviseOptions = {},
 ): AsyncGenerator<MemberReport> {
-  const { stuckAfter = STUCK_MS, log = () => undefined } = options;
+  const { stuckAfter = STUCK_MS, certificateTurn: turn = certificateTurn(member.id), log = () => undefined } = options;
   let tries = 0;
   let triedAt = Number.NEGATIVE_INFINITY;
   let quietSince = performance.now();
@@ -44,6 +49,10 @@ export async function* superviseMember(
   let failure: Trouble | undefined;
   let answered = false;
   let fill: { readonly at: number; readonly value: number | undefined } | undefined;
+  let unwatched = false;
+  /** the certificate for which the member was started anew last */
+  let startedFor = '';
+  let missing: MissingCertificate | undefined;
   await member.takeOver();
   while (!signal.aborted) {
     const { report, act } = await look().then(judge, (error: Error): Judgement => {
@@ -52,6 +61,7 @@ export async function* superviseMember(
     });
     if (act === 'restart') {
       log(`warn  member ${member.id}: ${report.detail}`);
+      if (missing) startedFor = missing.fingerprint;
       await member.stop();
     }
     yield report.state === 'corrupt' ? await setAside(report) : report;
@@ -80,11 +90,17 @@ export async function* superviseMember(
     } else servingSince = undefined;
     if (lives) await rotateLog();
     const trouble = serves ? undefined : (failure ?? (await member.trouble()));
+    unwatched ||= trouble?.unwatched === true;
+    // a damaged folder is told by who renews the certificate
+    missing = serves ? await options.certificate?.missing(now).catch(() => undefined) : undefined;
     const concerns = serves
       ? {
           littleRoom: await member.hasLittleRoom(),
           lostFiles: await member.lostItsFiles(),
           ...(member.isOutdated ? { outdated: member.pid! } : {}),
+          ...(missing
+            ? { certificate: { missingFor: now - missing.since, turn, tried: missing.fingerprint === startedFor } }
+            : {}),
           ...(await lookAtFill(now)),
         }
       : {};
@@ -123,8 +139,9 @@ export async function* superviseMember(
     triedAt = performance.now();
     tries++;
     try {
-      const { started, aside } = await member.start(await options.start?.());
+      const { started, aside } = await member.start({ ...(await options.start?.()), unwatched });
       failure = undefined;
+      options.certificate?.started();
       answered = false;
       quietSince = performance.now();
       if (!started) tries--;

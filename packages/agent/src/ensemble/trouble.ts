@@ -2,6 +2,8 @@
 export interface Trouble {
   readonly state: 'no-java' | 'port-taken' | 'disk-full' | 'corrupt' | 'no-memory' | 'down' | 'seeking';
   readonly detail: string;
+  /** it would run if it watched no files: see `StartOptions.unwatched` */
+  readonly unwatched?: true;
 }
 
 /** How a process ended, as far as its parent was told. */
@@ -69,7 +71,8 @@ const SIGNS: readonly (readonly [RegExp, Explain])[] = [
     () => ({
       state: 'down',
       detail:
-        'this user has no file watcher left: raise the limit with `sysctl fs.inotify.max_user_instances=512`, or end what takes them; it starts again by itself',
+        'this user has no file watcher left: it starts without any, and is started anew when its certificate is replaced; `sysctl fs.inotify.max_user_instances=512` gives it some',
+      unwatched: true,
     }),
   ],
   [

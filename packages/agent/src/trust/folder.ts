@@ -144,11 +144,11 @@ export class TrustFolder {
       throw new AgentError('NOT_TRUSTED', `the new certificate is of another cluster: ${cluster}`);
     try {
       // who comes with a new authority's certificate must be known before anybody shows one
-      replaceDurable(this.files.ca, credentials.authority, PUBLIC);
-      if (credentials.authorityKey !== undefined) replaceDurable(this.files.caKey, credentials.authorityKey, SECRET);
-      replaceDurable(this.files.member, bundle(credentials), SECRET);
-      replaceDurable(this.files.key, credentials.key, SECRET);
-      replaceDurable(this.files.cert, credentials.certificate, PUBLIC);
+      renewDurable(this.files.ca, credentials.authority, PUBLIC);
+      if (credentials.authorityKey !== undefined) renewDurable(this.files.caKey, credentials.authorityKey, SECRET);
+      renewDurable(this.files.member, bundle(credentials), SECRET);
+      renewDurable(this.files.key, credentials.key, SECRET);
+      renewDurable(this.files.cert, credentials.certificate, PUBLIC);
       syncFolder(this.path);
     } catch (error) {
       throw fileError(`the certificate in ${this.path} cannot be replaced`, error);
@@ -169,10 +169,18 @@ export class TrustFolder {
   }
 
   #repair({ key, certificate }: Credentials): void {
-    const same = (path: string, text: string): boolean => existsSync(path) && readFileSync(path, 'utf8') === text;
-    if (!same(this.files.key, key)) replaceDurable(this.files.key, key, SECRET);
-    if (!same(this.files.cert, certificate)) replaceDurable(this.files.cert, certificate, PUBLIC);
+    renewDurable(this.files.key, key, SECRET);
+    renewDurable(this.files.cert, certificate, PUBLIC);
   }
+}
+
+/**
+ * Replaces a file, unless it holds that text already. ZooKeeper has a thread for each of `ca.pem` and `member.pem`, which reads both when its
+ * file is replaced, `member.pem` twice: for its certificate and for its key. With both replaced at once, the thread that ends last may have
+ * the former certificate, or a key that is of the other one, and the member shows that until it is started anew (seen with 3.9.5).
+ */
+function renewDurable(path: string, text: string, mode: number): void {
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) replaceDurable(path, text, mode);
 }
 
 /** @throws AgentError NOT_TRUSTED when others than its owner may read or write a secret file; one that is not there passes */

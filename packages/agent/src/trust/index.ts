@@ -16,4 +16,4 @@ export { type KeeperOptions, keepCertificate, renewCertificate } from './renewal
 export { clusterSecret, readClusterSecret } from './secret.ts';
 export { SignedReleases } from './signed.ts';
 export { DEFAULT_TOKEN, type JoinToken, parseToken, printToken, TokenBook } from './tokens.ts';
-export { type SecureClientPort, zooKeeperTls } from './zookeeper.ts';
+export { type SecureClientPort, withoutFileWatchers, zooKeeperTls } from './zookeeper.ts';

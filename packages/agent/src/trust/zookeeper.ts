@@ -9,6 +9,14 @@ export interface SecureClientPort {
   readonly client: number;
 }
 
+/** Newer files are taken without a restart, by the ports between members and by the clients' port: six inotify instances for a member. */
+const WATCHING: readonly string[] = ['sslQuorumReloadCertFiles=true', 'client.certReload=true'];
+
+/** The same lines for a member that gets no inotify instances: it does not start otherwise. */
+export function withoutFileWatchers(lines: readonly string[]): string[] {
+  return lines.filter((line) => !WATCHING.includes(line));
+}
+
 /**
  * Lines of zoo.cfg with which a member speaks TLS on every port but the loopback's, and takes nobody without a certificate of the cluster.
  * The plain port belongs into the dynamic file, as `;127.0.0.1:PORT`: `reconfig` refuses a server without one.
@@ -26,9 +34,7 @@ export function zooKeeperTls(folder: TrustFolder, { address, client }: SecureCli
     'fips-mode=false',
     'ssl.quorum.clientHostnameVerification=true',
     'ssl.quorum.allowReverseDnsLookup=false',
-    // newer files are taken without a restart: by the ports between members, and by the clients' port
-    'sslQuorumReloadCertFiles=true',
-    'client.certReload=true',
+    ...WATCHING,
     // the loopback's plain port answers four-letter words; whoever opens a session there can do nothing with it
     'enforce.auth.enabled=true',
     'enforce.auth.schemes=x509',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { judge, type MemberHealth, type Seen, type Trouble } from '../../src/ensemble/index.ts';
+import { certificateTurn, judge, type MemberHealth, type Seen, type Trouble } from '../../src/ensemble/index.ts';
 
 const health: MemberHealth = {
   mode: 'follower',
@@ -85,6 +85,24 @@ const table: readonly (readonly [string, Seen, state: string, act: string])[] = 
     'restart',
   ],
   ['or after five minutes: it may be what they lack', seen({ answer: { kind: 'silent' } }), 'hung', 'restart'],
+  [
+    'one whose certificate was replaced a moment ago is left alone',
+    seen({ answer: { kind: 'serves', health }, certificate: { missingFor: 30_000, turn: 35_000, tried: false } }),
+    'serving',
+    'none',
+  ],
+  [
+    'one that still shows the former one is started anew in its turn',
+    seen({ answer: { kind: 'serves', health }, certificate: { missingFor: 35_001, turn: 35_000, tried: false } }),
+    'serving',
+    'restart',
+  ],
+  [
+    'but once only',
+    seen({ answer: { kind: 'serves', health }, certificate: { missingFor: 900_000, turn: 35_000, tried: true } }),
+    'serving',
+    'none',
+  ],
   ['what its log tells is told', seen({ answer: { kind: 'seeks' }, trouble: taken }), 'port-taken', 'none'],
   ['one that ended is started again', seen({ lives: false }), 'starting', 'start'],
   ['at once at first', seen({ lives: false, tries: 0, triedAt: Number.NEGATIVE_INFINITY }), 'starting', 'start'],
@@ -115,4 +133,14 @@ test('what a member that serves should have mended is told, the worst first', ()
   assert.match(detail({ fill: 0.62, outdated: 7 })!, /fills 60 % of its heap: set a larger heap/);
   assert.match(detail({ outdated: 7 })!, /kill 7/);
   assert.match(detail({ littleRoom: true, fill: 0.9 })!, /disk is almost full/);
+});
+
+test('of members that all have new certificates, one is started anew after the other', () => {
+  const turns = [1, 2, 3, 4, 5, 6, 7].map(certificateTurn);
+  assert.deepEqual(turns, [...new Set(turns)]);
+  const detail = (missingFor: number, tried: boolean): string | undefined =>
+    judge(seen({ answer: { kind: 'serves', health }, certificate: { missingFor, turn: 50_000, tried } })).report.detail;
+  assert.equal(detail(5000, false), undefined);
+  assert.match(detail(30_000, false)!, /file watchers/);
+  assert.match(detail(30_000, true)!, /who answers on its ports/);
 });

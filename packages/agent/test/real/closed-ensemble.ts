@@ -82,6 +82,19 @@ export class ClosedEnsemble implements AsyncDisposable {
 
   /** @param options `now`: the clock that certificates are made by; `tickTime` in ms */
   static async start(count = 3, options: { now?: Date; tickTime?: number } = {}): Promise<ClosedEnsemble> {
+    const ensemble = await ClosedEnsemble.make(count, options);
+    try {
+      await Promise.all(ensemble.seats.map(({ member }) => member.start({ found: true })));
+      for (const { member } of ensemble.seats) await until(`member ${member.id} serves`, () => member.health());
+      return ensemble;
+    } catch (error) {
+      await ensemble[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** As `start`, up to the files: nothing runs yet. */
+  static async make(count = 3, options: { now?: Date; tickTime?: number } = {}): Promise<ClosedEnsemble> {
     const { now, tickTime = 500 } = options;
     const folder = mkdtempSync(join(tmpdir(), 'quorate-closed-'));
     const cluster = randomUUID();
@@ -115,15 +128,7 @@ export class ClosedEnsemble implements AsyncDisposable {
       });
       seats.push({ address, trust, member, local: locals[at]! });
     }
-    const ensemble = new ClosedEnsemble(folder, cluster, authority, { client, quorum, election }, seats);
-    try {
-      await Promise.all(seats.map(({ member }) => member.start({ found: true })));
-      for (const { member } of seats) await until(`member ${member.id} serves`, () => member.health());
-      return ensemble;
-    } catch (error) {
-      await ensemble[Symbol.asyncDispose]();
-      throw error;
-    }
+    return new ClosedEnsemble(folder, cluster, authority, { client, quorum, election }, seats);
   }
 
   /** `host:port` of the ports with TLS */

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { connect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { renewCertificate } from '@quorate/agent';
-import { ClosedEnsemble, contents, missing, type Papers, until } from './closed-ensemble.ts';
+import { ClosedEnsemble, missing, until } from './closed-ensemble.ts';
+import { shown } from './shown.ts';
+
+const execute = promisify(execFile);
+const STARVED = fileURLToPath(new URL('./starved-member.ts', import.meta.url));
 
 describe('renewal on a real ensemble', { skip: missing, timeout: 300_000 }, () => {
   test('new certificates are shown on client, quorum and election ports without a restart, and members meet by them', async () => {
@@ -49,15 +55,14 @@ describe('renewal on a real ensemble', { skip: missing, timeout: 300_000 }, () =
     await using store = await ensemble.open(next.trust);
     assert.equal((await store.ensemble!.cluster())?.cluster, ensemble.cluster);
   });
-});
 
-/** SHA-256 of the certificate that a port shows. */
-function shown(host: string, port: number, papers: Papers): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, ...contents(papers), checkServerIdentity: () => undefined }, () => {
-      resolve(socket.getPeerX509Certificate()!.fingerprint256);
-      socket.destroy();
+  for (const [watchers, what] of [
+    [1, 'a member that gets no file watchers starts without any'],
+    [3, 'a member that gets too few for its clients starts all the same'],
+  ] as const)
+    test(`${what}, and shows its new certificate after it was started anew`, async () => {
+      const limited = `echo ${watchers} > /proc/sys/user/max_inotify_instances && exec "$@"`;
+      const node = [process.execPath, ...process.execArgv, STARVED];
+      await execute('unshare', ['--user', '--map-root-user', 'sh', '-c', limited, 'sh', ...node]);
     });
-    socket.once('error', reject);
-  });
-}
+});

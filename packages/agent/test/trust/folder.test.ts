@@ -60,7 +60,14 @@ test('a new certificate takes the place of the old in one step, and a crash afte
   const certificate = await trust
     .authority()
     .issue({ kind: 'instance', name: 'a', addresses: ['10.0.0.2'], request: { key } });
+  const inodes = (): number[] => [trust.files.ca, trust.files.caKey].map((path) => statSync(path).ino);
+  const before = inodes();
   trust.replace({ ...first, key, certificate });
+  assert.deepEqual(
+    inodes(),
+    before,
+    'ZooKeeper must not see what did not change: it would read it and member.pem at once',
+  );
   assert.deepEqual(trust.identity().addresses, ['10.0.0.2']);
   assert.equal(readFileSync(trust.files.key, 'utf8'), key);
   // as if the crash came when only member.pem was there

@@ -3,7 +3,7 @@ import { checkShape, exactly } from './codec.ts';
 import { DRIFT_POLICIES, type DriftPolicy } from './drift.ts';
 import { ModelError } from './errors.ts';
 import { orderRollout, type RolloutSettings, RolloutSettingsSchema, WebCheckEntries } from './rollout/settings.ts';
-import { type ScopedVariables, VariablesSchema } from './variables.ts';
+import { type ScopedVariables, type VariablesFile, VariablesSchema } from './variables.ts';
 
 /** How native paths reach the release: the whole root is one link, each file is a link, or files are copied in place. */
 export type LinkMode = 'directory' | 'files' | 'copy';
@@ -75,7 +75,7 @@ export interface BundleDefinition {
   /** globs, relative to the root, of files that are rendered on each instance: `haproxy.cfg`, `conf.d/*.conf` */
   readonly templates?: readonly string[];
   /** what templates read as `vars` */
-  readonly variables?: ScopedVariables;
+  readonly variables?: ScopedVariables | VariablesFile;
   /** how its releases go out; at once where absent */
   readonly rollout?: RolloutSettings;
 }

@@ -265,7 +265,13 @@ export {
 } from './tags.ts';
 export { TemplateError } from './template-error.ts';
 export { markTemplates, matchesAny } from './template-files.ts';
-export { type ScopedVariables, type Variables, type VariableValue, variablesFor } from './variables.ts';
+export {
+  type ScopedVariables,
+  type Variables,
+  type VariablesFile,
+  type VariableValue,
+  variablesFor,
+} from './variables.ts';
 export {
   boundVerdict,
   decodeVerdict,

@@ -1,6 +1,6 @@
 import { ModelError } from './errors.ts';
 
-/** A template that cannot be read or rendered, with its place. Secret values are not in it. */
+/** A template, or a file that templates are rendered with, which cannot be read or rendered, with its place. Secret values are not in it. */
 export class TemplateError extends ModelError {
   readonly file: string;
   /** from 1 */
@@ -10,8 +10,12 @@ export class TemplateError extends ModelError {
   /** without the place */
   readonly reason: string;
 
-  constructor(place: { file: string; line: number; column: number }, reason: string, options?: ErrorOptions) {
-    super('BAD_TEMPLATE', `the template ${place.file}:${place.line}:${place.column}: ${reason}`, options);
+  constructor(
+    place: { file: string; line: number; column: number },
+    reason: string,
+    { what = 'template', ...options }: ErrorOptions & { readonly what?: 'template' | 'variables file' } = {},
+  ) {
+    super('BAD_TEMPLATE', `the ${what} ${place.file}:${place.line}:${place.column}: ${reason}`, options);
     this.name = 'TemplateError';
     this.file = place.file;
     this.line = place.line;

@@ -17,74 +17,96 @@ export interface ScopedVariables {
   readonly instances?: Readonly<Record<string, Variables>>;
 }
 
+/** The same in a file of the bundle, versioned, merged and edited like its others. */
+export interface VariablesFile {
+  /** path in the bundle; below `.quorate/` it is not put on disk */
+  readonly file: string;
+}
+
 /** Not those that every object of JavaScript has: libraries pass over them without a word. */
 const NAME = /^(?!(constructor|prototype)$)[A-Za-z][A-Za-z0-9_]{0,63}$/;
 const PLACE = /^(?!(constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** Levels of lists and mappings: nobody reads more, and none nests for ever. */
 const DEPTH_MOST = 8;
 
-const wrong = (path: string, why: string): string => `${path} ${why}`;
+/** A wrong value. */
+export interface VariableFault {
+  /** names and indexes that lead to it */
+  readonly at: readonly (string | number)[];
+  readonly why: string;
+}
 
-/** @returns what is wrong with a value, with its place */
-function faultOf(value: unknown, path: string, depth: number): string | undefined {
-  if (typeof value === 'string') return value.isWellFormed() ? undefined : wrong(path, 'is not valid UTF-8');
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : wrong(path, 'is no finite number');
+const wrong = (at: VariableFault['at'], why: string): VariableFault => ({ at, why });
+
+export const describeFault = ({ at, why }: VariableFault): string => [at.join('.'), why].filter(Boolean).join(' ');
+
+function faultOf(value: unknown, at: VariableFault['at'], depth: number): VariableFault | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : wrong(at, 'is not valid UTF-8');
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : wrong(at, 'is no finite number');
   if (typeof value === 'boolean') return undefined;
-  if (typeof value !== 'object' || value === null)
-    return wrong(path, 'is no text, number, true, false, list or mapping');
-  if (depth === DEPTH_MOST) return wrong(path, `is nested deeper than ${DEPTH_MOST} levels`);
-  if (Array.isArray(value)) return firstFault(value.entries(), path, depth, () => true);
-  return firstFault(Object.entries(value), path, depth, (name) => NAME.test(name));
+  if (typeof value !== 'object' || value === null) return wrong(at, 'is no text, number, true, false, list or mapping');
+  if (depth === DEPTH_MOST) return wrong(at, `is nested deeper than ${DEPTH_MOST} levels`);
+  if (Array.isArray(value)) return firstFault(value.entries(), at, depth, () => true);
+  return firstFault(Object.entries(value), at, depth, (name) => NAME.test(name));
 }
 
 function firstFault(
   entries: Iterable<readonly [string | number, unknown]>,
-  path: string,
+  at: VariableFault['at'],
   depth: number,
   allowed: (name: string) => boolean,
-): string | undefined {
+): VariableFault | undefined {
   for (const [name, value] of entries) {
-    if (!allowed(String(name))) return wrong(`${path}.${name}`, 'is no name: use a letter, then letters, digits and _');
-    const fault = faultOf(value, `${path}.${name}`, depth + 1);
+    if (!allowed(String(name))) return wrong([...at, name], 'is no name: use a letter, then letters, digits and _');
+    const fault = faultOf(value, [...at, name], depth + 1);
     if (fault) return fault;
   }
   return undefined;
 }
 
-const mapping = (what: string, check: (value: object) => string | undefined) =>
+const mapping = (what: string, check: (value: object) => VariableFault | undefined) =>
   v.pipe(
-    v.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), what),
+    v.custom<object>((value) => isMapping(value), what),
     v.rawCheck<object>(({ dataset, addIssue }) => {
       const fault = dataset.typed ? check(dataset.value) : undefined;
-      if (fault) addIssue({ message: fault });
+      if (fault) addIssue({ message: describeFault(fault) });
     }),
   );
 
-function scopedFault(scoped: object): string | undefined {
+/** What is wrong with values by scope, if anything. */
+export function scopedFault(scoped: object): VariableFault | undefined {
   for (const [scope, value] of Object.entries(scoped)) {
     if (scope === 'bundle') {
-      const fault = isMapping(value) ? faultOf(value, 'bundle', 0) : wrong('bundle', 'is no mapping');
+      const fault = isMapping(value) ? faultOf(value, [scope], 0) : wrong([scope], 'is no mapping');
       if (fault) return fault;
     } else if (scope === 'zones' || scope === 'instances') {
-      if (!isMapping(value)) return wrong(scope, 'is no mapping');
+      if (!isMapping(value)) return wrong([scope], 'is no mapping');
       for (const [place, variables] of Object.entries(value)) {
-        if (!PLACE.test(place)) return wrong(`${scope}.${place}`, 'is no name of a zone or an instance');
-        const path = `${scope}.${place}`;
-        const fault = isMapping(variables) ? faultOf(variables, path, 0) : wrong(path, 'is no mapping');
+        const at = [scope, place];
+        if (!PLACE.test(place)) return wrong(at, 'is no name of a zone or an instance');
+        const fault = isMapping(variables) ? faultOf(variables, at, 0) : wrong(at, 'is no mapping');
         if (fault) return fault;
       }
-    } else return wrong(scope, 'is none of bundle, zones, instances');
+    } else return wrong([scope], 'is none of bundle, zones, instances');
   }
   return undefined;
 }
 
-const isMapping = (value: unknown): value is object =>
+export const isMapping = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** For a definition, and for a file of a bundle that says the same. */
+/** `file:` stands alone, since of two places for one value nobody knows which counts. */
+function definedFault(variables: object): VariableFault | undefined {
+  if (!('file' in variables)) return scopedFault(variables);
+  if (typeof variables.file !== 'string' || variables.file === '') return wrong(['file'], 'is no path in the bundle');
+  const [other] = Object.keys(variables).filter((name) => name !== 'file');
+  return other === undefined ? undefined : wrong([other], 'stands beside file: values are in the file or here');
+}
+
+/** For a definition. */
 export const VariablesSchema = v.pipe(
-  mapping('a mapping of bundle, zones and instances', scopedFault),
-  v.transform((value) => sorted(value) as ScopedVariables),
+  mapping('a mapping of bundle, zones and instances, or of file', definedFault),
+  v.transform((value) => sorted(value) as ScopedVariables | VariablesFile),
 );
 
 /** Mappings in the order of their names: equal variables are written alike, whoever wrote them. */

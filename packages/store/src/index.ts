@@ -38,4 +38,5 @@ export type {
   VersionedTags,
 } from './store.ts';
 export { removeTag, setTag } from './tags.ts';
+export { variablesOf } from './templates.ts';
 export { type Judged, type No, VoteError, type VoteNews, type VoteTerms } from './voting.ts';

@@ -12,6 +12,7 @@ import {
   TemplateError,
   variablesFor,
 } from '@quorate/model';
+import { variablesOf } from '@quorate/store';
 import type { TemplateMachine } from './machine.ts';
 import type { Rendered, RenderedFacts } from './rendered.ts';
 import { clearValues, type ReleaseSecrets, secretNames, secretsOf } from './secrets.ts';
@@ -52,7 +53,13 @@ export async function formOf(
   if (native === source && templates.length === 0)
     return { manifest: source, source, contents: new Map(), secrets: [], warnings: [] };
   const secrets = await secretsOf(source, read);
-  const { facts, files, values, warnings } = await render(release, templates, secrets, read, machine, before);
+  const { facts, files, values, warnings } = await render(
+    { release, source, templates },
+    secrets,
+    read,
+    machine,
+    before,
+  );
   const manifest = manifestOf(native.map((entry) => asRendered(entry, files.get(entry.path))));
   const pages = paginate(manifest);
   const contents = new Map(
@@ -77,8 +84,7 @@ interface Rendering {
 }
 
 async function render(
-  { bundle, definition }: Release,
-  templates: readonly FileEntry[],
+  { release, source, templates }: { release: Release; source: Manifest; templates: readonly FileEntry[] },
   secrets: ReleaseSecrets,
   read: (ref: BlobRef) => Promise<Buffer>,
   machine: TemplateMachine,
@@ -93,7 +99,8 @@ async function render(
   const all = [...reads.values()].flat();
   const fleet = all.some(([scope]) => scope === 'fleet') ? await machine.fleet(before?.fleet) : undefined;
   const secret = await clearValues(secrets, secretsRead(all, secrets), read, machine.secret);
-  const scope = { bundle, instance, fleet: fleet ?? [], vars: variablesFor(definition.variables, instance), secret };
+  const vars = variablesFor(await variablesOf(release.definition, source, read), instance);
+  const scope = { bundle: release.bundle, instance, fleet: fleet ?? [], vars, secret };
   const files = new Map<string, Buffer>();
   const from = performance.now();
   for (const [path, text] of texts) {

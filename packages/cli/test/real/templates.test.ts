@@ -78,6 +78,35 @@ describe('templates, with nothing set up but a folder', () => {
     assert.match(done(await on('a', 'render', 'lb:lb.cfg')), /^workers {2}4\n/);
   });
 
+  test('variables in a file of the bundle are edited like any file, found wrong with their place, and not put on disk', async () => {
+    const edit = (sed: string): Promise<Result> =>
+      place.quorate(['--root', 'a', 'edit', '/etc/vf/.quorate/variables.yaml', '--yes'], {
+        env: { EDITOR: `sed -i '${sed}'` },
+      });
+    place.write('vf/app.conf', 'workers {{ vars.workers }}\n');
+    place.write('vf.yaml', 'root: /etc/vf\ntemplates: [app.conf]\nvariables: {file: .quorate/variables.yaml}\n');
+    const importing = ['import', 'vf', '/etc/vf', '--definition', 'vf.yaml', '--yes'];
+    place.write('a/etc/vf/app.conf', place.read('vf/app.conf'));
+    const missing = await on('a', ...importing);
+    assert.equal(missing.code, 4, missing.stderr);
+    assert.match(
+      missing.stderr,
+      /variables\.yaml:1:1: the bundle has no such file, which `variables:` of its definition/,
+    );
+    place.write('a/etc/vf/.quorate/variables.yaml', 'bundle:\n  workers: 4\nzones:\n  zone-b:\n    workers: 8\n');
+    done(await on('a', ...importing));
+    done(await on('b', 'agent', '--once'));
+    assert.equal(place.read('b/etc/vf/app.conf'), 'workers 8\n');
+    assert.throws(() => place.read('b/etc/vf/.quorate/variables.yaml'));
+    const wrong = await edit('s/8/[~]/');
+    assert.equal(wrong.code, 4, wrong.stderr);
+    assert.match(wrong.stderr, /variables\.yaml:5:15: zones\.zone-b\.workers\.0 is no text/);
+    done(await edit('s/8/16/'));
+    done(await on('b', 'agent', '--once'));
+    assert.equal(place.read('b/etc/vf/app.conf'), 'workers 16\n');
+    assert.equal(done(await on('a', 'render', 'vf:app.conf', '--as', 'b')), 'workers 16\n');
+  });
+
   test('a folder leaves what is for Quorate alone unless it says something of it', async () => {
     done(await on('a', 'show', 'lb', '--to', 'work'));
     place.write('work/.quorate/note', 'one');

@@ -13,6 +13,7 @@ import { NGINX_RELOAD, releaseText } from './text.ts';
 
 export const BUNDLE = 'app';
 const ROOT = '/etc/app';
+const DEFINITION = '/etc/app.yaml';
 export const ZONES: readonly string[] = ['a', 'b', 'c'];
 /** Seconds of silence after which a machine counts as dead here: stories should not take minutes. */
 export const DEAD_AFTER = 5;
@@ -131,7 +132,7 @@ export class Lab implements AsyncDisposable {
     });
     await this.step('the ensemble settles', () => this.settles());
     await this.step('a first release is everywhere, and every nginx serves by it', async () => {
-      await this.firstRelease('--reload', NGINX_RELOAD);
+      await this.firstRelease(NGINX_RELOAD);
       group.beginLoad(this.desk.instance);
     });
     return group;
@@ -342,11 +343,14 @@ export class Lab implements AsyncDisposable {
   }
 
   /** As a person would begin: native files of one machine become a bundle. @param flags of `quorate import` */
-  async firstRelease(...flags: string[]): Promise<void> {
+  /** @param reload a command that ends when the files have been read: releases come faster here than one would wait for any other */
+  async firstRelease(reload?: string): Promise<void> {
     const [machine] = this.running;
     const text = releaseText(randomBytes(8).toString('hex'));
     for (const name of ['a.conf', 'conf.d/b.conf']) await machine!.instance.write(`${ROOT}/${name}`, `${text}\n`);
-    await machine!.quorate('import', BUNDLE, ROOT, '-m', 'the first', ...flags);
+    const definition = `root: ${ROOT}\n${reload ? `reload: ${JSON.stringify({ command: reload, settle: 0 })}\n` : ''}`;
+    await machine!.instance.write(DEFINITION, definition);
+    await machine!.quorate('import', BUNDLE, ROOT, '-m', 'the first', '--definition', DEFINITION);
     await this.converges();
   }
 

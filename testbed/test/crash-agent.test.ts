@@ -280,6 +280,7 @@ async function publish(folder: string, link: LinkMode, files: Files, validated: 
   };
   const reload = {
     command: 'echo "$QUORATE_RELEASE" >> "$QUORATE_ROOT/../reloads"; ! grep -q bad "$QUORATE_ROOT/etc/app/app.conf"',
+    settle: 0,
   };
   await using store = await openStore(`dir:${join(folder, 'store')}`);
   const base = await store.latest('web');

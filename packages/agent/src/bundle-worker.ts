@@ -231,7 +231,7 @@ export class BundleWorker {
     }
     const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });
     const withdrawn = head.rollout?.state === 'back' && bundle.applied?.release.number === head.release;
-    const result = await bundle.apply(release, source, { withdrawn });
+    const result = await bundle.apply(release, source, { withdrawn, signal });
     this.#settle(bundle.applied?.release, { target: release.number, state: result.state, detail: result.detail });
   }
 

@@ -46,7 +46,7 @@ test('a bundle that comes later is taken up, one that the instance does not want
 
 test('events that are doubled do nothing twice, and one that was lost is made up for', async () => {
   await using machine = new Machine();
-  const reload = { command: 'echo "$QUORATE_RELEASE" >> "$QUORATE_ROOT/../reloads"' };
+  const reload = { command: 'echo "$QUORATE_RELEASE" >> "$QUORATE_ROOT/../reloads"', settle: 0 };
   await machine.publish(ONE, { reload });
   const agent = machine.start({}, 100);
   await machine.until({ applied: 1 });

@@ -49,7 +49,7 @@ test('without a store what was applied last is in place, and why there is no mor
 
 test('commands are not run while an image is built, and one release that is refused stops no other', async () => {
   await using machine = new Machine();
-  const reload = { command: 'exit 1' };
+  const reload = { command: 'exit 1', settle: 0 };
   await machine.publish(ONE, { reload });
   await machine.publish(ONE, { root: '/usr/bin/app' }, 'bad');
   const { bundles } = await applyOnce(machine.settings({ hooks: false }));

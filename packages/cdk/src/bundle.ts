@@ -8,6 +8,12 @@ export interface Hook {
   readonly timeout?: number;
 }
 
+/** A command that has the application read its files anew. */
+export interface Reload extends Hook {
+  /** seconds after it in which the application may still be reading, and no other release becomes live; 1 unless said */
+  readonly settle?: number;
+}
+
 /** What a bundle is, apart from its files; the names are those of Quorate's definition files. */
 export interface BundleProps {
   /** the folder on the instances that the files live in: `/etc/nginx` */
@@ -16,7 +22,7 @@ export interface BundleProps {
   readonly link?: 'directory' | 'files' | 'copy';
   /** run before each release is live, on its files at their native paths; anything but exit code 0 refuses it */
   readonly validate?: Hook | string;
-  readonly reload?: Hook | string;
+  readonly reload?: Reload | string;
   /** run after the reload; anything but exit code 0 puts the previous release back */
   readonly health?: Hook | string;
   /** globs, relative to the folder, of what is left out: `*.md` */
@@ -144,5 +150,5 @@ export class Bundle {
   }
 }
 
-const hookOf = (given: Hook | string | undefined): Hook | undefined =>
+const hookOf = <T extends Hook>(given: T | string | undefined): T | Hook | undefined =>
   typeof given === 'string' ? { command: given } : given;

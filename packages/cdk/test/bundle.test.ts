@@ -24,7 +24,7 @@ symlinkSync('../sites-available/site', join(nginx, 'sites-enabled', 'site'));
 
 const bundle = Bundle.fromDirectory(nginx, {
   root: '/etc/nginx',
-  reload: 'systemctl reload nginx',
+  reload: { command: 'systemctl reload nginx', settle: 2 },
   health: { command: 'curl -fs localhost', timeout: 5 },
   ignore: ['*.md'],
   attributes: { 'ssl/*.key': { mode: '0640', group: 'ssl-cert' } },
@@ -37,7 +37,7 @@ test('a folder is packed as it is: modes, symlinks and empty folders, without wh
   assert.deepEqual(definitionOf(definition), {
     root: '/etc/nginx',
     link: 'directory',
-    reload: { command: 'systemctl reload nginx' },
+    reload: { command: 'systemctl reload nginx', settle: 2 },
     health: { command: 'curl -fs localhost', timeout: 5 },
     ignore: ['*.md'],
   });

@@ -15,6 +15,12 @@ export interface Hook {
   readonly timeout?: number;
 }
 
+/** What has the application read its files anew. */
+export interface Reload extends Hook {
+  /** seconds after the command has ended in which the application may still be reading, and nothing else becomes live; 1 unless said */
+  readonly settle?: number;
+}
+
 /** A web server's answer, asked for by GET. */
 export interface WebCheck {
   readonly url: string;
@@ -61,7 +67,7 @@ export interface BundleDefinition {
   readonly validate?: Hook;
   /** before the validate command, and by whoever publishes */
   readonly checks?: readonly FileCheck[];
-  readonly reload?: Hook;
+  readonly reload?: Reload;
   /** asked after the reload; a no puts the previous release back */
   readonly health?: Health;
   /** globs, relative to the root, of what import and publish leave out: `*.swp` */
@@ -84,6 +90,8 @@ export interface BundleDefinition {
 export const DEFAULT_LINKS: readonly string[] = ['/usr/share', '/usr/lib'];
 
 export const DEFAULT_HOOK_SECONDS = 30;
+/** Five times the longest that nginx was seen to take (two busy cores, Debian's tree) until it had read its files, after `nginx -s reload` had returned. */
+export const DEFAULT_SETTLE_SECONDS = 1;
 
 /** Left out of every import: what editors and package managers leave behind. */
 export const DEFAULT_IGNORE: readonly string[] = [
@@ -103,9 +111,14 @@ const absolute = v.pipe(
   v.check((path) => path.isWellFormed() && !path.includes('\0'), 'valid UTF-8'),
   v.transform((path) => path.replace(/\/+/g, '/').replace(/\/$/, '')),
 );
-const HookSchema = exactly({
+const HookEntries = {
   command: v.pipe(v.string(), v.nonEmpty('a command')),
   timeout: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(3600))),
+};
+const HookSchema = exactly(HookEntries);
+const ReloadSchema = exactly({
+  ...HookEntries,
+  settle: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(60))),
 });
 const HealthSchema = v.pipe(
   exactly({
@@ -133,7 +146,7 @@ export const DefinitionSchema = exactly({
   link: v.optional(v.picklist(['directory', 'files', 'copy'], 'one of directory, files, copy'), 'directory'),
   validate: v.optional(HookSchema),
   checks: v.optional(v.array(CheckSchema)),
-  reload: v.optional(HookSchema),
+  reload: v.optional(ReloadSchema),
   health: v.optional(HealthSchema),
   ignore: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
   links: v.optional(v.array(absolute)),
@@ -155,9 +168,13 @@ export function definitionOf(value: unknown): BundleDefinition {
   return orderKeys(checkShape('BAD_DEFINITION', 'the bundle definition', DefinitionSchema, value));
 }
 
+/** Seconds after a bundle's reload in which its application may still be reading. */
+export function settleSeconds({ reload }: BundleDefinition): number {
+  return reload ? (reload.settle ?? DEFAULT_SETTLE_SECONDS) : 0;
+}
+
 /** Keys in one order and without undefined ones, so that equal definitions have equal digests. */
 function orderKeys(d: BundleDefinition): BundleDefinition {
-  const hook = ({ command, timeout }: Hook): Hook => ({ command, ...(timeout === undefined ? {} : { timeout }) });
   const check = ({ files, syntax, schema }: FileCheck): FileCheck => ({
     files,
     ...(syntax ? { syntax } : {}),
@@ -166,9 +183,9 @@ function orderKeys(d: BundleDefinition): BundleDefinition {
   return {
     root: d.root,
     link: d.link,
-    ...(d.validate ? { validate: hook(d.validate) } : {}),
+    ...(d.validate ? { validate: orderHook(d.validate) } : {}),
     ...(d.checks ? { checks: d.checks.map(check) } : {}),
-    ...(d.reload ? { reload: hook(d.reload) } : {}),
+    ...(d.reload ? { reload: orderReload(d.reload) } : {}),
     ...(d.health ? { health: orderHealth(d.health) } : {}),
     ...(d.ignore ? { ignore: [...d.ignore] } : {}),
     ...(d.links ? { links: [...d.links] } : {}),
@@ -178,6 +195,14 @@ function orderKeys(d: BundleDefinition): BundleDefinition {
     ...(d.variables ? { variables: d.variables } : {}),
     ...(d.rollout ? { rollout: orderRollout(d.rollout) } : {}),
   };
+}
+
+function orderHook({ command, timeout }: Hook): Hook {
+  return { command, ...(timeout === undefined ? {} : { timeout }) };
+}
+
+function orderReload({ settle, ...hook }: Reload): Reload {
+  return { ...orderHook(hook), ...(settle === undefined ? {} : { settle }) };
 }
 
 function orderHealth({ command, timeout, http, window, interval }: Health): Health {

@@ -22,12 +22,15 @@ export {
   DEFAULT_HOOK_SECONDS,
   DEFAULT_IGNORE,
   DEFAULT_LINKS,
+  DEFAULT_SETTLE_SECONDS,
   definitionOf,
   type FileCheck,
   type Health,
   type Hook,
   type LinkMode,
+  type Reload,
   type Syntax,
+  settleSeconds,
   type WebCheck,
 } from './definition.ts';
 export {

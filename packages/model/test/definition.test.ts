@@ -38,6 +38,9 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a', link: 'hard' }, /link: one of directory, files, copy/],
     [{ root: '/etc/a', reload: { command: '' } }, /reload\.command: a command/],
     [{ root: '/etc/a', reload: { command: 'x', timeout: 0 } }, /reload\.timeout: >=0\.1 is wanted, not 0/],
+    [{ root: '/etc/a', reload: { command: 'x', settle: -1 } }, /reload\.settle: >=0 is wanted, not -1/],
+    [{ root: '/etc/a', reload: { command: 'x', settle: 61 } }, /reload\.settle: <=60 is wanted, not 61/],
+    [{ root: '/etc/a', validate: { command: 'x', settle: 1 } }, /validate\.settle: there is no such key/],
     [{ root: '/etc/a', reload: 'x' }, /reload: a mapping is wanted, not "x"/],
     [{ root: '/etc/a', ignore: 'x' }, /ignore: a list is wanted, not "x"/],
     [{ root: '/etc/a', relaod: { command: 'x' } }, /relaod: there is no such key/],
@@ -86,10 +89,14 @@ const path = rather(
   ['/', '//', '/etc/../x', '/a/.', 'etc', '', '/a\0'],
 );
 const timeout = rather<unknown>([0.1, 30, 3600], [3601, 0, 0.05, '30', null]);
-const hook = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ command: fc.constant('true'), timeout }, { requiredKeys: ['command'] }) },
-  { weight: 1, arbitrary: fc.record({ command: fc.constantFrom('', 1), other: fc.constant(1) }, { requiredKeys: [] }) },
-);
+const command = fc.constant('true');
+const someHook = (of: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unknown> =>
+  fc.oneof(
+    { weight: 5, arbitrary: fc.record({ command, ...of }, { requiredKeys: ['command'] }) },
+    { weight: 1, arbitrary: fc.record({ command: fc.constantFrom('', 1), other: command }, { requiredKeys: [] }) },
+  );
+const hook = someHook({ timeout });
+const reload = someHook({ timeout, settle: rather<unknown>([0, 0.5, 60], [-1, 61, '1']) });
 const url = rather<unknown>(['http://127.0.0.1:80/x?y', 'https://a'], ['ftp://a', 'http://', 'a', 1]);
 const some = <T>(of: Record<string, fc.Arbitrary<T>>): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 6, arbitrary: fc.record(of, { requiredKeys: [] }) }, { weight: 1, arbitrary: fc.constant('x') });
@@ -124,7 +131,7 @@ const GOOD = {
   link: rather<unknown>(['directory', 'files', 'copy'], ['hard', 0]),
   validate: hook,
   checks: fc.array(check, { maxLength: 2 }),
-  reload: hook,
+  reload,
   health: fc.oneof(hook, health),
   rollout,
   ignore: fc.array(rather<unknown>(['*.bak', 'x', 'y'], ['', 1]), { maxLength: 3 }),

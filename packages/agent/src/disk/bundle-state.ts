@@ -23,6 +23,7 @@ import { Owners } from './owners.ts';
 import { Packs } from './packs.ts';
 import { BundlePaths, ORIGINAL, type TreeName } from './paths.ts';
 import { type Policy, resolveNativeRoot } from './policy.ts';
+import { Reading } from './reading.ts';
 import { lstatOf, TreeWriter } from './tree.ts';
 import { Trees } from './trees.ts';
 
@@ -53,6 +54,8 @@ export class BundleState {
   readonly packs: Packs;
   readonly trees: Trees;
   readonly aside: Aside;
+  /** since the last reload */
+  readonly reading = new Reading();
   /** of native paths or of what they lead to, by us: how many are under way, and how many are done */
   readonly changes = { under: 0, done: 0 };
   /** as it is noted on the disk, but for a place that is noted with the next step */

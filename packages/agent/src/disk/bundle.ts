@@ -1,5 +1,13 @@
 import { rmSync } from 'node:fs';
-import { type BlobRef, describeVerdict, type Manifest, type Release, type Verdict } from '@quorate/model';
+import {
+  type BlobRef,
+  DEFAULT_SETTLE_SECONDS,
+  describeVerdict,
+  type Manifest,
+  type Release,
+  settleSeconds,
+  type Verdict,
+} from '@quorate/model';
 import { AgentError } from '../errors.ts';
 import { awaitOrphan } from '../hooks/index.ts';
 import { renderedDigest, sameRendered } from '../templates/index.ts';
@@ -21,6 +29,11 @@ import { clearValidation } from './validate.ts';
 export interface Fetch {
   manifest(): Promise<Manifest>;
   blob(ref: BlobRef): Promise<Buffer>;
+}
+
+interface ApplyOptions {
+  readonly withdrawn?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 export interface ApplyResult {
@@ -85,13 +98,14 @@ export class Bundle {
    * Stages a release, validates it, flips to it, reloads and asks for its health; where that fails, the release before comes back and is reloaded.
    * Applying what is applied does nothing, and what failed here is not tried again until another release came.
    * @param options.withdrawn what is live is not to come back: the release is put in place whatever it failed at before, and stays whatever its hooks say
+   * @param options.signal ends the wait for an application that may still read what is live; what was begun after that is taken to its end
    * @throws AgentError when it is refused or the disk does not let us: then nothing has changed
    */
-  apply(release: Release, fetch: Fetch, { withdrawn = false }: { withdrawn?: boolean } = {}): Promise<ApplyResult> {
-    return this.#alone(() => this.#apply(release, fetch, withdrawn));
+  apply(release: Release, fetch: Fetch, options: ApplyOptions = {}): Promise<ApplyResult> {
+    return this.#alone(() => this.#apply(release, fetch, options));
   }
 
-  async #apply(release: Release, fetch: Fetch, withdrawn: boolean): Promise<ApplyResult> {
+  async #apply(release: Release, fetch: Fetch, { withdrawn, signal }: ApplyOptions): Promise<ApplyResult> {
     const failed = withdrawn ? undefined : this.#at.journal.failed;
     try {
       const isLive = this.applied?.release.id === release.id && this.#linked();
@@ -104,6 +118,7 @@ export class Bundle {
       if (failed?.id === release.id && failed.rendered === renderedDigest(rendered)) return rolledBack(failed);
       const { to, verdict } = await this.#offers.ready(release, fetch);
       if (!verdict.ok) return { state: 'refused', detail: describeVerdict(verdict) };
+      await this.#at.reading.end(signal);
       leaveOldPlace(this.#at, this.#at.live(), to.definition);
       const move = this.#offers.moveTo(to);
       this.#at.linking(to.definition).check(move);
@@ -153,6 +168,7 @@ export class Bundle {
    */
   async unmanage({ original = false }: { original?: boolean } = {}): Promise<void> {
     try {
+      if (original) await this.#at.reading.end();
       const live = this.#at.journal.place ? this.#at.live() : undefined;
       this.#at.note({ ...this.#at.journal, unmanaging: { original, ...(live ? { tree: live.name } : {}) } });
       endHere(this.#at);
@@ -177,9 +193,19 @@ export class Bundle {
       this.#mend();
       this.#at.trees.prune();
       await this.#linkAgain();
+      this.#mayBeReading();
     } catch (error) {
       throw fileError(`${this.#at.options.bundle} cannot be recovered`, error);
     }
+  }
+
+  /** An agent before us may have reloaded a moment ago. */
+  #mayBeReading(): void {
+    const { options, journal, reading } = this.#at;
+    const live = this.#at.live();
+    if (options.hooks === false) return;
+    if (live) reading.begin(settleSeconds(live.definition));
+    else if (journal.failed) reading.begin(DEFAULT_SETTLE_SECONDS); // of the original, after a first release that failed
   }
 
   /** Takes an end here that was cut off to its end. @returns whether there was one: the bundle must then be opened anew */
@@ -271,6 +297,7 @@ export class Bundle {
     const rendered = renderedDigest(this.#at.trees.rendered(to.name));
     const failed = { id: release.id, ...(rendered === undefined ? {} : { rendered }) };
     const back: Failure = { detail: `release ${release.number}: ${fault}`, ...failed };
+    await this.#at.reading.end();
     if (from && from.name !== to.name) {
       leaveOldPlace(this.#at, to, from.definition, from.definition.root !== to.definition.root);
       return this.#move({ from: to, to: from, adopted: this.#at.journal.place !== undefined }, back);
@@ -296,7 +323,7 @@ export class Bundle {
   async #reload(to: StagedTree, from: StagedRelease | undefined): Promise<string | undefined> {
     const { bundle, root, state, hooks } = this.#at.options;
     if (hooks === false) return undefined;
-    const fault = await reload({ paths: this.#at.paths, bundle, root, state }, to, from);
+    const fault = await reload({ paths: this.#at.paths, bundle, root, state }, to, from, this.#at.reading);
     return fault && this.#at.hiding(fault, from ? [to.name, from.name] : [to.name]);
   }
 

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import type { Hook } from '@quorate/model';
+import { type Hook, settleSeconds } from '@quorate/model';
 import { checkWeb } from '../health/index.ts';
 import { runHook } from '../hooks/index.ts';
 import type { StagedRelease, StagedTree } from './linking.ts';
 import type { BundlePaths } from './paths.ts';
+import type { Reading } from './reading.ts';
 
 export interface Reloading {
   readonly paths: BundlePaths;
@@ -20,9 +21,11 @@ export async function reload(
   where: Reloading,
   to: StagedTree,
   from: StagedRelease | undefined,
+  reading: Reading,
 ): Promise<string | undefined> {
-  const { reload } = to.definition;
-  return (await one(where, 'reload', reload, to, from)) ?? (await askHealth(where, to, from));
+  const fault = await one(where, 'reload', to.definition.reload, to, from);
+  reading.begin(settleSeconds(to.definition)); // also where it failed: nobody knows what it had told by then
+  return fault ?? (await askHealth(where, to, from));
 }
 
 /**

@@ -84,6 +84,7 @@ for (const link of MODES) {
       const log = join(disk.folder, 'reloads');
       const reload = {
         command: `echo "$QUORATE_RELEASE" >> ${log}; echo "cannot read two" >&2; ! grep -q two ${disk.path('etc/nginx/nginx.conf')}`,
+        settle: 0,
       };
       const bundle = await disk.open();
       const one = makeRelease(define(link, { reload }), ONE);
@@ -115,7 +116,7 @@ for (const link of MODES) {
     test('a first release that fails where nothing was leaves nothing', async () => {
       using disk = new Disk();
       const bundle = await disk.open();
-      const one = makeRelease(define(link, { reload: { command: 'exit 3' } }), ONE);
+      const one = makeRelease(define(link, { reload: { command: 'exit 3', settle: 0 } }), ONE);
       assert.equal((await bundle.apply(one.release, one.fetch)).state, 'rolled-back');
       assert.deepEqual(disk.read('etc/nginx'), {});
       assert.equal(bundle.applied, undefined);

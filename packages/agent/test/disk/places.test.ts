@@ -128,7 +128,7 @@ for (const link of MODES) {
       const one = makeRelease(define(link), { x: 'one' });
       await bundle.apply(one.release, one.fetch);
       const two = makeRelease(
-        define(link, { root: '/etc/other', reload: { command: 'false' } }),
+        define(link, { root: '/etc/other', reload: { command: 'false', settle: 0 } }),
         { x: 'two', y: 'two' },
         one,
       );
@@ -144,7 +144,7 @@ test('native paths that were taken away are there again after a restart, also wh
   for (const link of ['directory', 'files'] as const) {
     using disk = new Disk();
     const down = join(disk.folder, 'down');
-    const one = makeRelease(define(link, { reload: { command: `! test -e '${down}'` } }), { x: 'one' });
+    const one = makeRelease(define(link, { reload: { command: `! test -e '${down}'`, settle: 0 } }), { x: 'one' });
     await (await disk.open()).apply(one.release, one.fetch);
     writeFileSync(down, '');
     rmSync(disk.path('etc/app'), { recursive: true });

@@ -130,7 +130,7 @@ test('a release with the number of the live one, from a store that was made anew
   assert.deepEqual(disk.read('etc/nginx'), { a: 'other', c: 'other' });
   assert.notEqual(lstatSync(old).ino, live);
   assert.equal((await disk.open()).applied?.release.id, other.release.id);
-  const back = makeRelease(definitionOf({ ...DEFINITION, reload: { command: 'exit 1' } }), { a: 'bad' });
+  const back = makeRelease(definitionOf({ ...DEFINITION, reload: { command: 'exit 1', settle: 0 } }), { a: 'bad' });
   assert.equal((await bundle.apply(back.release, back.fetch)).state, 'rolled-back');
   assert.deepEqual(disk.read('etc/nginx'), { a: 'other', c: 'other' });
 });

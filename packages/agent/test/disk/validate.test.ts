@@ -244,7 +244,7 @@ test('no validate command runs while a flip or a reload of its bundle does', bou
   const log = join(disk.folder, 'log');
   const noting = (what: string): string =>
     `echo "${what} $(readlink $QUORATE_STATE/web/current)" >>${log}; sleep 0.1; echo "end $(readlink $QUORATE_STATE/web/current)" >>${log}`;
-  const hooks = { validate: { command: noting('validate') }, reload: { command: noting('reload') } };
+  const hooks = { validate: { command: noting('validate') }, reload: { command: noting('reload'), settle: 0 } };
   const one = makeRelease(define('directory', '', hooks), OLD);
   const two = makeRelease(define('directory', '', hooks), NEW, one);
   await bundle.apply(one.release, one.fetch);

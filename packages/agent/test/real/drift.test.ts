@@ -104,7 +104,11 @@ for (const link of LINKS) {
   });
 
   test(`link: ${link}, drift: restore: what editors and people do is put back, kept aside, and reloaded`, async () => {
-    const definition = { link, drift: 'restore', reload: { command: 'echo reload >> "$QUORATE_ROOT/../reloads"' } };
+    const definition = {
+      link,
+      drift: 'restore',
+      reload: { command: 'echo reload >> "$QUORATE_ROOT/../reloads"', settle: 0 },
+    };
     await using machine = await started(definition);
     let reloads = 'reload\n';
     let kept = 0;

@@ -12,10 +12,11 @@ const AGENT = fileURLToPath(new URL('./agent-process.ts', import.meta.url));
 const bound = { timeout: 120_000 };
 
 /** Notes what is live when it begins and when it ends. */
-const noting = (between: string): { command: string; timeout: number } => ({
+const noting = (between: string): { command: string; timeout: number; settle: number } => ({
   command: `log=$QUORATE_ROOT/../hooks; live() { readlink $QUORATE_STATE/web/current; }
 echo "$QUORATE_RELEASE begins $(live)" >> $log; ${between}; echo "$QUORATE_RELEASE ends $(live)" >> $log`,
   timeout: 60,
+  settle: 0,
 });
 
 /** Hooks as [release, what was live at its beginning, and at its end], one after the other. */

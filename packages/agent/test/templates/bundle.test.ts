@@ -53,7 +53,7 @@ for (const link of ['directory', 'files', 'copy'] as const) {
       const machine = new Web();
       const log = join(disk.folder, 'reloads');
       const bundle = await disk.open({ machine });
-      const one = makeRelease(define(link, { reload: { command: `echo x >> ${log}` } }), FILES);
+      const one = makeRelease(define(link, { reload: { command: `echo x >> ${log}`, settle: 0 } }), FILES);
       await bundle.apply(one.release, one.fetch);
       machine.others = ['web-2', 'web-3'];
       assert.deepEqual(await bundle.apply(one.release, one.fetch), { state: 'applied' });
@@ -83,7 +83,7 @@ for (const link of ['directory', 'files', 'copy'] as const) {
       using disk = new Disk();
       const machine = new Web();
       const bundle = await disk.open({ machine });
-      const reload = { command: `! grep -q web-2 ${disk.path('etc/lb/haproxy.cfg')}` };
+      const reload = { command: `! grep -q web-2 ${disk.path('etc/lb/haproxy.cfg')}`, settle: 0 };
       const one = makeRelease(define(link, { reload }), FILES);
       await bundle.apply(one.release, one.fetch);
       machine.others = ['web-2'];

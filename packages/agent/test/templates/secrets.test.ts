@@ -56,7 +56,7 @@ test('what a command says is shown without the value: when its reload fails, and
   const reload = { command: `cat ${conf}; false` };
   const one = makeRelease(define(), { ...files, 'app.conf': 'nothing' });
   await bundle.apply(one.release, one.fetch);
-  const two = makeRelease(define({ reload }), files, one);
+  const two = makeRelease(define({ reload: { ...reload, settle: 0 } }), files, one);
   const { state, detail } = await bundle.apply(two.release, two.fetch);
   assert.equal(state, 'rolled-back');
   assert.match(detail!, /password=••••/);

@@ -18,7 +18,7 @@ import { superviseDeclared } from './member-supervisor.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
 import { configurationOf, placeOf } from './own-state.ts';
 import { Reports } from './reports.ts';
-import type { BackupSettings, EnsembleSection, MemberSettings, MetricsSettings, Settings } from './settings.ts';
+import type { BackupSettings, EnsembleSection, MemberSettings, MetricsSettings, Settings } from './settings/index.ts';
 import { describeInstance, type LocalStatus, ownPlace } from './status-file.ts';
 import { FleetWatch } from './templates/index.ts';
 

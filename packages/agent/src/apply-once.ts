@@ -4,7 +4,7 @@ import type { Log } from './agent.ts';
 import { BundleWorker } from './bundle-worker.ts';
 import { identify } from './ensemble/process.ts';
 import { type AgentDisk, ownDisk } from './own-disk.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './settings/index.ts';
 import { describeInstance, ownPlace, readStatus } from './status-file.ts';
 import { FleetWatch } from './templates/index.ts';
 

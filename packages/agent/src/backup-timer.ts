@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 } from '@quorate/model';
 import { type Store, StoreError } from '@quorate/store';
 import { Backup, writeBackup } from '@quorate/store/backup';
-import type { BackupSettings, Settings } from './settings.ts';
+import type { BackupSettings, Settings } from './settings/index.ts';
 import { type BootTime, bootTime } from './trust/index.ts';
 
 /** A backup that was written and read back. */

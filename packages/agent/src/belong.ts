@@ -13,7 +13,7 @@ import { ownIdentity } from './ensemble/own-member.ts';
 import { knownAddresses } from './ensemble/servers.ts';
 import { AgentError } from './errors.ts';
 import { PeerServer } from './peer/index.ts';
-import type { EnsembleSection, Settings } from './settings.ts';
+import type { EnsembleSection, Settings } from './settings/index.ts';
 import {
   certificateAddresses,
   clusterSecret,

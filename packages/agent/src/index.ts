@@ -25,7 +25,7 @@ export {
   type SettingsFlags,
   STATE_FOLDER,
   withPort,
-} from './settings.ts';
+} from './settings/index.ts';
 export { describeInstance, type LocalStatus, readStatus } from './status-file.ts';
 export {
   type Form,

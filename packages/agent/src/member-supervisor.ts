@@ -10,7 +10,7 @@ import {
   type Server,
   superviseMember,
 } from './ensemble/index.ts';
-import type { MemberSettings } from './settings.ts';
+import type { MemberSettings } from './settings/index.ts';
 
 /** ZooKeeper's unit of time, in ms: a follower is given up after 4 ticks of silence, a session after its own time-out. */
 export const TICK_MS = 500;

@@ -4,7 +4,7 @@ import { factsOf } from '@quorate/model';
 import type { Log } from './agent.ts';
 import { type Bundle, type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
 import { secretReader } from './secrets/index.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './settings/index.ts';
 import { describeInstance, type LocalStatus, writeStatus } from './status-file.ts';
 import type { FleetSource, TemplateMachine } from './templates/index.ts';
 import { SignedReleases } from './trust/signed.ts';

@@ -14,7 +14,7 @@ import type { LifeCycleReport } from './aws/life-cycle.ts';
 import type { BackupReport } from './backup-timer.ts';
 import type { MemberState } from './ensemble/judge.ts';
 import { lives, type ProcessIdentity } from './ensemble/process.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './settings/index.ts';
 import { ownFacts } from './templates/index.ts';
 import { VERSION } from './version.ts';
 

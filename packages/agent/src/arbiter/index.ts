@@ -1,4 +1,4 @@
-import type { ArbiterSettings } from '../settings.ts';
+import type { ArbiterSettings } from '../settings/index.ts';
 import type { Arbiter } from './arbiter.ts';
 import { BucketArbiter } from './bucket.ts';
 import { FolderArbiter } from './folder.ts';

@@ -2,7 +2,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm';
 import { type DeploymentPlace, decodeDeploymentPlace } from '@quorate/model';
 import type { DeploymentSource } from '../deployments/index.ts';
 import { AgentError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { clientOf } from './clients.ts';
 import { refusalOf } from './refusal.ts';
 import { regionOf } from './region.ts';

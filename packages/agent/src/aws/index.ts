@@ -1,4 +1,4 @@
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { InstanceMetadata } from './imds.ts';
 import { LifeCycle, type LifeCycleOptions } from './life-cycle.ts';
 import { cloudOf } from './region.ts';

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type LifeCycleHook, type LifeCyclePlan, type LifeCycleView, planLifeCycle } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import { archiveState } from '../archive/index.ts';
-import type { LifeCycleSettings } from '../settings.ts';
+import type { LifeCycleSettings } from '../settings/index.ts';
 import type { Belonging, Cloud } from './cloud.ts';
 import type { InstanceMetadata } from './imds.ts';
 

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { InstanceStatus } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import type { ArchiveState } from '../archive/index.ts';
-import type { MetricsSettings } from '../settings.ts';
+import type { MetricsSettings } from '../settings/index.ts';
 
 /** Bytes of a file until it becomes FILE.1 in place of the one before: about a week of lines. */
 const FILE_MOST = 4 * 1024 * 1024;

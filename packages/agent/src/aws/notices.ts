@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isHeadNotice, noticeTopic, ringBehind } from '@quorate/model';
 import { type BucketPlace, bucketPlace, type Hints } from '@quorate/store';
 import { AgentError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { type NoticeQueue, SqsNoticeQueue, type SubscribedQueue } from './queue.ts';
 
 /** ms until it is tried again after trouble, doubled with each up to the most, half to once and a half of it. SQS makes a queue anew a minute after it was deleted. */

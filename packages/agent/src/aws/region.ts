@@ -1,4 +1,4 @@
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { AwsCloud } from './cloud.ts';
 import { InstanceMetadata } from './imds.ts';
 

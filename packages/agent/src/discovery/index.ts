@@ -1,6 +1,6 @@
 import type { Cloud } from '../aws/index.ts';
 import { AgentError } from '../errors.ts';
-import type { EnsembleSection, Settings } from '../settings.ts';
+import type { EnsembleSection, Settings } from '../settings/index.ts';
 import { AddressDiscovery } from './addresses.ts';
 import { AutoScalingDiscovery } from './auto-scaling.ts';
 import type { Discovery } from './discovery.ts';

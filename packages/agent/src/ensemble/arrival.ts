@@ -5,7 +5,7 @@ import type { Arbiter } from '../arbiter/index.ts';
 import type { RemoteSecret } from '../aws/index.ts';
 import type { Discovery } from '../discovery/index.ts';
 import { AgentError } from '../errors.ts';
-import { type EnsembleSection, type Settings, withPort } from '../settings.ts';
+import { type EnsembleSection, type Settings, withPort } from '../settings/index.ts';
 import {
   certificateAddresses,
   clusterSecret,

@@ -3,7 +3,7 @@ import type { Arbiter, Ruling } from '../arbiter/index.ts';
 import type { Discovery, Peer } from '../discovery/index.ts';
 import { AgentError } from '../errors.ts';
 import { askState } from '../peer/index.ts';
-import { type EnsembleSection, type Settings, withPort } from '../settings.ts';
+import { type EnsembleSection, type Settings, withPort } from '../settings/index.ts';
 import type { TrustFolder } from '../trust/index.ts';
 import { requireJars } from './jars.ts';
 import { requireJava } from './java.ts';

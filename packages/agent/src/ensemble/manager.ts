@@ -14,7 +14,7 @@ import { keepArchive } from '../archive/keeper.ts';
 import { noteOwnDeed } from '../audit.ts';
 import type { Discovery } from '../discovery/index.ts';
 import type { keepRollouts } from '../rollout/index.ts';
-import type { EnsembleSection, Settings } from '../settings.ts';
+import type { EnsembleSection, Settings } from '../settings/index.ts';
 import type { TrustFolder } from '../trust/index.ts';
 import { Controller, holderRecord } from './controller.ts';
 import { lookAtFounding, terminatedOf } from './founding.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { FoundingPromise, MachineRecord, PeerServer, PeerState } from '@quorate/model';
 import { type EnsembleConfiguration, openStore, type Store } from '@quorate/store';
 import { TICK_MS } from '../member-supervisor.ts';
-import type { EnsembleSection, Settings } from '../settings.ts';
+import type { EnsembleSection, Settings } from '../settings/index.ts';
 import { serverLine } from './controller.ts';
 import { type DataState, readDataState, storedConfigs } from './data-state.ts';
 import { newestConfig, parseDynamic, type ServerLine } from './dynamic.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Discovery, discoveryOf, type SharedSight } from '../discovery/index.ts';
 import { replaceDurable } from '../disk/durable.ts';
-import { type Settings, withPort } from '../settings.ts';
+import { type Settings, withPort } from '../settings/index.ts';
 
 const file = (state: string): string => join(state, 'member', 'servers.json');
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileError } from '../disk/file-errors.ts';
 import { AgentError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { checkSecretMode } from '../trust/folder.ts';
 import { type Authority, TrustFolder } from '../trust/index.ts';
 import { recipientOf } from './age.ts';

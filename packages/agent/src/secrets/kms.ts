@@ -1,5 +1,5 @@
 import type { Identity, Recipient } from 'age-encryption';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 
 /** The kind of stanza in an age file that has a file key encrypted by a key of AWS KMS: its argument is the ARN, its body what KMS made. */
 const STANZA = 'quorate.dev/kms';

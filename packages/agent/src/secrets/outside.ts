@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { type OutsideSecret, SECRET_BYTES } from '@quorate/model';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 
 const COMMAND_MS = 30_000;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -1,6 +1,6 @@
 import type { SecretsRecord } from '@quorate/model';
 import { AgentError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { decryptValue } from './age.ts';
 import { SecretKeys } from './keys.ts';
 import { KMS, kmsIdentity } from './kms.ts';

@@ -1,5 +1,5 @@
 import type { Recipient } from 'age-encryption';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { KMS, kmsRecipient } from './kms.ts';
 
 /** Whom values are encrypted to, as the library takes them. @param written `age1…`, or `kms:` and an ARN */

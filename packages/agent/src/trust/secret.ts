@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { RemoteSecret } from '../aws/index.ts';
 import { fileError } from '../disk/file-errors.ts';
 import { AgentError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/index.ts';
 import { checkSecretMode } from './folder.ts';
 
 /** Characters: fewer could be guessed by who makes a machine join it instead of the cluster. `openssl rand -base64 32` gives 44. */

@@ -4,7 +4,7 @@ import type { Ensemble, Store } from '@quorate/store';
 import { InstanceMetadata } from '../../src/aws/imds.ts';
 import { AwsCloud } from '../../src/aws/index.ts';
 import { LifeCycle, type OwnState } from '../../src/aws/life-cycle.ts';
-import type { LifeCycleSettings } from '../../src/settings.ts';
+import type { LifeCycleSettings } from '../../src/settings/index.ts';
 import { until } from '../machine.ts';
 import { CloudServer } from './cloud-server.ts';
 import { INSTANCE, MetadataServer } from './metadata-server.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import type { MemberReport, MemberState } from '../../src/ensemble/index.ts';
 import { superviseDeclared } from '../../src/member-supervisor.ts';
-import type { MemberSettings } from '../../src/settings.ts';
+import type { MemberSettings } from '../../src/settings/index.ts';
 import { Ground, missing, until } from './ground.ts';
 
 const options = { skip: missing, timeout: 180_000 };

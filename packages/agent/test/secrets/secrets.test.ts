@@ -10,7 +10,7 @@ import {
   SecretKeys,
   secretReader,
 } from '../../src/secrets/index.ts';
-import type { Settings } from '../../src/settings.ts';
+import type { Settings } from '../../src/settings/index.ts';
 import { makeAuthority, makeKey, TrustFolder } from '../../src/trust/index.ts';
 import { CloudServer } from '../aws/cloud-server.ts';
 import { CLUSTER, Place } from '../trust/place.ts';

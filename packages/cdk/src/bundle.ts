@@ -31,8 +31,9 @@ export interface BundleProps {
   readonly links?: readonly string[];
   /** globs of files that each instance renders: Liquid templates */
   readonly templates?: readonly string[];
-  /** what templates read as `vars`: by name for the bundle, by zone, by instance */
+  /** what templates read as `vars`: by name for the bundle, by zone, by instance; or `file` alone, the path in the folder of a YAML or JSON file that says it */
   readonly variables?: {
+    readonly file?: string;
     readonly bundle?: Readonly<Record<string, unknown>>;
     readonly zones?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
     readonly instances?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;

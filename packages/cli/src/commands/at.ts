@@ -1,7 +1,8 @@
 import { liveAt, type Release } from '@quorate/model';
 import { mustLatest, type Store } from '@quorate/store';
+import { parseTime } from '../asked-time.ts';
 import { Context, type GlobalFlags } from '../context.ts';
-import { CliError, EXIT } from '../exit.ts';
+import { EXIT } from '../exit.ts';
 import { localTime, RELEASE_COLUMNS, releaseRow } from '../output/release.ts';
 import { paint } from '../output/style.ts';
 import { table } from '../output/table.ts';
@@ -16,31 +17,15 @@ interface Answer {
 /** What was live at a time, by the order of the releases and the times that their publishers recorded. */
 export async function at(time: string, bundles: readonly string[], flags: GlobalFlags): Promise<number> {
   await using context = await Context.open(flags);
-  const asked = parseTime(time);
+  const asked = parseTime(time, Date.now());
   const store = await context.store();
   const answers: Answer[] = [];
   for (const bundle of bundles.length > 0 ? bundles : await store.bundles())
-    answers.push(await answerFor(store, bundle, asked));
-  context.print({ time: new Date(asked).toISOString(), bundles: answers }, () => answerTable(answers));
+    answers.push(await answerFor(store, bundle, asked.upTo));
+  const shown = new Date(asked.shown).toISOString();
+  const head = asked.isRelative ? `${paint('dim', localTime(shown))}\n` : '';
+  context.print({ time: shown, bundles: answers }, () => `${head}${answerTable(answers)}`);
   return EXIT.done;
-}
-
-/**
- * A time as people write it; without a zone it is this machine's.
- * @returns ms since 1970
- * @throws CliError usage
- */
-export function parseTime(text: string): number {
-  const shape = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|[+-]\d\d:\d\d)?)?$/.exec(text.trim());
-  const time = shape ? Date.parse(`${shape[1]}T${shape[2] ?? '00:00'}${shape[3] ?? ''}`) : Number.NaN;
-  const day = shape ? Number(shape[1]!.slice(8)) : 0;
-  // Date.parse makes the 30th of February one of March
-  if (!Number.isNaN(time) && new Date(`${shape![1]}T00:00Z`).getUTCDate() === day) return time;
-  throw new CliError(
-    EXIT.usage,
-    `${JSON.stringify(text)} is no time`,
-    "write it like '2026-11-25 12:31', 2026-11-25T12:31:07Z or 2026-11-25 for its beginning",
-  );
 }
 
 async function answerFor(store: Store, bundle: string, time: number): Promise<Answer> {

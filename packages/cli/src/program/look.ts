@@ -48,10 +48,11 @@ export function addLooks({ add, globals, finish }: Tree): void {
       finish(import('../commands/blame.ts').then(({ blame }) => blame(name, path, globals(command)))),
     );
 
-  add('at <time> [names...]', 'what was live at a time', "quorate at '2026-11-25 12:31' web").action(
-    (time: string, names: string[], _, command: Command) =>
+  add('at <time> [names...]', 'what was live at a time', "quorate at '2026-11-25 12:31' web; quorate at -2h")
+    .allowUnknownOption() // -2h is a time
+    .action((time: string, names: string[], _, command: Command) =>
       finish(import('../commands/at.ts').then(({ at }) => at(time, names, globals(command)))),
-  );
+    );
 
   add('log [names...]', 'releases of all bundles, oldest first; those that come, too', 'quorate log --follow')
     .option('-f, --follow', 'go on with those that come')

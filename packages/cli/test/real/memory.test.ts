@@ -115,11 +115,14 @@ describe('the memory of a bundle', () => {
     assert.deepEqual(await at('2026-03-01T11:30:00Z'), [3, 1]);
     assert.deepEqual(await at('2026-03-01T10:30Z'), [1, 1]);
     assert.deepEqual(await at('2026-02-28'), [undefined, 2]);
+    assert.deepEqual(await at('now'), [5, 1]);
+    assert.deepEqual(await at('-1000w'), [undefined, 2]);
+    assert.match(done(await quorate(...back, 'at', 'yesterday', 'app')), /^\d{4}-\d\d-\d\d 00:00:00\n/);
     assert.match(
       done(await quorate(...back, 'at', '2026-03-01T11:30:00Z', 'app')),
       /^app +3 .*another name$[\s\S]*run backwards from release 2 .* to 3 /m,
     );
-    for (const wrong of ['yesterday', '2026-02-30', '2026-13-01', '25:00', ''])
+    for (const wrong of ['tomorrow', '-2x', '--jsno', '2026-02-30', '2026-13-01', '25:00', ''])
       assert.equal((await quorate(...back, 'at', wrong)).code, 2, wrong);
     assert.equal((await quorate(...back, 'at', '2026-03-01', 'no')).code, 1);
   });

@@ -42,7 +42,7 @@ function midnight(now: number, daysBack: number): number {
 
 /** @returns undefined for what is no span before now */
 function before(words: string, now: number): number | undefined {
-  const span = /^-(.+)$/.exec(words)?.[1] ?? /^(.+) ago$/.exec(words)?.[1];
+  const span = /^- ?(.+)$/.exec(words)?.[1] ?? /^(.+) ago$/.exec(words)?.[1];
   if (span === undefined) return undefined;
   let [ms, rest] = [0, span];
   while (rest !== '') {

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { manifestOf, sha256 } from '@quorate/model';
 import { type Latest, openStore, publishManifest, readManifest, type Store, StoreError } from '@quorate/store';
 import type { Deed, Kept } from './history.ts';
+import type { Look } from './safe/judge.ts';
 import type { Observation } from './settled.ts';
 import { releaseText } from './text.ts';
 
@@ -25,6 +26,8 @@ export interface DeskSettings {
 export type DeskRequest =
   | { readonly ask: 'look' }
   | { readonly ask: 'line' }
+  /** what instances say of themselves, and after that the heads of these bundles */
+  | { readonly ask: 'heads'; readonly bundles: readonly string[] }
   /**
    * `publishers` publish side by side, one release each `every` ms; beside them `newcomers`, that open a session for each release as
    * `quorate publish` does; ends what went on before
@@ -73,6 +76,8 @@ async function answer(request: DeskRequest): Promise<unknown> {
       return look(await opened(), AbortSignal.timeout(ANSWER_MS));
     case 'line':
       return line(await opened());
+    case 'heads':
+      return heads(await opened(), request.bundles, AbortSignal.timeout(ANSWER_MS));
     case 'publish':
       await rest();
       publishing = begin(request);
@@ -104,6 +109,15 @@ async function look(from: Store, signal: AbortSignal): Promise<Observation> {
     from.latest(bundle, { signal }),
   ]);
   return { configuration, plan, cluster, records, machines, leaving, statuses, head: latest?.head.release ?? 0 };
+}
+
+async function heads(from: Store, bundles: readonly string[], signal: AbortSignal): Promise<Look> {
+  const statuses = await from.instances({ signal });
+  const latest = await Promise.all(bundles.map((name) => from.latest(name, { signal })));
+  return {
+    statuses,
+    heads: Object.fromEntries(latest.flatMap((one) => (one ? [[one.release.bundle, one.head]] : []))),
+  };
 }
 
 /** Every release from the first, with its content as it is read back. */

@@ -10,6 +10,7 @@ import type { Instance } from '../src/index.ts';
 import type { DeskRequest, DeskSettings, MembershipSeen } from './desk-process.ts';
 import type { Deed, Kept } from './history.ts';
 import type { Machine } from './machine.ts';
+import type { Look } from './safe/judge.ts';
 import type { Observation } from './settled.ts';
 import { writeWhole } from './whole.ts';
 
@@ -66,6 +67,11 @@ export class Desk {
 
   look(): Promise<Observation> {
     return this.#ask({ ask: 'look' }) as Promise<Observation>;
+  }
+
+  /** How these bundles stand: see {@link Look}. */
+  heads(bundles: readonly string[]): Promise<Look> {
+    return this.#ask({ ask: 'heads', bundles }) as Promise<Look>;
   }
 
   line(): Promise<Kept[]> {

@@ -1,9 +1,10 @@
 // A bounded load on the addresses of a group, as from a load balancer: one request at a time and target, each with a connection of its own.
-// Told the file of its targets on the command line; writes a line of JSON for each answer that is not as it should be, and one with the count at the end.
+// Told the file of its targets on the command line; writes a line of JSON for each answer that is not as it should be, one when a target answers by another
+// release than before and one when it has done so for a while, and one with the count at the end.
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LoadFault } from './load.ts';
+import type { LoadAnswer, LoadFault } from './load.ts';
 
 /** ms between two requests to a target */
 const EVERY = 100;
@@ -11,6 +12,8 @@ const EVERY = 100;
 const ANSWER_MS = 10_000;
 /** ms between two looks at the file */
 const LOOK = 200;
+/** answers in a row by one release after which a target is steady */
+const STEADY = 5;
 
 const [file = ''] = process.argv.slice(2);
 const now = (): number => Number(process.hrtime.bigint()) / 1e6;
@@ -41,28 +44,41 @@ function follow(targets: readonly string[]): void {
 }
 
 async function load(address: string, signal: AbortSignal): Promise<void> {
+  let last = '';
+  let row = 0;
   while (!signal.aborted) {
     const from = now();
-    const fault = await request(address);
-    if (fault === undefined) answered++;
-    else if (!signal.aborted) console.log(JSON.stringify({ address, from, to: now(), fault } satisfies LoadFault));
+    const said = await request(address);
+    if ('release' in said) {
+      answered++;
+      row = said.release === last ? row + 1 : 1;
+      last = said.release;
+      if (row === 1 || row === STEADY) tell({ address, from, release: last, isSteady: row === STEADY });
+    } else if (!signal.aborted) tell({ address, from, to: now(), fault: said.fault });
     await delay(EVERY);
   }
 }
 
-/** @returns what is wrong with the answer */
-function request(address: string): Promise<string | undefined> {
+function tell(what: LoadFault | LoadAnswer): void {
+  console.log(JSON.stringify(what));
+}
+
+/** @returns the release that both files said, or what is wrong with the answer */
+function request(address: string): Promise<{ release: string } | { fault: string }> {
+  const [host, port = 80] = address.split(':');
   return new Promise((resolve) => {
-    const asking = get({ host: address, port: 80, agent: false, signal: AbortSignal.timeout(ANSWER_MS) }, (answer) => {
+    const fails = (fault: string): void => resolve({ fault });
+    const asking = get({ host, port, agent: false, signal: AbortSignal.timeout(ANSWER_MS) }, (answer) => {
       answer.resume();
       const said = answer.headersDistinct['x-release'] ?? [];
-      answer.once('error', (error) => resolve(error.message));
+      answer.once('error', (error) => fails(error.message));
       answer.once('end', () => {
-        if (answer.statusCode !== 200) resolve(`status ${answer.statusCode}`);
-        else if (said.length !== 2) resolve(`no release: ${JSON.stringify(said)}`);
-        else resolve(said[0] === said[1] ? undefined : `${said[0]} together with ${said[1]}`);
+        if (answer.statusCode !== 200) fails(`status ${answer.statusCode}`);
+        else if (said.length !== 2) fails(`no release: ${JSON.stringify(said)}`);
+        else if (said[0] !== said[1]) fails(`${said[0]} together with ${said[1]}`);
+        else resolve({ release: said[0]! });
       });
     });
-    asking.once('error', (error) => resolve(error.message));
+    asking.once('error', (error) => fails(error.message));
   });
 }

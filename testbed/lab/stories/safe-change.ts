@@ -1,0 +1,55 @@
+import { KINDS, needsQuiet } from '../safe/bad.ts';
+import { Changes } from '../safe/changes.ts';
+import { SOFTWARE } from '../safe/software.ts';
+import { type Story, times } from '../story.ts';
+
+/** MB of the machine whose disk is to be full at times: room for a server and all releases */
+const DISK = 160;
+
+export default {
+  tells:
+    'nginx, haproxy and apache2 get good releases and bad ones: no bad one goes further than its step, and no request fails',
+  full: { machines: 9, rounds: 20 },
+  short: { machines: 3, rounds: 5 },
+  async run(lab, { machines, rounds }) {
+    await lab.step('a machine founds a cluster', () => lab.found());
+    const [small] = await lab.step('another one, with a small disk, joins', () =>
+      lab.grow(1, ({ instance }) =>
+        instance.run(['mount', '-t', 'tmpfs', '-o', `size=${DISK}m,mode=0755`, 'small', '/var/lib/quorate']),
+      ),
+    );
+    await lab.step(`${machines - 2} more join`, () => lab.grow(machines - 2));
+    await lab.step('the ensemble settles', () => lab.settles());
+    await lab.step('a first release is everywhere', () => lab.firstRelease());
+    const changes = new Changes(lab);
+    await lab.step("Debian's own trees of nginx, haproxy and apache2 become bundles", () => changes.begin());
+    await lab.step('all servers answer', () => changes.serve());
+    const most = machines > 5 ? 5 : 1;
+    for (const round of times(rounds)) {
+      const kind = KINDS[(round - 1) % KINDS.length]!;
+      const software = SOFTWARE[(round - 1) % SOFTWARE.length]!;
+      const asked = Math.ceil(round / KINDS.length) % 2 === round % 2;
+      const bad = (): Promise<void> => changes.bad(software, kind, small!, asked);
+      const how = `${kind.name} of ${software.bundle}${asked ? '' : ', nobody asked'}`;
+      // one software after the other, all of them at once
+      const lanes = SOFTWARE.map(async (each, lane) => {
+        const count = Math.ceil((most - ((lane + round) % SOFTWARE.length)) / SOFTWARE.length);
+        for (const _ of times(Math.max(0, count))) await changes.good(each);
+        if (each === software && !needsQuiet(kind)) await bad();
+      });
+      await lab.step(`${round}: ${most} good releases${needsQuiet(kind) ? '' : `, and ${how}`}`, () =>
+        Promise.all(lanes),
+      );
+      if (!needsQuiet(kind)) continue;
+      await lab.step(`${round}: ${how}`, bad);
+      await lab.step('the ensemble settles', () => lab.settles());
+    }
+    const { answered, looks, took } = await lab.step(
+      'no request failed, and no bad release went further than its step',
+      () => changes.end(),
+    );
+    lab.measure('answered by one release each', answered, 'requests');
+    lab.say(`looked ${looks} times at what instances have`);
+    for (const seconds of took) lab.measure('a good release, until all servers answer by it', seconds, 's');
+  },
+} satisfies Story;

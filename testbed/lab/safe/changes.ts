@@ -40,22 +40,24 @@ export class Changes {
   /** Debian's own trees become bundles, then the servers are started. */
   async begin(): Promise<void> {
     const first = this.#lab.running[0]!;
-    for (const software of SOFTWARE) {
-      const { bundle, root, link } = software;
-      await first.quorate('import', bundle, root, '--link', link, '-m', `Debian's own tree`);
-      await first.quorate('show', bundle, '--to', `${SHARE}/${bundle}.native`);
-      // as version control has it: it does not say which release it was made from
-      await rm(join(`${this.#folder(software)}.native`, '.quorate.json'));
-      const { templates } = software.definition;
-      const content = { text: `${bundle}-first` };
-      const { code, stdout, stderr } = await this.#publish(software, content, { root, link, templates }, [
-        '--wait',
-        '300',
-      ]);
-      if (code !== 0) throw new Error(`the first release of ${bundle}: ${stdout}${stderr}`);
-      this.#note(software, `${bundle}-first`, false);
-    }
+    await Promise.all(SOFTWARE.map((software) => this.#takeOver(first, software)));
     await Promise.all(this.#lab.running.map((machine) => startServers(machine)));
+  }
+
+  async #takeOver(first: Machine, software: Software): Promise<void> {
+    const { bundle, root, link } = software;
+    await first.quorate('import', bundle, root, '--link', link, '-m', `Debian's own tree`);
+    await first.quorate('show', bundle, '--to', `${SHARE}/${bundle}.native`);
+    // as version control has it: it does not say which release it was made from
+    await rm(join(`${this.#folder(software)}.native`, '.quorate.json'));
+    const { templates } = software.definition;
+    const content = { text: `${bundle}-first` };
+    const { code, stdout, stderr } = await this.#publish(software, content, { root, link, templates }, [
+      '--wait',
+      '300',
+    ]);
+    if (code !== 0) throw new Error(`the first release of ${bundle}: ${stdout}${stderr}`);
+    this.#note(software, content.text, false);
   }
 
   /** Requests to all of them begin, and are answered. */

@@ -28,17 +28,17 @@ export default {
     for (const round of times(rounds)) {
       const kind = KINDS[(round - 1) % KINDS.length]!;
       const software = SOFTWARE[(round - 1) % SOFTWARE.length]!;
-      const asked = Math.ceil(round / KINDS.length) % 2 === round % 2;
+      const asked = (Math.ceil(round / KINDS.length) + KINDS.indexOf(kind)) % 2 === 1;
       const bad = (): Promise<void> => changes.bad(software, kind, small!, asked);
       const how = `${kind.name} of ${software.bundle}${asked ? '' : ', nobody asked'}`;
-      // one software after the other, all of them at once
-      const lanes = SOFTWARE.map(async (each, lane) => {
-        const count = Math.ceil((most - ((lane + round) % SOFTWARE.length)) / SOFTWARE.length);
+      // one software's releases one after the other, all softwares at once
+      const lane = async (each: (typeof SOFTWARE)[number], at: number): Promise<void> => {
+        const count = Math.ceil((most - ((at + round) % SOFTWARE.length)) / SOFTWARE.length);
         for (const _ of times(Math.max(0, count))) await changes.good(each);
         if (each === software && !needsQuiet(kind)) await bad();
-      });
-      await lab.step(`${round}: ${most} good releases${needsQuiet(kind) ? '' : `, and ${how}`}`, () =>
-        Promise.all(lanes),
+      };
+      await lab.step(`${round}: ${counted(most)}${needsQuiet(kind) ? '' : `, and ${how}`}`, () =>
+        Promise.all(SOFTWARE.map(lane)),
       );
       if (!needsQuiet(kind)) continue;
       await lab.step(`${round}: ${how}`, bad);
@@ -53,3 +53,5 @@ export default {
     for (const seconds of took) lab.measure('a good release, until all servers answer by it', seconds, 's');
   },
 } satisfies Story;
+
+const counted = (releases: number): string => (releases === 1 ? 'a good release' : `${releases} good releases`);

@@ -28,8 +28,9 @@ export type RolloutPlan =
 
 /** Instances that a reason names; the others are counted. */
 const NAMED_MOST = 5;
-/** Characters of what one instance says of its failure. */
+/** Characters of what one instance says of its failure: which command, and what that printed. */
 const DETAIL_MOST = 160;
+const OUTPUT_MOST = 400;
 
 /**
  * The next step of a rollout, or what is waited for. Pure: all that has to outlast whoever leads is in the head, and the change is conditional on the head that was seen, so
@@ -117,10 +118,20 @@ function describeFaults({ failed, late, lost }: Faults, seconds: number, tolerat
   ].join('; ');
 }
 
+/** In one line: what failed, and what its command printed about it, which tells the file and the line. */
 function describeFailure({ id, status: { state, health, detail = '' } }: RolloutInstance): string {
-  const [line = ''] = detail.split('\n');
+  const [first = '', ...rest] = detail.split('\n').map((line) => line.trim());
   const what = state === 'applied' && health === 'unhealthy' ? health : state;
-  return `${id} ${what}${line ? `: ${line.length > DETAIL_MOST ? `${line.slice(0, DETAIL_MOST)}…` : line}` : ''}`;
+  const printed = rest.filter((line) => line !== '').join(' | ');
+  const said = [bounded(first, DETAIL_MOST), bounded(printed, OUTPUT_MOST)].filter((part) => part !== '');
+  return [`${id} ${what}`, ...said].join(': ');
+}
+
+/** Of a longer text the middle goes, and more is left of its beginning: some commands name the cause first, others last. */
+function bounded(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const end = Math.floor(most / 3);
+  return `${text.slice(0, most - end)} … ${text.slice(-end)}`;
 }
 
 function listed(names: readonly string[]): string {

@@ -55,9 +55,10 @@ export interface Rollout {
 
 /** Steps of a rollout at most: a hundred of one percent, with canaries before them. */
 const STEPS_MOST = 128;
-/** Lines of a story that are kept, and characters of each: the head stays a few kilobytes. */
+/** Lines of a story that are kept, and characters of each: the head stays a few kilobytes. The one that tells why it went back has room for what a command printed. */
 const STORY_MOST = 40;
 const WHY_MOST = 300;
+const BACK_MOST = 1000;
 
 const text = v.string();
 export const StoryEntries = {
@@ -106,7 +107,8 @@ export interface Signature {
 
 /** One more line of its story; of a long one the middle goes. */
 export function told(rollout: Rollout, what: RolloutEvent['what'], why: string, { by, time }: Signature): Rollout {
-  const short = why.length > WHY_MOST ? `${why.slice(0, WHY_MOST - 1)}…` : why;
+  const most = what === 'back' ? BACK_MOST : WHY_MOST;
+  const short = why.length > most ? `${why.slice(0, most - 1)}…` : why;
   const story = [...rollout.story, { what, at: rollout.at, why: short, by: by.slice(0, WHY_MOST), time }];
   return { ...rollout, story: story.length > STORY_MOST ? story.toSpliced(STORY_MOST / 2, 1) : story };
 }

@@ -7,7 +7,7 @@ import { findJars, findJava } from '@quorate/agent';
 import { Region, S3Server } from '../src/cloud/index.ts';
 import { Fleet } from '../src/index.ts';
 import { summary } from './report.ts';
-import { allStories, type NamedStory, needsAws } from './story.ts';
+import { allStories, lacking, type NamedStory, needsAws } from './story.ts';
 import { type Told, tellStory } from './tell.ts';
 
 const USAGE = `Usage: npm run lab [-- STORY … | --list] [--short] [--rounds N] [--s3-down] [--json FILE]
@@ -40,6 +40,12 @@ async function main(): Promise<number> {
   const cloud = asked.stories.some(needsAws) ? ((await Region.unavailable()) ?? S3Server.unavailable()) : undefined;
   if (cloud) {
     console.error(`Stories of AWS cannot be told here: ${cloud}.`);
+    return 1;
+  }
+  for (const story of asked.stories) {
+    const missing = lacking(story);
+    if (!missing) continue;
+    console.error(`${story.name} cannot be told here: ${missing}.`);
     return 1;
   }
   const told: Told[] = [];

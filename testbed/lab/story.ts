@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import type { Lab } from './lab.ts';
 
@@ -15,6 +16,8 @@ export interface Story {
   readonly full: Size;
   /** for `npm test`, where it is one of those */
   readonly short?: Size;
+  /** programs in /usr/sbin that it cannot be told without, besides the lab's own */
+  readonly needs?: readonly string[];
   run(lab: Lab, size: Required<Size>): Promise<void>;
 }
 
@@ -25,6 +28,12 @@ export interface NamedStory extends Story {
 
 /** Whether it is of an auto-scaling group in an emulated region. */
 export const needsAws = ({ name }: NamedStory): boolean => name.startsWith('aws-');
+
+/** What of its programs this machine lacks, in words. */
+export function lacking({ needs = [] }: Story): string | undefined {
+  const missing = needs.filter((name) => !existsSync(`/usr/sbin/${name}`));
+  return missing.length > 0 ? `missing: ${missing.join(', ')} (scripts/system-packages.sh)` : undefined;
+}
 
 const FOLDER = new URL('stories/', import.meta.url);
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { findJars, findJava } from '@quorate/agent';
-import { allStories, needsAws } from '../lab/story.ts';
+import { allStories, lacking, needsAws } from '../lab/story.ts';
 import { tellStory } from '../lab/tell.ts';
 import { Region, S3Server } from '../src/cloud/index.ts';
 import { Fleet } from '../src/index.ts';
@@ -17,7 +17,8 @@ const skipAws = skip || ((await Region.unavailable()) ?? S3Server.unavailable() 
 for (const story of await allStories()) {
   const size = story.short;
   if (!size) continue;
-  test(`${story.name}: ${story.tells}`, { skip: needsAws(story) ? skipAws : skip, timeout: 600_000 }, async (t) => {
+  const why = lacking(story) ?? (needsAws(story) ? skipAws : skip);
+  test(`${story.name}: ${story.tells}`, { skip: why, timeout: 600_000 }, async (t) => {
     const evidence = join(tmpdir(), `quorate-lab-${story.name}`);
     const told = await tellStory(story, { size, tell: (line) => t.diagnostic(line), evidence });
     assert.ok(told.passed, told.failure);

@@ -9,7 +9,7 @@ export interface Kind {
   readonly definition?: (software: Software) => Readonly<Record<string, unknown>>;
   /** whether an instance finds out by trying it: it votes no, or refuses it where nobody was asked */
   readonly isFoundByTrying: boolean;
-  /** what the publisher is told, besides the machine's name */
+  /** what the publisher is told behind the machine's name */
   readonly says: (software: Software) => RegExp;
   /** whether it says so of one machine alone, which is then named */
   readonly isOfOne: boolean;
@@ -32,7 +32,7 @@ export const KINDS = [
     name: 'a valid file that makes the health check fail',
     content: () => ({ isUnhealthy: true }),
     isFoundByTrying: false,
-    says: () => /rolled-back: release \d+: health: .*503/,
+    says: () => /health: .*503/,
     isOfOne: false,
   },
   {
@@ -50,7 +50,7 @@ export const KINDS = [
       reload: { command: waitsForAddress ? reload.command : 'sleep 600', timeout: HANGING },
     }),
     isFoundByTrying: false,
-    says: () => new RegExp(`rolled-back: release \\d+: reload: ended at its time limit of ${HANGING} s`),
+    says: () => new RegExp(`reload: ended at its time limit of ${HANGING} s`),
     isOfOne: false,
   },
   {
@@ -64,6 +64,13 @@ export const KINDS = [
 
 /** The last one is about a machine, and not to be met by good releases. */
 export const needsQuiet = (kind: Kind): boolean => kind === KINDS[4];
+
+/** Whether an answer names a machine and, with what it says, the cause: as a no to what was offered, or as the reason for which a rollout went back. */
+export function names(answer: string, kind: Kind, software: Software, where: Machine): boolean {
+  const who = kind.isOfOne ? where.id : 'web-\\d+';
+  const cause = kind.says(software).source;
+  return new RegExp(`(^ {2}${who}: |\\bback:? +${who} [a-z-]+: )(.|\\n {4})*${cause}`, 'm').test(answer);
+}
 
 const FILLER = '/var/lib/quorate/filler';
 const FILL = `while :; do dd if=/dev/zero of=${FILLER} bs=4k oflag=append conv=notrunc; sleep 0.2; done 2>/dev/null`;

@@ -118,8 +118,8 @@ ${content.hasNonsense ? '	nonsense\n' : ''}${broken(content)}`,
 };
 
 /** apache2 counts how often it has read its files, and mod_status shows that. */
-const APACHE_RELOAD = `g() { curl -fsS 'http://127.0.0.1:8083/server-status?auto' | sed -n 's/^ParentServerConfigGeneration: //p'; }
-old=$(g) && [ "$old" ] && apache2ctl graceful && until new=$(g) && [ "$new" ] && [ "$new" != "$old" ]; do sleep 0.05; done`;
+const APACHE_RELOAD = `g() { curl -fs 'http://127.0.0.1:8083/server-status?auto' | sed -n 's/^ParentServerConfigGeneration: //p'; }
+old=$(g); apache2ctl graceful && until new=$(g) && [ "$new" ] && [ "$new" != "$old" ]; do sleep 0.05; done`;
 
 const apache: Software = {
   bundle: 'apache',

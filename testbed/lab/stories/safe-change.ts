@@ -11,6 +11,7 @@ export default {
     'nginx, haproxy and apache2 get good releases and bad ones: no bad one goes further than its step, and no request fails',
   full: { machines: 9, rounds: 20 },
   short: { machines: 3, rounds: 5 },
+  needs: ['nginx', 'haproxy', 'apache2'],
   async run(lab, { machines, rounds }) {
     await lab.step('a machine founds a cluster', () => lab.found());
     const [small] = await lab.step('another one, with a small disk, joins', () =>

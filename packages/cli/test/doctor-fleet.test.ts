@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { readSettings } from '@quorate/agent';
 import { CloudServer } from '../../agent/test/aws/cloud-server.ts';
-import { fleetChecks } from '../src/commands/doctor-fleet.ts';
+import { fleetChecks } from '../src/doctor/fleet.ts';
 
 const ID = 'i-0123456789abcdef0';
 const SECRET = 'a-secret-of-more-than-32-characters';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AgentError, arbiterOf, clusterSecret, discoveryOf, type Settings, TrustFolder } from '@quorate/agent';
-import type { Check } from './doctor.ts';
+import type { Check } from './check.ts';
 
 /** ms for each of them: a service that hangs is a finding too */
 const ASK_MS = 15_000;

@@ -17,7 +17,7 @@ export class CliError extends Error {
 const STORE_HINT = 'check what --store names; `quorate doctor` looks closer';
 const SETTINGS_HINT = 'settings come from flags, QUORATE_* variables and /etc/quorate/quorate.yaml (or --config FILE)';
 
-/** Exit code and advice by the stable code of an error; where the error itself says what to do, that is left out. */
+/** Exit code and advice by the stable code of an error; where the error itself says what to do, that is left out. NAME is the bundle, where it is known. */
 const BY_CODE: Record<string, { exit: number; hint?: string }> = {
   CONFLICT: {
     exit: EXIT.conflict,
@@ -40,7 +40,6 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
     exit: EXIT.conflict,
     hint: 'look at it with `quorate rollout status NAME`; wait for its end, abort it (`quorate rollout abort NAME`), or publish with --supersede',
   },
-  NO_ROLLOUT: { exit: EXIT.failed, hint: '`quorate rollout status NAME` tells how it stands' },
   UNREACHABLE: {
     exit: EXIT.unreachable,
     hint: 'check the network and the store; `quorate doctor` looks closer. What is applied here goes on serving',
@@ -120,8 +119,9 @@ const BY_CODE: Record<string, { exit: number; hint?: string }> = {
 export function describeError(error: unknown): { exit: number; message: string; hint?: string } {
   if (error instanceof CliError)
     return { exit: error.exit, message: error.message, ...(error.hint ? { hint: error.hint } : {}) };
-  const { code, message } = error as Error & { code?: string };
+  const { code, message, bundle } = error as Error & { code?: string; bundle?: string };
   const known = code === undefined ? undefined : BY_CODE[code];
+  if (known?.hint && bundle) return { message, ...known, hint: known.hint.replaceAll('NAME', bundle) };
   if (known) return { message, ...known };
   return { exit: EXIT.failed, message: message || String(error), hint: 'add --verbose to see where it comes from' };
 }

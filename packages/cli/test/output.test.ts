@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type FileEntry, type Manifest, manifestOf, sha256 } from '@quorate/model';
+import { StoreError } from '@quorate/store';
 import { drawFleet } from '../src/demo/screen.ts';
 import { describeError } from '../src/exit.ts';
 import { type DiffSide, renderDiff, summarize } from '../src/output/diff.ts';
@@ -82,6 +83,9 @@ test('each kind of error has its exit code, and something to do', () => {
     assert.equal(described.exit, exit, code);
     assert.ok(described.hint, code);
   }
+  const under = describeError(new StoreError('ROLLING_OUT', 'it is being rolled out', { bundle: 'web' }));
+  assert.match(under.hint!, /`quorate rollout status web`; .*`quorate rollout abort web`/);
+  assert.match(describeError(new StoreError('NOT_FOUND', 'there is no bundle')).hint!, /quorate history NAME/);
 });
 
 test("the demo's page fits every width", () => {

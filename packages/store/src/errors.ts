@@ -28,11 +28,14 @@ export type StoreErrorCode =
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode;
+  /** whose fault it tells of, where it is that of one that is there: for advice that names it */
+  readonly bundle: string | undefined;
 
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions & { readonly bundle?: string }) {
     super(message, options);
     this.name = 'StoreError';
     this.code = code;
+    this.bundle = options?.bundle;
   }
 }
 

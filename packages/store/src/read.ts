@@ -25,5 +25,5 @@ export async function mustRelease(
   if (release) return release;
   const kept = await store.releases(bundle, options);
   const which = kept.length === 0 ? 'the bundle has none' : `${kept[0]} to ${kept.at(-1)} are kept`;
-  throw new StoreError('NOT_FOUND', `release ${number} of ${bundle} is not in ${store.url}: ${which}`);
+  throw new StoreError('NOT_FOUND', `release ${number} of ${bundle} is not in ${store.url}: ${which}`, { bundle });
 }

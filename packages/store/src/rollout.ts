@@ -28,6 +28,7 @@ export function checkNotUnderWay(bundle: string, base: Latest | undefined, wish:
   throw new StoreError(
     'ROLLING_OUT',
     `release ${number} of ${bundle} by ${author} is being rolled out (step ${at + 1} of ${steps.length}${state === 'paused' ? ', paused' : ''}); nothing was published`,
+    { bundle },
   );
 }
 

@@ -35,7 +35,7 @@ export async function removeTag(store: Store, bundle: string, name: string, opti
   let removed: Tag | undefined;
   await change(store, bundle, options, (tags) => {
     removed = tags.find((tag) => tag.name === name);
-    if (!removed) throw new StoreError('NOT_FOUND', `${bundle} has no tag ${name}`);
+    if (!removed) throw new StoreError('NOT_FOUND', `${bundle} has no tag ${name}`, { bundle });
     return tags.filter((tag) => tag !== removed);
   });
   return removed!;

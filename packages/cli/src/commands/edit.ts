@@ -73,12 +73,14 @@ async function find(
   bundles: readonly string[] | undefined,
 ): Promise<{ latest: Latest; manifest: Manifest; entry: FileEntry }> {
   const roots: string[] = [];
+  let home = 'NAME';
   for (const bundle of bundles ?? (await store.bundles())) {
     const latest = await standingLatest(store, bundle);
     if (!latest) continue;
     const { root } = latest.release.definition;
     roots.push(`${bundle} (${root})`);
     if (!liesIn(root, native)) continue;
+    home = bundle;
     const manifest = await readManifest(store, latest.release);
     const entry = manifest.find(({ path }) => path === native.slice(root.length + 1));
     if (entry?.kind === 'file') return { latest, manifest, entry };
@@ -93,7 +95,7 @@ async function find(
   throw new CliError(
     EXIT.usage,
     `no bundle has the file ${native}: ${known}`,
-    'add a new file with `quorate publish NAME FOLDER`',
+    `add a new file with \`quorate publish ${home} FOLDER\``,
   );
 }
 

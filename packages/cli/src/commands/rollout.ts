@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isUnderWay, type Steering, steered, storyOf } from '@quorate/model';
+import { isUnderWay, ModelError, type Rollout, type Steering, steered, storyOf } from '@quorate/model';
 import { type Latest, mustLatest, type Store, StoreError } from '@quorate/store';
 import { noteDeed } from '../audit.ts';
 import { authorOf, Context, type GlobalFlags } from '../context.ts';
@@ -77,7 +77,7 @@ export async function steer(bundle: string, steering: Steering, flags: SteerFlag
   for (let round = 0; ; round++) {
     const { head } = await mustLatest(store, bundle);
     const signature = { by: authorOf(flags.author), time: new Date().toISOString() };
-    const rollout = steered(head.rollout, steering, flags.message ?? '', signature);
+    const rollout = steeredOf(bundle, () => steered(head.rollout, steering, flags.message ?? '', signature));
     try {
       await store.steer(bundle, head, rollout);
       const { message, author } = flags;
@@ -90,6 +90,16 @@ export async function steer(bundle: string, steering: Steering, flags: SteerFlag
       // a step came in between: the same is done to what stands now
       if (!(error instanceof StoreError && error.code === 'CONFLICT') || round === ROUNDS) throw error;
     }
+  }
+}
+
+/** @throws CliError that names the bundle, where there is nothing to steer */
+function steeredOf(bundle: string, steer: () => Rollout): Rollout {
+  try {
+    return steer();
+  } catch (error) {
+    if (!(error instanceof ModelError && error.code === 'NO_ROLLOUT')) throw error;
+    throw new CliError(EXIT.failed, error.message, `\`quorate rollout status ${bundle}\` tells how it stands`);
   }
 }
 

@@ -1,9 +1,10 @@
-import type { BundleStatus } from '@quorate/model';
+import { type BundleStatus, type DriftStatus, driftStatus } from '@quorate/model';
 import { openStore, type Store } from '@quorate/store';
 import type { Log } from './agent.ts';
 import { BundleWorker } from './bundle-worker.ts';
+import { driftHere } from './disk/index.ts';
 import { identify } from './ensemble/process.ts';
-import { type AgentDisk, ownDisk } from './own-disk.ts';
+import { type AgentDisk, bundlePlace, ownDisk } from './own-disk.ts';
 import type { Settings } from './settings/index.ts';
 import { describeInstance, ownPlace, readStatus } from './status-file.ts';
 import { FleetWatch } from './templates/index.ts';
@@ -53,9 +54,24 @@ export async function applyOnce(settings: Settings, options: ApplyOnceOptions = 
   } finally {
     for (const opened of workers.values()) opened.close();
   }
-  const bundles = Object.fromEntries([...workers].map(([name, { status }]) => [name, status]));
+  const bundles: Record<string, BundleStatus> = {};
+  for (const [name, { status }] of workers) {
+    const drift = status.applied > 0 ? await driftOf(settings, name, options.log) : undefined;
+    bundles[name] = { ...status, ...(drift ? { drift } : {}) };
+  }
   await note(settings, disk, bundles, unreachable, options.log);
   return { bundles, ...(unreachable ? { unreachable } : {}) };
+}
+
+/** How files differ from what is applied. Nothing is done about it: that is for an agent that runs. */
+async function driftOf(settings: Settings, bundle: string, log: Log | undefined): Promise<DriftStatus | undefined> {
+  try {
+    const here = await driftHere(bundlePlace(settings, bundle));
+    return here && driftStatus(here.edits.length > 0 ? 'reported' : 'clean', here.edits, { kept: here.kept.length });
+  } catch (error) {
+    log?.(`warn  ${bundle}: it cannot be told whether its files were edited: ${(error as Error).message}`);
+    return undefined; // what was applied counts
+  }
 }
 
 /** For `quorate status`: how these bundles stand now, and those that were not asked for as they stood. */

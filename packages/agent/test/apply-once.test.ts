@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { applyOnce } from '../src/index.ts';
@@ -45,6 +45,19 @@ test('without a store what was applied last is in place, and why there is no mor
   assert.ok(alone.unreachable);
   assert.deepEqual(machine.disk.read('etc/app'), ONE);
   assert.equal((await machine.status())?.store.reachable, false);
+});
+
+test('what was edited since is told and left alone, whatever the policy', async () => {
+  await using machine = new Machine();
+  await machine.publish({ ...ONE, 'other.conf': 'x' }, { drift: 'restore' });
+  assert.equal((await applyOnce(machine.settings())).bundles.web?.drift, undefined);
+  writeFileSync(machine.disk.path('etc/app/app.conf'), 'by hand');
+  const drift = { state: 'reported', edits: 1, paths: ['app.conf'] } as const;
+  assert.deepEqual((await applyOnce(machine.settings())).bundles.web?.drift, drift);
+  assert.deepEqual((await machine.bundle())?.drift, drift);
+  assert.equal(machine.disk.read('etc/app')['app.conf'], 'by hand');
+  await machine.publish(TWO);
+  assert.equal((await applyOnce(machine.settings())).bundles.web?.drift, undefined);
 });
 
 test('commands are not run while an image is built, and one release that is refused stops no other', async () => {

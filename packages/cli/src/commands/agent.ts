@@ -1,6 +1,7 @@
 import { Agent, applyOnce, readSettings } from '@quorate/agent';
 import { type GlobalFlags, milliseconds, namedStore } from '../context.ts';
 import { EXIT } from '../exit.ts';
+import { describeDrift } from '../output/drift.ts';
 import { indented } from '../output/table.ts';
 import { whenUnread } from '../output/unread.ts';
 
@@ -36,11 +37,11 @@ async function once(
   log: (line: string) => void,
 ): Promise<number> {
   const { bundles, unreachable } = await applyOnce(settings, { log, connectTimeout: milliseconds(flags) });
-  for (const [name, { state, applied, target, detail }] of Object.entries(bundles)) {
-    if (!flags.json)
-      log(
-        `${name}: ${state}, release ${applied}${applied === target ? '' : `, asked for ${target}`}${detail ? `: ${indented(detail)}` : ''}`,
-      );
+  for (const [name, { state, applied, target, detail, drift }] of Object.entries(bundles)) {
+    if (flags.json) continue;
+    const asked = applied === target ? '' : `, asked for ${target}`;
+    const edited = drift ? `; ${describeDrift(drift)}${drift.edits > 0 ? `: quorate drift show ${name}` : ''}` : '';
+    log(`${name}: ${state}, release ${applied}${asked}${edited}${detail ? `: ${indented(detail)}` : ''}`);
   }
   if (flags.json)
     console.log(JSON.stringify({ bundles, ...(unreachable ? { unreachable: unreachable.message } : {}) }, null, 2));

@@ -152,7 +152,10 @@ describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency:
     assert.match(again.stderr, /the rollout is paused already\n→ `quorate rollout status app` tells/);
     const other = await fleet.publish('five');
     assert.equal(other.code, 3);
-    assert.match(other.stderr, /release 4 of app by tester is being rolled out \(step 1 of 2, paused\)[^\n]*\n→ .*`quorate rollout abort app`/);
+    assert.match(
+      other.stderr,
+      /release 4 of app by tester is being rolled out \(step 1 of 2, paused\)[^\n]*\n→ .*`quorate rollout abort app`/,
+    );
     assert.equal((await fleet.quorate('rollout', 'resume', 'app')).code, 0);
     assert.equal((await fleet.rollout()).state, 'running');
     assert.equal((await fleet.quorate('rollout', 'abort', 'app', '-m', 'no good')).code, 0);

@@ -41,15 +41,30 @@ export async function removeTag(store: Store, bundle: string, name: string, opti
   return removed!;
 }
 
+/** Gives releases those names that none has yet. Repeatable. @throws StoreError CONFLICT; ModelError LIMIT */
+export async function addTags(
+  store: Store,
+  bundle: string,
+  wanted: readonly Tag[],
+  options: CallOptions = {},
+): Promise<void> {
+  await change(store, bundle, options, (tags) => {
+    const missing = wanted.filter(({ name }) => !tags.some((tag) => tag.name === name));
+    return missing.length === 0 ? undefined : missing.reduce<readonly Tag[]>(withTag, tags);
+  });
+}
+
 async function change(
   store: Store,
   bundle: string,
   options: CallOptions,
-  next: (tags: readonly Tag[]) => readonly Tag[],
+  /** undefined where nothing is to be changed */
+  next: (tags: readonly Tag[]) => readonly Tag[] | undefined,
 ): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     const { tags, version } = await store.tags(bundle, options);
-    if (await store.replaceTags(bundle, next(tags), version, options)) return;
+    const changed = next(tags);
+    if (!changed || (await store.replaceTags(bundle, changed, version, options))) return;
   }
   throw new StoreError('CONFLICT', `others changed the tags of ${bundle} again and again: try again; nothing was lost`);
 }

@@ -127,11 +127,12 @@ function writeOutput(bytes: Buffer): Promise<void> {
 /** A backup for programs. */
 export function described(backup: Backup): object {
   const { name, size, sha256, origin, lines } = backup;
-  const bundles = lines.map(({ bundle, releases }) => ({
+  const bundles = lines.map(({ bundle, releases, tags }) => ({
     bundle,
     first: releases.at(-1)!.number,
     head: releases[0]!.number,
     digest: releases[0]!.digest,
+    tags: tags.map(({ name }) => name),
   }));
   return { file: name, size, sha256, store: origin.store, time: origin.time, releases: backup.releases, bundles };
 }

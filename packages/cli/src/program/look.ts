@@ -64,6 +64,7 @@ export function addLooks({ add, globals, finish }: Tree): void {
   add('audit', 'what was done to the cluster: who, from where, what, why', 'quorate audit --follow')
     .option('-f, --follow', 'go on with what is done')
     .option('-n, --number <count>', 'this many records, 20 unless said')
+    .option('--backup <file>', 'as the log was when this backup was taken')
     .action((_, command: Command) =>
       finish(import('../commands/audit.ts').then(({ audit }) => audit(globals(command)))),
     );

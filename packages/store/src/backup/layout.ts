@@ -9,6 +9,9 @@ export const FORMAT_FILE = 'format.json';
 export const INDEX_FILE = 'SHA256SUMS';
 export const blobFile = (hash: string): string => `blobs/${hash.slice(0, 2)}/${hash}`;
 export const headFile = (bundle: string): string => `bundles/${bundle}/head.json`;
+export const tagsFile = (bundle: string): string => `bundles/${bundle}/tags.json`;
+/** the log of what was done, a record of JSON a line: to be read, not to be restored */
+export const AUDIT_FILE = 'audit.jsonl';
 export const releaseFile = (bundle: string, number: number): string => `bundles/${bundle}/releases/${number}.json`;
 
 export type Part =
@@ -16,6 +19,7 @@ export type Part =
   | { readonly kind: 'index' }
   | { readonly kind: 'blob'; readonly sha256: string }
   | { readonly kind: 'head'; readonly bundle: string }
+  | { readonly kind: 'tags'; readonly bundle: string }
   | { readonly kind: 'release'; readonly bundle: string; readonly number: number };
 
 /** What a path in a backup is; undefined for what this Quorate does not know and passes over. */
@@ -24,9 +28,11 @@ export function partAt(path: string): Part | undefined {
   if (path === INDEX_FILE) return { kind: 'index' };
   const [, hash] = /^blobs\/[0-9a-f]{2}\/([0-9a-f]{64})$/.exec(path) ?? [];
   if (hash !== undefined && path === blobFile(hash)) return { kind: 'blob', sha256: hash };
-  const [, bundle = '', number] = /^bundles\/([^/]+)\/(?:head|releases\/([1-9]\d{0,11}))\.json$/.exec(path) ?? [];
+  const [, bundle = '', kind, number] =
+    /^bundles\/([^/]+)\/(head|tags|releases\/([1-9]\d{0,11}))\.json$/.exec(path) ?? [];
   if (!isBundleName(bundle)) return undefined;
-  return number === undefined ? { kind: 'head', bundle } : { kind: 'release', bundle, number: Number(number) };
+  if (kind === 'head' || kind === 'tags') return { kind, bundle };
+  return { kind: 'release', bundle, number: Number(number) };
 }
 
 /** Bytes that a part may have at most; a larger one is none of ours. */

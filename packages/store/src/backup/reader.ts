@@ -1,17 +1,20 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import {
+  type AuditEntry,
   type BlobRef,
   decodeHead,
   decodeRelease,
+  decodeTags,
   ModelError,
   type Release,
   type Rollout,
   sha256,
+  type Tag,
 } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import { contentsIn } from '../marking.ts';
 import type { BlobSource } from '../store.ts';
-import { BACKUP_FORMAT, type BackupOrigin, blobFile, FORMAT_FILE, headFile, INDEX_FILE } from './layout.ts';
+import { AUDIT_FILE, BACKUP_FORMAT, type BackupOrigin, blobFile, FORMAT_FILE, headFile, INDEX_FILE } from './layout.ts';
 import { damaged, type Found, scan } from './scan.ts';
 
 /** One bundle in a backup. */
@@ -21,6 +24,8 @@ export interface BackedUpLine {
   readonly releases: readonly Release[];
   /** that of the head */
   readonly rollout?: Rollout;
+  /** of releases that are there */
+  readonly tags: readonly Tag[];
 }
 
 /** Told while a backup is read. In bytes. */
@@ -46,6 +51,7 @@ export class Backup implements AsyncDisposable {
   readonly #file: FileHandle;
   readonly #blobs: ReadonlyMap<string, Found>;
   readonly #contents: ReadonlyMap<string, readonly BlobRef[]>;
+  readonly #audit: Found | undefined;
 
   /**
    * Reads a backup from its start to its end.
@@ -70,6 +76,21 @@ export class Backup implements AsyncDisposable {
     this.size = found.size;
     this.#blobs = found.blobs;
     this.#contents = found.contents;
+    this.#audit = found.audit;
+  }
+
+  /** What had been done to the cluster until then, ascending; none in a backup of an older Quorate. @throws StoreError BAD_BACKUP */
+  async audit(): Promise<AuditEntry[]> {
+    if (!this.#audit) return [];
+    const text = (await readAt(this.#file, this.name, this.#audit)).toString('utf8');
+    try {
+      return text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as AuditEntry);
+    } catch (cause) {
+      throw new StoreError('BAD_BACKUP', `${this.name}: its ${AUDIT_FILE} is no log of ours`, { cause });
+    }
   }
 
   get releases(): number {
@@ -102,6 +123,7 @@ interface Whole {
   readonly blobs: ReadonlyMap<string, Found>;
   /** by the hash of a page */
   readonly contents: ReadonlyMap<string, readonly BlobRef[]>;
+  readonly audit: Found | undefined;
 }
 
 /** One pass over a backup, and what it adds up to. */
@@ -136,6 +158,7 @@ class Reading {
       size,
       blobs: this.#blobs,
       contents: this.#contents,
+      audit: listed.find(({ path }) => path === AUDIT_FILE),
     });
   }
 
@@ -175,13 +198,16 @@ class Reading {
       await this.#checkHeld(release);
       releases.set(part.bundle, [...(releases.get(part.bundle) ?? []), release]);
     }
+    const marks = new Map(
+      listed.flatMap((found) => (found.part?.kind === 'tags' ? [[found.part.bundle, found] as const] : [])),
+    );
     const lines: BackedUpLine[] = [];
     for (const [bundle, found] of [...releases].sort(([a], [b]) => (a < b ? -1 : 1)))
-      lines.push(await this.#line(bundle, found));
+      lines.push(await this.#line(bundle, found, marks.get(bundle)));
     return lines;
   }
 
-  async #line(bundle: string, found: readonly Release[]): Promise<BackedUpLine> {
+  async #line(bundle: string, found: readonly Release[], marks: Found | undefined): Promise<BackedUpLine> {
     const releases = found.toSorted((a, b) => b.number - a.number);
     const newest = releases[0]!;
     const place = this.#found.get(headFile(bundle));
@@ -191,7 +217,14 @@ class Reading {
       throw this.#bad(`the head of ${bundle} names release ${head.release}, and the newest is ${newest.number}`);
     const gap = releases.find(({ number }, at) => number !== newest.number - at);
     if (gap) throw this.#bad(`release ${gap.number + 1} of ${bundle} is missing`);
-    return { bundle, releases, ...(head.rollout ? { rollout: head.rollout } : {}) };
+    const tags = marks ? await this.#decode(marks, decodeTags) : [];
+    const kept = new Set(releases.map(({ number }) => number));
+    return {
+      bundle,
+      releases,
+      tags: tags.filter(({ release }) => kept.has(release)),
+      ...(head.rollout ? { rollout: head.rollout } : {}),
+    };
   }
 
   async #decode<T>(found: Found, decode: (bytes: Buffer) => T): Promise<T> {

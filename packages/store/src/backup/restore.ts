@@ -1,6 +1,7 @@
-import type { Release, Rollout } from '@quorate/model';
+import type { Release, Rollout, Tag } from '@quorate/model';
 import { StoreError } from '../errors.ts';
 import type { BlobSource, CallOptions, Latest, Store, UploadProgress, VersionedHead } from '../store.ts';
+import { addTags } from '../tags.ts';
 import type { BackedUpLine, Backup } from './reader.ts';
 
 /** What a restore does about one bundle. */
@@ -14,6 +15,7 @@ export interface LineToRestore {
   readonly releases: readonly Release[];
   /** that of the backup's head: what was taken back does not come back by a restore */
   readonly rollout?: Rollout;
+  readonly tags: readonly Tag[];
   readonly expected: VersionedHead | undefined;
 }
 
@@ -104,7 +106,7 @@ type Step = { readonly held: readonly BlobSource[]; run(progress: UploadProgress
 
 /**
  * Brings lines back: of each bundle first its newest release, in one step from where the head was, then what came before, downwards. Numbers
- * and records stay as they were. What is there already is left alone; an interrupted restore is continued by the same again.
+ * and records stay as they were; last their tags, but for those whose names are given there. What is there already is left alone; an interrupted restore is continued by the same again.
  * @throws StoreError CONFLICT when publishers or another restore came in between
  */
 export async function restore(
@@ -141,6 +143,7 @@ export async function restore(
     before.blobs += held.length;
     before.bytes += held.reduce((sum, { size }) => sum + size, 0);
   }
+  for (const { bundle, tags } of lines) await addTags(store, bundle, tags, options);
   progress?.(all, all);
 }
 

@@ -1,8 +1,26 @@
-import { type BlobRef, encodeHead, encodeRelease, headOf, type Release, type Rollout } from '@quorate/model';
+import {
+  type BlobRef,
+  encodeHead,
+  encodeRelease,
+  encodeTags,
+  headOf,
+  type Release,
+  type Rollout,
+} from '@quorate/model';
+import { AUDIT_KEPT } from '../audit.ts';
 import { StoreError } from '../errors.ts';
 import { contentsIn } from '../marking.ts';
 import type { CallOptions, Store } from '../store.ts';
-import { BACKUP_FORMAT, type BackupOrigin, blobFile, FORMAT_FILE, headFile, releaseFile } from './layout.ts';
+import {
+  AUDIT_FILE,
+  BACKUP_FORMAT,
+  type BackupOrigin,
+  blobFile,
+  FORMAT_FILE,
+  headFile,
+  releaseFile,
+  tagsFile,
+} from './layout.ts';
 import type { BackupWriter } from './writer.ts';
 
 /** Told while a backup is taken. Bytes are those that were written. */
@@ -40,6 +58,8 @@ export async function takeBackup(
   const all = { releases: lines.reduce((sum, { older }) => sum + older.length + 1, 0) };
   const taking = new Taking(store, writer, signal, (releases) => progress?.({ releases, bytes: writer.bytes }, all));
   for (const line of lines) await taking.line(line);
+  const log = await store.audit({ most: AUDIT_KEPT }, { ...(signal ? { signal } : {}) });
+  if (log.length > 0) await writer.add(AUDIT_FILE, Buffer.from(log.map((one) => `${JSON.stringify(one)}\n`).join('')));
   await writer.finish();
 }
 
@@ -90,6 +110,8 @@ class Taking {
 
   async #rest({ head: { bundle, number, digest }, older, rollout }: Line): Promise<void> {
     await this.#writer.add(headFile(bundle), encodeHead(headOf({ number, digest }, rollout)));
+    const { tags } = await this.#store.tags(bundle, this.#options);
+    if (tags.length > 0) await this.#writer.add(tagsFile(bundle), encodeTags(tags));
     for (const number of older) {
       const release = await this.#store.release(bundle, number, this.#options);
       // collected since: so are those below it

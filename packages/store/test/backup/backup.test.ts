@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import test from 'node:test';
-import { steered } from '@quorate/model';
+import { steered, type Tag } from '@quorate/model';
 import { Backup, planRestore, restore } from '../../src/backup/index.ts';
+import { removeTag, setTag } from '../../src/index.ts';
 import { publishFiles } from '../publishing.ts';
 import { backedUp, everything, Place, publishLine, restored } from './place.ts';
 
@@ -151,4 +152,49 @@ test('while others publish and collect, a backup is of one moment for each bundl
     done = true;
     await others;
   }
+});
+
+test('tags come back with their releases, what the store has named itself stays, and the audit log can be read', async () => {
+  await using place = await Place.make();
+  await using store = await place.filled();
+  const tag = (name: string, release: number): Tag => ({ name, release, protected: true, author: 'mia', time: '' });
+  for (const [name, release] of [
+    ['stable', 4],
+    ['old', 3],
+  ] as const)
+    await setTag(store, 'web', tag(name, release));
+  await backedUp(store, place.path('b.tar'));
+  await using other = await place.store('other');
+  await restored(other, place.path('b.tar'));
+  assert.deepEqual((await other.tags('web')).tags, [tag('old', 3), tag('stable', 4)]);
+  assert.deepEqual((await other.tags('mail')).tags, []);
+  await publishLine(other, 'web', 4, (number) => ({ a: `${number}` }));
+  await other.collect({ keep: 1 });
+  assert.deepEqual(await other.releases('web'), [3, 4, 5, 6, 7, 8, 9]);
+  await setTag(other, 'web', tag('stable', 5), { mayMove: true });
+  await removeTag(other, 'web', 'old');
+  await restored(other, place.path('b.tar'));
+  assert.deepEqual((await other.tags('web')).tags, [tag('old', 3), tag('stable', 5)]);
+  await using backup = await Backup.open(place.path('b.tar'));
+  assert.deepEqual(await backup.audit(), await store.audit({ most: 100 }));
+  assert.ok((await backup.audit()).some(({ what }) => what === 'web release 5'));
+});
+
+test('a tag that went while a backup was interrupted, and one of a release that is not in it, are in none', async () => {
+  await using place = await Place.make();
+  await using store = await place.filled();
+  await setTag(store, 'web', { name: 'gone', release: 5, author: '', time: '' });
+  const told = new AbortController();
+  const late = backedUp(store, place.path('b.tar'), {
+    signal: told.signal,
+    progress: ({ releases }) => releases === 4 && told.abort(),
+  });
+  await assert.rejects(late, { name: 'AbortError' });
+  await removeTag(store, 'web', 'gone');
+  await backedUp(store, place.path('b.tar'));
+  await using backup = await Backup.open(place.path('b.tar'));
+  assert.deepEqual(
+    backup.lines.map(({ tags }) => tags),
+    [[], [], []],
+  );
 });

@@ -1,4 +1,5 @@
 import {
+  type BundleDefinition,
   type BundleState,
   type BundleStatus,
   type DriftStatus,
@@ -45,6 +46,8 @@ export function stateOf(error: unknown): BundleState {
 export interface WorkerOptions {
   /** by which rollouts choose this instance */
   readonly self: InstancePlace;
+  /** why this machine could not lead the rollouts of a bundle, where it could not */
+  readonly unableToLead?: (definition: BundleDefinition) => string | undefined;
   /** told when the bundle's health has changed, in between */
   readonly changed?: () => void;
   /** who watches over its files from when they are in place */
@@ -67,15 +70,17 @@ export class BundleWorker {
 
   readonly #self: InstancePlace;
   readonly #changed: () => void;
+  readonly #unableToLead: (definition: BundleDefinition) => string | undefined;
   #monitor: HealthMonitor | undefined;
   #rollingOut = false;
 
-  constructor(name: string, place: () => PlacedBundle, { self, changed, watched }: WorkerOptions) {
+  constructor(name: string, place: () => PlacedBundle, { self, changed, watched, unableToLead }: WorkerOptions) {
     this.name = name;
     this.#watched = watched ?? (() => undefined);
     this.#place = place;
     this.#self = self;
     this.#changed = changed ?? (() => undefined);
+    this.#unableToLead = unableToLead ?? (() => undefined);
   }
 
   get status(): BundleStatus {
@@ -199,6 +204,8 @@ export class BundleWorker {
 
   /** @throws StoreError where the store, not the release, is at fault */
   async #judge(store: Store, { release, plan }: OfferedRelease, signal: AbortSignal): Promise<Verdict> {
+    const unable = this.#unableToLead(release.definition);
+    if (unable !== undefined) return { ok: false, by: 'policy', reason: unable };
     try {
       const bundle = await this.#opened();
       const source = releaseSource(store, release, (ref) => bundle.has(ref), { signal });

@@ -8,6 +8,7 @@ import { DriftKeeper } from './drift/index.ts';
 import { Loop } from './loop.ts';
 import type { AgentDisk } from './own-disk.ts';
 import { configurationOf } from './own-state.ts';
+import { cloudWatch, unableToLead } from './rollout/alarm-gate.ts';
 import type { Settings } from './settings/index.ts';
 import { ownPlace } from './status-file.ts';
 
@@ -111,6 +112,7 @@ export class Bundles {
     if (!worker) {
       worker = new BundleWorker(name, () => this.#options.disk.place(name), {
         self: ownPlace(this.#options.settings),
+        unableToLead: (definition) => unableToLead(definition, this.#options.settings),
         changed: () => this.#hearOfHealth(name),
         watched: (drift) => this.#keep(name, drift),
       });
@@ -214,8 +216,9 @@ export class Bundles {
 
   /** From the first rollout on, where nobody keeps the ensemble: who does, leads them too. */
   #leadRollouts(store: Store, signal: AbortSignal): void {
-    if (this.#options.settings.ensemble || !store.capabilities.sessions) return;
-    const options = { store, by: this.#options.settings.instance, log: this.#options.log };
+    const { settings, log } = this.#options;
+    if (settings.ensemble || !store.capabilities.sessions) return;
+    const options = { store, by: settings.instance, log, alarms: settings.aws && cloudWatch(settings) };
     this.#leading ??= import('./rollout/index.ts').then(({ standForRollouts }) => standForRollouts(options, signal));
   }
 

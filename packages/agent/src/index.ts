@@ -11,7 +11,7 @@ export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
 export { type AgentDisk, bundlePlace, managedBundles, type PlacedBundle } from './own-disk.ts';
 export * from './peer/index.ts';
-export { RolloutLead, type RolloutLook } from './rollout/index.ts';
+export { cloudWatch, RolloutLead, type RolloutLook } from './rollout/index.ts';
 export * from './secrets/index.ts';
 export {
   type BackupSettings,

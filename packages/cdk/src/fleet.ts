@@ -24,7 +24,7 @@ import {
   shipping,
   shippingCommands,
 } from './monitoring.ts';
-import { CLUSTER_TAG, discovery, installation, lifeCycle, storage, WILDCARDS } from './permissions.ts';
+import { alarmGates, CLUSTER_TAG, discovery, installation, lifeCycle, storage, WILDCARDS } from './permissions.ts';
 import { openTo, openWithin } from './ports.ts';
 import { clusterSecret, readSecret, secretSetting } from './secret.ts';
 import { settingsFile } from './settings.ts';
@@ -56,6 +56,8 @@ export interface QuorateFleetProps<G extends Given = Given> {
   readonly bundles?: readonly Bundle[];
   /** `quorum`: a release is in the archive right after it was acknowledged; `archive`: before. `quorum` unless said. */
   readonly durability?: 'quorum' | 'archive';
+  /** whether rollouts may have alarms of CloudWatch as their gates (`rollout.gate.alarm` of a bundle): instances may read the states of all alarms then */
+  readonly alarmGates?: boolean;
   /** dashboard and alarms; false: neither */
   readonly monitoring?: MonitoringProps | false;
   /** how many vote at most; what the cluster begins with, `quorate ensemble set` changes it later */
@@ -106,6 +108,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
       ...deployments.statements(),
       ...(log ? [shipping(log)] : []),
       discovery(),
+      ...(props.alarmGates ? [alarmGates()] : []),
       lifeCycle(this, isGroup(given) ? { group: given.autoScalingGroupName } : { cluster: this.cluster }),
     ]);
     deployments.announceAfter(this.permissions);

@@ -11,7 +11,7 @@ export const CLUSTER_TAG = 'quorate:cluster';
 export const WILDCARDS = [
   "Objects: all below the cluster's own folder of the bucket, whose names are made as releases are.",
   "Parameters: those that announce this cluster's deployments.",
-  'Describe…: these actions know no resources.',
+  'Describe…: these actions know no resources; DescribeAlarms tells of composite alarms only who may ask for all.',
   "Life cycle: every group with the cluster's tag, and no other.",
 ].join(' ');
 
@@ -48,6 +48,11 @@ export function discovery(): PolicyStatement {
     ['autoscaling:DescribeAutoScalingGroups', 'autoscaling:DescribeAutoScalingInstances', 'ec2:DescribeInstances'],
     ['*'],
   );
+}
+
+/** Alarms that gates of rollouts name: CloudWatch tells of composite ones only where all may be asked for. */
+export function alarmGates(): PolicyStatement {
+  return allow('AskAlarms', ['cloudwatch:DescribeAlarms'], ['*']);
 }
 
 const LIFE_CYCLE = ['autoscaling:CompleteLifecycleAction', 'autoscaling:RecordLifecycleActionHeartbeat'];

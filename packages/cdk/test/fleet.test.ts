@@ -67,6 +67,13 @@ test("the role may do what is needed in the cluster's folder, and nothing with a
   assert.ok(statements.get('LifeCycle')!.Condition, 'only groups with the tag of the cluster');
 });
 
+test('only where rollouts have alarms as gates may instances ask for them', () => {
+  const asked = Match.arrayWith([Match.objectLike({ Action: 'cloudwatch:DescribeAlarms', Resource: '*' })]);
+  const wanted = { PolicyDocument: { Statement: asked } };
+  newFleet({ alarmGates: true }).template.hasResourceProperties('AWS::IAM::ManagedPolicy', wanted);
+  template.resourcePropertiesCountIs('AWS::IAM::ManagedPolicy', wanted, 0);
+});
+
 test('the ports of the ensemble are open between the instances, and to nobody else', () => {
   const rules = Object.values(template.findResources('AWS::EC2::SecurityGroupIngress')).map((rule) => rule.Properties);
   assert.deepEqual(rules.map(({ FromPort }) => FromPort).sort(), [2280, 2281, 2888, 3888]);

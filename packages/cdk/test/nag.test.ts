@@ -20,10 +20,15 @@ test('cdk-nag (AwsSolutions) finds nothing but what the construct explains, and 
   assert.deepEqual(found(newFleet().fleet), LEFT_TO_USERS);
 });
 
-test('nor with keys, metrics, access logs, or a group that exists', () => {
+test('nor with keys, metrics, access logs, alarms as gates, or a group that exists', () => {
   const { stack: scope, vpc } = stack();
   const encryptionKey = new Key(scope, 'Key', { enableKeyRotation: true });
-  const props = { autoScalingGroup: groupProps(vpc), software: software(), monitoring: { metrics: true } };
+  const props = {
+    autoScalingGroup: groupProps(vpc),
+    software: software(),
+    monitoring: { metrics: true },
+    alarmGates: true,
+  };
   assert.deepEqual(found(new QuorateFleet(scope, 'Fleet', { ...props, encryptionKey })), LEFT_TO_USERS);
   assert.deepEqual(found(existingGroup().node.findChild('Edge')), []);
 });

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { RolloutLead } from '@quorate/agent';
+import { cloudWatch, RolloutLead } from '@quorate/agent';
 import { type InstanceStatus, isUnderWay, type Rollout } from '@quorate/model';
 import type { Store, VersionedHead } from '@quorate/store';
 import { authorOf, type Context } from './context.ts';
@@ -43,7 +43,10 @@ export async function followRollout(
     : `the rollout goes on; look at it: quorate rollout status ${bundle}`;
   using interrupt = interruptible(goesOn);
   const { signal } = interrupt;
-  const lead = leads ? new RolloutLead(bundle, { store, by: authorOf(undefined), log: () => undefined }) : undefined;
+  const alarms = cloudWatch(context.settings);
+  const lead = leads
+    ? new RolloutLead(bundle, { store, by: authorOf(undefined), log: () => undefined, alarms })
+    : undefined;
   const until = performance.now() + limitMs;
   let told = 0;
   let said = '';

@@ -219,6 +219,7 @@ export {
   sameHead,
   storyOf,
 } from './release.ts';
+export { type AlarmSeen, judgeAlarms } from './rollout/alarms.ts';
 export { describeStep, draftRollout, type RolloutDraft } from './rollout/open.ts';
 export { type InstancePlace, isLetIn, placeOf, releaseFor, standingRelease } from './rollout/place.ts';
 export { type GateAnswer, planRollout, type RolloutPlan, type RolloutView } from './rollout/plan.ts';

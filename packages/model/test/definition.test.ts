@@ -56,7 +56,11 @@ test('each wrong key is named', () => {
     [{ root: '/etc/a', rollout: { strategy: 'linear', step: 0 } }, /rollout\.step: >=1 is wanted/],
     [{ root: '/etc/a', rollout: { canary: [] } }, /rollout\.canary/],
     [{ root: '/etc/a', rollout: { tolerate: '5' } }, /rollout\.tolerate: a count of instances, or a share/],
-    [{ root: '/etc/a', rollout: { gate: {} } }, /rollout\.gate: either a command or a url/],
+    [{ root: '/etc/a', rollout: { gate: {} } }, /rollout\.gate: one of command, url and alarm/],
+    [{ root: '/etc/a', rollout: { gate: { url: 'http://a', alarm: 'x' } } }, /one of command, url and alarm is wanted/],
+    [{ root: '/etc/a', rollout: { gate: { alarm: 'x', status: 200 } } }, /rollout\.gate: status only with url/],
+    [{ root: '/etc/a', rollout: { gate: { alarm: [] } } }, /rollout\.gate\.alarm/],
+    [{ root: '/etc/a', rollout: { gate: { alarm: 'arn:aws:cloudwatch:a:1:alarm:x' } } }, /alarm: .*no ARNs/],
     [{ root: '/etc/a', rollout: { gate: { command: 'x', status: 200 } } }, /rollout\.gate: status only with url/],
     [{ root: '/etc/a', rollout: { gates: 1 } }, /rollout\.gates: there is no such key/],
     [{ root: '/etc/a', checks: [{ files: '*' }] }, /checks\.0: `syntax:` or `schema:` is wanted/],
@@ -116,7 +120,13 @@ const rollout = some<unknown>({
   wait: seconds,
   bake: seconds,
   tolerate: rather<unknown>([0, 3, '5%', '100%'], [-1, 1.5, '5', '101%', '-1%']),
-  gate: some<unknown>({ command: rather<unknown>(['true'], ['']), url, status, timeout }),
+  gate: some<unknown>({
+    command: rather<unknown>(['true'], ['']),
+    url,
+    status,
+    alarm: rather<unknown>(['web 5xx/ü', ['a', 'b']], ['', [], [''], ['arn:aws:cloudwatch:x'], 1, 'x'.repeat(256)]),
+    timeout,
+  }),
 });
 const check = fc.record(
   {

@@ -3,6 +3,7 @@ import { InstanceMetadata } from './imds.ts';
 import { LifeCycle, type LifeCycleOptions } from './life-cycle.ts';
 import { cloudOf } from './region.ts';
 
+export { CloudWatchAlarms } from './alarms.ts';
 export { clientOf } from './clients.ts';
 export { AwsCloud, type Cloud, type Group } from './cloud.ts';
 export { ParameterDeployments } from './deployments.ts';

@@ -13,6 +13,7 @@ import { type ArchiveState, archiveState } from '../archive/index.ts';
 import { keepArchive } from '../archive/keeper.ts';
 import { noteOwnDeed } from '../audit.ts';
 import type { Discovery } from '../discovery/index.ts';
+import { cloudWatch } from '../rollout/alarm-gate.ts';
 import type { keepRollouts } from '../rollout/index.ts';
 import type { EnsembleSection, Settings } from '../settings/index.ts';
 import type { TrustFolder } from '../trust/index.ts';
@@ -384,10 +385,11 @@ export class EnsembleManager {
         leading: (signal) => {
           const store = this.#store!;
           const report = this.#options.archived;
+          const alarms = settings.aws && cloudWatch(settings);
           return Promise.all([
             keepArchive({ store, ensemble, instance: settings.instance, log, report }, signal),
             this.#deploy(store, signal),
-            leadRollouts({ store, by: settings.instance, log, terminated }, signal),
+            leadRollouts({ store, by: settings.instance, log, terminated, alarms }, signal),
           ]);
         },
         admit: (machine, { cluster, records, terminated }, signal) => {

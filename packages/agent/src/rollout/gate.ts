@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import type { GateAnswer, GateSettings } from '@quorate/model';
 import { askWeb } from '../health/index.ts';
+import type { AlarmGate } from './alarm-gate.ts';
 
 const DEFAULT_SECONDS = 10;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -8,8 +9,14 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const SHOWN = 200;
 
 /** Asks what tells from outside whether a rollout is to go on. Never throws: what cannot be asked has said nothing. */
-export async function askGate(gate: GateSettings, bundle: string, release: number): Promise<GateAnswer> {
-  const { url, status, command, timeout = DEFAULT_SECONDS } = gate;
+export async function askGate(
+  gate: GateSettings,
+  bundle: string,
+  release: number,
+  alarms: AlarmGate,
+): Promise<GateAnswer> {
+  const { url, status, command, alarm, timeout = DEFAULT_SECONDS } = gate;
+  if (alarm) return alarms.ask(alarm, timeout);
   if (url !== undefined) {
     const answer = await askWeb({ url, timeout, ...(status === undefined ? {} : { status }) });
     return {

@@ -1,5 +1,6 @@
 import { isUnderWay, planRollout, type Release, type RolloutPlan, RolloutWatch, told } from '@quorate/model';
 import { placeIn, type Store, StoreError, type VersionedHead } from '@quorate/store';
+import { AlarmGate, type Alarms } from './alarm-gate.ts';
 import { askGate } from './gate.ts';
 
 export interface RolloutLeadOptions {
@@ -7,6 +8,8 @@ export interface RolloutLeadOptions {
   /** who this is, for the story */
   readonly by: string;
   readonly log: (line: string) => void;
+  /** for gates that are alarms, which have no answer here unless given */
+  readonly alarms?: (() => Promise<Alarms>) | undefined;
   /** of these instances, those that are known to be no more; nobody is unless given */
   readonly terminated?: ((about: readonly string[]) => Promise<ReadonlySet<string>>) | undefined;
 }
@@ -24,10 +27,12 @@ export class RolloutLead {
   readonly #options: RolloutLeadOptions;
   readonly #bundle: string;
   readonly #watch = new RolloutWatch();
+  readonly #alarms: AlarmGate;
 
   constructor(bundle: string, options: RolloutLeadOptions) {
     this.#bundle = bundle;
     this.#options = options;
+    this.#alarms = new AlarmGate(options.alarms);
   }
 
   /**
@@ -51,7 +56,7 @@ export class RolloutLead {
     const gone = await this.#gone(instances.map(({ id }) => id));
     const sight = this.#watch.look(performance.now(), { release: head.release, rollout }, instances, gone);
     const settings = release.definition.rollout?.gate;
-    const gate = settings && (await askGate(settings, bundle, release.number));
+    const gate = settings && (await askGate(settings, bundle, release.number, this.#alarms));
     const plan = planRollout({ release: head.release, rollout, instances, sight, gate });
     if (plan.kind === 'wait') return { head, release, plan };
     // shown only

@@ -194,10 +194,12 @@ export class CloudServer implements AsyncDisposable {
 
   /** by the service's own name of them */
   readonly secrets = new Map<string, string>();
+  /** of CloudWatch, by name: their states */
+  readonly alarms = new Map<string, { readonly kind: 'MetricAlarm' | 'CompositeAlarm'; state: string }>();
 
-  /** SSM, Secrets Manager and KMS. */
+  /** SSM, Secrets Manager, KMS and CloudWatch. */
   #answerJson(target: string, body: string, request: IncomingMessage, response: ServerResponse): void {
-    const asked = JSON.parse(body) as { Name?: string; WithDecryption?: boolean; SecretId?: string } & KmsRequest;
+    const asked = JSON.parse(body) as AskedInJson;
     const action = target.split('.')[1]!;
     this.asked.push({ action, parameters: new URLSearchParams() });
     const say = (status: number, answer: object): void =>
@@ -212,12 +214,21 @@ export class CloudServer implements AsyncDisposable {
     // no cipher, but what it makes is nobody's plain text
     const other = Buffer.from(bytes.map((byte) => byte ^ 0x5a)).toString('base64');
     if (refused) say(refused.status, { __type: refused.code, message: `${action} is refused by the test` });
+    else if (asked.AlarmNames) say(200, this.#alarmsAmong(asked.AlarmNames, asked.AlarmTypes));
     else if (asked.KeyId !== undefined)
       say(200, { KeyId: asked.KeyId, [action === 'Encrypt' ? 'CiphertextBlob' : 'Plaintext']: other });
     else if (found === undefined) say(400, { __type: missing, message: 'no such thing' });
     else if (asked.Name !== undefined)
       say(200, { Parameter: { Name: asked.Name, Value: asked.WithDecryption ? found : 'ciphertext' } });
     else say(200, { ARN: 'arn', Name: asked.SecretId, SecretString: found });
+  }
+
+  #alarmsAmong(names: readonly string[], types: readonly string[] = ['MetricAlarm']): object {
+    const found = (wanted: string): object[] =>
+      [...this.alarms]
+        .filter(([name, { kind }]) => names.includes(name) && kind === wanted && types.includes(wanted))
+        .map(([name, { state }]) => ({ AlarmName: name, StateValue: state, StateReason: 'by the test' }));
+    return { MetricAlarms: found('MetricAlarm'), CompositeAlarms: found('CompositeAlarm') };
   }
 
   /** S3, path-style. */
@@ -235,7 +246,12 @@ export class CloudServer implements AsyncDisposable {
   }
 }
 
-interface KmsRequest {
+interface AskedInJson {
+  readonly Name?: string;
+  readonly WithDecryption?: boolean;
+  readonly SecretId?: string;
+  readonly AlarmNames?: readonly string[];
+  readonly AlarmTypes?: readonly string[];
   readonly KeyId?: string;
   readonly Plaintext?: string;
   readonly CiphertextBlob?: string;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
+import { AlarmGate } from '../../src/rollout/alarm-gate.ts';
 import { askGate } from '../../src/rollout/gate.ts';
 
 test('a gate is open, shut, or says nothing', async (t) => {
@@ -20,10 +21,11 @@ test('a gate is open, shut, or says nothing', async (t) => {
     [{ url: 'http://127.0.0.1:123456/' }, 'unknown', /./],
     [{ command: 'test "$QUORATE_BUNDLE $QUORATE_RELEASE" = "web 7"' }, 'open', /^$/],
     [{ command: 'echo too many errors; exit 3' }, 'shut', /exit code 3: too many errors/],
+    [{ alarm: ['web-5xx'] }, 'unknown', /asks CloudWatch, and the settings .* have no `aws:`/],
     [{ command: 'exec sleep 60', timeout: 0.2 }, 'unknown', /no answer within 0.2 s/],
   ] as const;
   for (const [gate, state, detail] of cases) {
-    const answer = await askGate(gate, 'web', 7);
+    const answer = await askGate(gate, 'web', 7, new AlarmGate(undefined));
     assert.equal(answer.state, state, JSON.stringify([gate, answer]));
     assert.match(answer.detail, detail);
   }

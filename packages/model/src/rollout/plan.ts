@@ -3,7 +3,7 @@ import { isLetIn } from './place.ts';
 import { isUnderWay, type Rollout } from './rollout.ts';
 import { outcomeOf, type RolloutInstance, type RolloutSight } from './watch.ts';
 
-/** What the gate outside said last. One that cannot be asked is waited for, and not for ever. */
+/** What the gate outside said last. One that cannot be asked, or does not know, is waited for, and not for ever. */
 export interface GateAnswer {
   readonly state: 'open' | 'shut' | 'unknown';
   /** in words */
@@ -66,8 +66,8 @@ export function planRollout({ release, rollout, instances, sight, gate }: Rollou
     return wait(`healthy for ${Math.floor(sight.calm)} of ${rollout.bake} s on ${members.length - faults}`);
   if (gate && gate.state !== 'open') {
     return sight.calm > rollout.bake + rollout.wait
-      ? back(rollout, `the gate could not be asked for ${rollout.wait} s: ${gate.detail}`)
-      : wait(`the gate cannot be asked: ${gate.detail}`);
+      ? back(rollout, `the gate has said neither yes nor no for ${rollout.wait} s: ${gate.detail}`)
+      : wait(`the gate says neither yes nor no: ${gate.detail}`);
   }
   const tried = `${members.length - faults} healthy${faults > 0 ? `, ${faults} failed of ${tolerated} that are tolerated` : ''}`;
   const next = widened(rollout, instances);

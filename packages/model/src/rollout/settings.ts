@@ -4,7 +4,7 @@ import { exactly } from '../codec.ts';
 export const STRATEGIES = ['all', 'linear', 'exponential', 'zones'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
-/** What tells from outside whether to go on: a command or a URL. */
+/** What tells from outside whether to go on: a command, a URL, or alarms. */
 export interface GateSettings {
   /** run by `/bin/sh -c` where the rollout is led from: exit code 0 lets it go on */
   readonly command?: string;
@@ -12,6 +12,8 @@ export interface GateSettings {
   readonly url?: string;
   /** the answer that lets it go on; any of 200 to 299 where absent */
   readonly status?: number;
+  /** names of alarms of CloudWatch, metric or composite: it goes on while all are OK */
+  readonly alarm?: readonly string[];
   /** seconds for one question; 10 unless said */
   readonly timeout?: number;
 }
@@ -36,6 +38,8 @@ export interface RolloutSettings {
 export const DEFAULT_ROLLOUT = { linear: 25, exponential: 5, wait: 300, bake: 60, tolerate: 0 } as const;
 /** Canaries of one rollout at most: their names stand in the head, which every instance reads. */
 const CANARIES_MOST = 100;
+/** As many as CloudWatch tells of at once. */
+const ALARMS_MOST = 100;
 const DAY = 86_400;
 
 const seconds = v.pipe(v.number(), v.minValue(0), v.maxValue(DAY));
@@ -51,13 +55,32 @@ export const WebCheckEntries = {
 };
 const text = v.pipe(v.string(), v.nonEmpty());
 const TOLERATED = 'a count of instances, or a share of them as 5%,';
+/** CloudWatch takes any characters; an ARN may name a region in which nobody would look. */
+const alarmName = v.pipe(
+  v.string(),
+  v.regex(/^(?!arn:)[\s\S]{1,255}$/u, 'the name of an alarm, of at most 255 characters, not its ARN,'),
+);
+const AlarmSchema = v.union(
+  [
+    v.pipe(
+      alarmName,
+      v.transform((name) => [name]),
+    ),
+    v.pipe(v.array(alarmName), v.minLength(1), v.maxLength(ALARMS_MOST)),
+  ],
+  'the name of an alarm, or a list of 1 to 100 (no ARNs),',
+);
 const GateSchema = v.pipe(
   exactly({
     ...WebCheckEntries,
     url: v.optional(url),
     command: v.optional(text),
+    alarm: v.optional(AlarmSchema),
   }),
-  v.check(({ command, url }) => (command === undefined) !== (url === undefined), 'either a command or a url'),
+  v.check(
+    ({ command, url, alarm }) => [command, url, alarm].filter((one) => one !== undefined).length === 1,
+    'one of command, url and alarm',
+  ),
   v.check(({ status, url }) => status === undefined || url !== undefined, 'status only with url'),
 );
 
@@ -96,11 +119,12 @@ export function orderRollout(settings: RolloutSettings): RolloutSettings {
   };
 }
 
-function orderGate({ command, url, status, timeout }: GateSettings): GateSettings {
+function orderGate({ command, url, status, alarm, timeout }: GateSettings): GateSettings {
   return {
     ...(command === undefined ? {} : { command }),
     ...(url === undefined ? {} : { url }),
     ...(status === undefined ? {} : { status }),
+    ...(alarm === undefined ? {} : { alarm: [...alarm] }),
     ...(timeout === undefined ? {} : { timeout }),
   };
 }

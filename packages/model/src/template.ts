@@ -2,6 +2,7 @@ import { Context, Liquid, LiquidError, type Template, toValueSync } from 'liquid
 import type { Facts } from './facts.ts';
 import { LIMITS } from './limits.ts';
 import { redact } from './redact.ts';
+import { RENDER_LIMIT, RenderLimit } from './render-limit.ts';
 import { TemplateError } from './template-error.ts';
 import type { Variables } from './variables.ts';
 
@@ -15,7 +16,7 @@ export interface TemplateScope extends Facts {
 
 /** Units that the engine counts: characters of made texts, elements of made lists. */
 const MEMORY_MOST = 16 * 1024 * 1024;
-/** ms for one template by the monotonic clock: a usual one takes less than one, and the agent does nothing else meanwhile. */
+/** ms of the processor for one template: a usual one takes less than one, and the agent does nothing else meanwhile. */
 const RENDER_MS = 1000;
 
 /** These read other files. */
@@ -38,7 +39,6 @@ function engine(): Liquid {
     templates: {},
     parseLimit: LIMITS.fileBytes,
     memoryLimit: MEMORY_MOST,
-    renderLimit: RENDER_MS,
     outputEscape: printable,
   });
   for (const name of NO_TAGS) delete made.tags[name];
@@ -80,7 +80,9 @@ export function renderTemplate(file: string, text: string, scope: TemplateScope)
   const { options, renderer } = engine();
   // a copy: nothing that a template does reaches the next one
   const own = JSON.parse(JSON.stringify(scope)) as object;
-  const context = new Context(own, options, { sync: true }, { liquid: engine() });
+  // the library exports no class for it
+  const renderLimit = new RenderLimit(RENDER_MS) as unknown as Context['renderLimit'];
+  const context = new Context(own, options, { sync: true }, { liquid: engine(), renderLimit });
   try {
     const out = new BoundedText();
     toValueSync(renderer.renderTemplates(templates, context, out));
@@ -146,6 +148,6 @@ function explained(reason: string): string {
   if (unknown === undefined)
     return reason
       .replace('memory alloc limit exceeded', 'it needs more memory than a template may')
-      .replace('template render limit exceeded', `it takes longer than ${RENDER_MS / 1000} s`);
+      .replace(RENDER_LIMIT, `it takes longer than ${RENDER_MS / 1000} s`);
   return `there is no ${unknown} here; ask by {% if ${unknown} %} or | default: where it may be missing`;
 }

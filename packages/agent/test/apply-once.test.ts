@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { applyOnce } from '../src/index.ts';
@@ -23,6 +23,23 @@ test('what the heads say is put in place, and nothing is left running or locked'
   assert.deepEqual([machine.disk.read('etc/app'), machine.disk.read('etc/other')], [ONE, TWO]);
   await machine.publish(TWO);
   assert.equal((await applyOnce(machine.settings(), { only: ['web'] })).bundles.web?.applied, 2);
+});
+
+test('a root that holds nothing yet gets /etc and its like, and nothing deeper', async () => {
+  await using machine = new Machine();
+  await machine.publish(ONE);
+  await machine.publish(TWO, { root: '/opt/vendor/app' }, 'vendor');
+  const root = machine.disk.path('fresh');
+  const { bundles } = await applyOnce(machine.settings({ root, state: machine.disk.path('fresh-state') }));
+  assert.deepEqual(
+    Object.entries(bundles).map(([name, { state }]) => [name, state]),
+    [
+      ['vendor', 'missing-parent'],
+      ['web', 'applied'],
+    ],
+  );
+  assert.equal(readFileSync(join(root, 'etc/app/app.conf'), 'utf8'), 'one');
+  assert.ok(!existsSync(join(root, 'opt')));
 });
 
 test('only the bundles of the instance are applied, unless others are asked for', async () => {

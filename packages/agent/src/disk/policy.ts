@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { type BundleDefinition, checkLinks, DEFAULT_LINKS, liesIn, type Manifest } from '@quorate/model';
 import { AgentError } from '../errors.ts';
@@ -121,12 +121,27 @@ export function checkPolicy(policy: Policy, definition: BundleDefinition, manife
 }
 
 /**
+ * Below a root of its own, as of a demo, a test or an image that is begun, `/etc` and its like are made: every machine has them. What lies deeper
+ * comes with the software that it belongs to.
+ */
+function makeTop(root: string, parent: string): void {
+  if (root === '/' || dirname(parent) !== root) return;
+  for (const folder of [root, parent])
+    try {
+      mkdirSync(folder);
+    } catch {
+      // it is there; or it cannot be made, and whoever looks for it says so
+    }
+}
+
+/**
  * The native root as it really is: parents that are links are followed, and must neither leave the instance's root nor its allowed folders.
  * @returns the folder on this machine, `native` below `root`
  * @throws AgentError MISSING_PARENT, OUTSIDE_ROOTS
  */
 export function resolveNativeRoot(policy: Policy, root: string, state: string, definition: BundleDefinition): string {
   const parent = join(root, dirname(definition.root));
+  makeTop(root, parent);
   let real: string;
   let realRoot: string;
   try {

@@ -1,5 +1,6 @@
 import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import type { AlarmSeen } from '@quorate/model';
+import { AgentError } from '../errors.ts';
 import type { Alarms, AlarmsSeen } from '../rollout/alarm-gate.ts';
 import type { Settings } from '../settings/index.ts';
 import { clientOf } from './clients.ts';
@@ -16,7 +17,7 @@ export class CloudWatchAlarms implements Alarms {
   }
 
   async look(names: readonly string[], signal: AbortSignal): Promise<AlarmsSeen> {
-    const region = await regionOf(this.#settings);
+    const region = await this.#region();
     const { CloudWatchClient, paginateDescribeAlarms } = await import('@aws-sdk/client-cloudwatch');
     this.#client ??= await clientOf(CloudWatchClient, region);
     const alarms: AlarmSeen[] = [];
@@ -33,5 +34,15 @@ export class CloudWatchAlarms implements Alarms {
       throw refusalOf('cloudwatch:DescribeAlarms', cause);
     }
     return { alarms, region };
+  }
+
+  async #region(): Promise<string> {
+    try {
+      return await regionOf(this.#settings);
+    } catch (cause) {
+      const { message } = cause as Error;
+      const what = `no region is known to look for alarms in: set AWS_REGION, or aws.region in the settings (${message})`;
+      throw new AgentError('NO_METADATA', what, { cause });
+    }
   }
 }

@@ -71,6 +71,13 @@ test('what cannot be asked has said nothing: neither yes nor no', async (t) => {
       assert.equal(answer.state, 'unknown');
       assert.match(answer.detail, detail);
     });
+  await t.test('no region', async () => {
+    delete process.env.AWS_REGION;
+    const { state, detail } = await new AlarmGate(cloudWatch({})).ask(NAMES, 30);
+    server.pointAt();
+    assert.equal(state, 'unknown');
+    assert.match(detail, /^no region is known to look for alarms in: set AWS_REGION, or aws\.region in the settings/);
+  });
   await t.test('no answer', async () => {
     server.hangs = true;
     const answer = await ask(NAMES, 0.2);

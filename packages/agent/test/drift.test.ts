@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -77,3 +77,36 @@ for (const link of ['directory', 'files', 'copy'] as const satisfies readonly Li
     assert.deepEqual(disk.read('etc/secret'), { 'b.conf': 'of another', 'deep/c.conf': 'of another' });
     assert.deepEqual((await bundle.drift.look('full'))!.edits, []);
   });
+
+for (const link of ['directory', 'files', 'copy'] as const satisfies readonly LinkMode[])
+  test(`link: ${link}: of several edits the chosen ones are put back, the others stay as they are`, async () => {
+    using disk = new Disk();
+    const bundle = await disk.open();
+    const files = { 'a.conf': 'a', 'b.conf': 'b', 'd/c.conf': 'c', 'd/e.conf': 'e' };
+    const one = makeRelease(define({ link }), files);
+    await bundle.apply(one.release, one.fetch);
+    for (const path of Object.keys(files)) disk.put('etc/app', { [`${path}.new`]: `edited ${path}` });
+    // as editors do: of links and copies another file stands there then
+    for (const path of Object.keys(files)) renameSync(disk.path(`etc/app/${path}.new`), disk.path(`etc/app/${path}`));
+    const { edits } = (await bundle.drift.look('full'))!;
+    assert.equal(edits.length, 4);
+    assert.equal(await bundle.drift.restore(edits, ['a.conf', 'd']), undefined);
+    assert.deepEqual(disk.read('etc/app'), { ...files, 'b.conf': 'edited b.conf' });
+    assert.deepEqual(bundle.drift.kept().sort(), ['a.conf', 'd/c.conf', 'd/e.conf']);
+    assert.deepEqual(
+      (await bundle.drift.look('full'))!.edits.map(({ path }) => path),
+      ['b.conf'],
+    );
+  });
+
+test('a restore of chosen files that is cut off goes on with these alone', async () => {
+  using disk = new Disk();
+  const one = makeRelease(define({ link: 'copy' }), { 'a.conf': 'a', 'b.conf': 'b' });
+  await (await disk.open()).apply(one.release, one.fetch);
+  disk.put('etc/app', { 'a.conf': 'edited', 'b.conf': 'edited' });
+  const journal = join(disk.state, 'web/state.json');
+  const moving = { from: '1', to: '1', only: ['a.conf'] };
+  writeFileSync(journal, JSON.stringify({ ...JSON.parse(readFileSync(journal, 'utf8')), moving }));
+  await disk.open();
+  assert.deepEqual(disk.read('etc/app'), { 'a.conf': 'a', 'b.conf': 'edited' });
+});

@@ -1,29 +1,36 @@
-import { lstatSync, rmSync } from 'node:fs';
+import { lstatSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlobRef, Release } from '@quorate/model';
 import type { BundleState } from './bundle-state.ts';
 import { type Differing, differences, type Found, type Known } from './differences.ts';
 import { syncFileSystem } from './durable.ts';
 import { type Edited, editedOf } from './edited.ts';
+import { isMissing } from './file-errors.ts';
 import { liveRelease } from './flip.ts';
 import type { StagedRelease } from './linking.ts';
 import type { TreeName } from './paths.ts';
-import { lstatOf } from './tree.ts';
 
-/** A file by which a person asks the agent of this machine to restore; it is there until that is done. */
+/** A file by which a person asks the agent of this machine to restore, with the paths as JSON, or empty for all; it is there until that is done. */
 export const RESTORE_ASKED = 'restore-asked';
+
+/** The edits at these paths and below them; all where none are given. */
+export function editsAt<T extends { readonly path: string }>(edits: readonly T[], paths: readonly string[]): T[] {
+  return edits.filter(
+    ({ path }) => paths.length === 0 || paths.some((one) => path === one || path.startsWith(`${one}/`)),
+  );
+}
 
 /** How what is on the disk differs from what was put there. */
 export class BundleDrift {
   readonly #at: BundleState;
-  readonly #putBack: (edits: readonly Found[]) => Promise<string | undefined>;
+  readonly #putBack: (edits: readonly Found[], only: boolean) => Promise<string | undefined>;
   #known: Known = new Map();
   /** the tree that it is known of */
   #tree: TreeName | undefined;
   #last: readonly Found[] = [];
 
-  /** @param putBack @returns what failed with the application, in words */
-  constructor(at: BundleState, putBack: (edits: readonly Found[]) => Promise<string | undefined>) {
+  /** @param putBack `only`: these are not all edits; @returns what failed with the application, in words */
+  constructor(at: BundleState, putBack: (edits: readonly Found[], only: boolean) => Promise<string | undefined>) {
     this.#at = at;
     this.#putBack = putBack;
   }
@@ -85,13 +92,24 @@ export class BundleDrift {
     return this.#at.aside.list();
   }
 
-  /** Puts back what the release has, keeps the edits aside, and has the application reload. @returns what failed with that, in words */
-  restore(edits: readonly Found[]): Promise<string | undefined> {
-    return this.#putBack(edits);
+  /**
+   * Puts back what the release has, keeps the edits aside, and has the application reload. @returns what failed with that, in words
+   * @param paths these alone, and what is below them; all unless given
+   */
+  restore(edits: readonly Found[], paths: readonly string[] = []): Promise<string | undefined> {
+    const chosen = editsAt(edits, paths);
+    return this.#putBack(chosen, chosen.length < edits.length);
   }
 
-  get isAsked(): boolean {
-    return lstatOf(join(this.folder, RESTORE_ASKED)) !== undefined;
+  /** Paths that somebody asks to be restored; empty for all. */
+  get asked(): readonly string[] | undefined {
+    try {
+      const text = readFileSync(join(this.folder, RESTORE_ASKED), 'utf8');
+      return text === '' ? [] : (JSON.parse(text) as string[]);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
   }
 
   answered(): void {

@@ -67,7 +67,7 @@ export class Bundle {
   constructor(options: BundleOptions) {
     this.#at = new BundleState(options);
     this.#offers = new Offers(this.#at);
-    this.drift = new BundleDrift(this.#at, (edits) => this.#alone(() => this.#restore(edits)));
+    this.drift = new BundleDrift(this.#at, (edits, only) => this.#alone(() => this.#restore(edits, only)));
   }
 
   /** What native paths resolve to; undefined before the first release. */
@@ -233,18 +233,20 @@ export class Bundle {
 
   /**
    * Puts back what the applied release has; edits are kept aside first. Then the application is reloaded, also when a crash comes in between.
+   * @param only these edits are not all there are
    * @returns what failed with that, in words
    */
-  async #restore(edits: readonly Found[]): Promise<string | undefined> {
+  async #restore(edits: readonly Found[], only: boolean): Promise<string | undefined> {
     const live = this.#at.live();
     if (!live || !this.#at.journal.place || edits.length === 0) return undefined;
     const { failed } = this.#at.journal;
     try {
       this.drift.keep(edits);
-      this.#at.note({ ...this.#at.journal, moving: { from: live.name, to: live.name } });
+      const chosen = only ? { only: edits.map(({ path }) => path) } : {};
+      this.#at.note({ ...this.#at.journal, moving: { from: live.name, to: live.name, ...chosen } });
       const { detail } = await this.#at.changing(() => {
         putRight(this.#at, live, edits);
-        return this.#finish({ from: live, to: live, adopted: true });
+        return this.#finish({ from: live, to: live, adopted: true, ...chosen });
       });
       if (failed) this.#at.note({ ...this.#at.journal, failed });
       return detail;
@@ -328,7 +330,7 @@ export class Bundle {
   }
 
   /** A move that a crash cut off goes on from its beginning; every step of it may be repeated. */
-  async #resume({ from, to, back }: Moving): Promise<void> {
+  async #resume({ from, to, back, only }: Moving): Promise<void> {
     const origin = from === undefined ? undefined : this.#at.trees.staged(from);
     if (to === 'nothing') {
       if (origin && back) await this.#goToNothing(origin, back);
@@ -336,7 +338,8 @@ export class Bundle {
     }
     const target = this.#at.trees.staged(to);
     await this.#at.trees.complete(to, target.manifest);
-    await this.#finish({ from: origin, to: target, adopted: this.#at.journal.place !== undefined }, back);
+    const adopted = this.#at.journal.place !== undefined;
+    await this.#finish({ from: origin, to: target, adopted, ...(only ? { only } : {}) }, back);
   }
 
   /** A flip without steps is known by `current` alone: its reload may not have finished. */

@@ -1,5 +1,5 @@
 export { type ApplyResult, Bundle, type Fetch, openBundle, placeBundle } from './bundle.ts';
-export { BundleDrift, RESTORE_ASKED } from './bundle-drift.ts';
+export { BundleDrift, editsAt, RESTORE_ASKED } from './bundle-drift.ts';
 export type { BundleOptions } from './bundle-state.ts';
 export type { Differing, Found } from './differences.ts';
 export { type DriftHere, driftHere } from './drift-here.ts';

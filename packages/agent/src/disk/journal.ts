@@ -20,6 +20,8 @@ export interface Moving {
   readonly to: TreeName | 'nothing';
   /** why it goes back, where it does */
   readonly back?: Failure;
+  /** see `Move` */
+  readonly only?: readonly string[];
 }
 
 /** Where native paths lead into a bundle, and how. */

@@ -60,6 +60,7 @@ export class CopyLinking implements Linking {
     const touched = new Set<string>();
     for (const entry of to.manifest) {
       if (entry.kind === 'directory') continue;
+      if (move.only && !move.only.includes(entry.path)) continue;
       const native = this.#native(entry.path);
       rmSync(besides(native), { force: true });
       if (lstatOf(native) && this.#same(entry)) continue;

@@ -79,7 +79,7 @@ export class FilesLinking implements Linking {
     const ours = adopted && from && staysInPlace(move) ? ownPaths(this.#ground, move) : new Set<string>();
     const touched = new Set<string>();
     for (const path of links) {
-      if (this.#linked(path)) continue;
+      if (this.#linked(path) || (move.only && !move.only.includes(path))) continue;
       if (from && staysInPlace(move)) this.#showStill(path, from);
       if (ours.has(path)) this.#keepEdit(path, move);
       this.#link(path);

@@ -36,6 +36,8 @@ export interface Move {
   readonly adopted: boolean;
   /** what is left is not to come back, whatever hooks say */
   readonly stays?: boolean;
+  /** of a release onto itself: links and copies of these paths alone are made anew, others stay as somebody edited them */
+  readonly only?: readonly string[];
 }
 
 export interface Ground {

@@ -11,7 +11,7 @@ import {
 } from '@quorate/model';
 import type { Store } from '@quorate/store';
 import type { Log } from '../agent.ts';
-import { type BundleDrift, type Differing, type Edited, type Found, RESTORE_ASKED } from '../disk/index.ts';
+import { type BundleDrift, type Differing, type Edited, editsAt, type Found, RESTORE_ASKED } from '../disk/index.ts';
 import type { Adopted } from './adopt.ts';
 import { FolderWatch } from './folder-watch.ts';
 
@@ -182,7 +182,7 @@ export class DriftKeeper {
       edits,
       digest,
       settled,
-      asked: this.#drift.isAsked,
+      asked: this.#drift.asked !== undefined,
       files: release?.files ?? 0,
       head: this.#head,
       reachable: this.#machine.store() !== undefined,
@@ -207,15 +207,19 @@ export class DriftKeeper {
   }
 
   async #restore(): Promise<void> {
-    const edits = this.#edits;
+    const asked = this.#drift.asked ?? [];
+    const edits = editsAt(this.#edits, asked);
     this.#restored.push(performance.now());
-    const fault = await this.#drift.restore(edits);
+    const fault = await this.#drift.restore(this.#edits, asked);
     this.#drift.answered();
     this.#failed = undefined;
     this.#edits = [];
     this.#digest = '';
     this.#dirty = true;
-    this.#machine.log(`info  ${this.#name}: ${named(edits)} put back as release ${this.#drift.release?.number} has it`);
+    if (edits.length > 0)
+      this.#machine.log(
+        `info  ${this.#name}: ${named(edits)} put back as release ${this.#drift.release?.number} has it`,
+      );
     if (fault) this.#machine.log(`warn  ${this.#name}: after that: ${fault}`);
   }
 

@@ -1,10 +1,11 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   bundlePlace,
   type DriftHere,
   driftHere,
+  editsAt,
   type Found,
   isLocked,
   lockState,
@@ -12,9 +13,10 @@ import {
   openBundle,
   RESTORE_ASKED,
 } from '@quorate/agent';
-import { checkBundleName, DEFAULT_DRIFT, type FileEntry, isAdoptable, type Manifest } from '@quorate/model';
+import { checkBundleName, DEFAULT_DRIFT, type FileEntry, isAdoptable, liesIn, type Manifest } from '@quorate/model';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { nativePath } from '../native-path.ts';
 import { confirm } from '../output/ask.ts';
 import { renderDiff } from '../output/diff.ts';
 import { paint } from '../output/style.ts';
@@ -41,19 +43,31 @@ export async function showDrift(bundle: string | undefined, flags: GlobalFlags):
   return EXIT.done;
 }
 
-/** Puts back what the applied release has; edits are kept aside. By the agent that runs here, else right now. */
-export async function restoreDrift(bundle: string, flags: GlobalFlags): Promise<number> {
+/**
+ * Puts back what the applied release has; edits are kept aside. By the agent that runs here, else right now.
+ * @param named files or folders, in the bundle or native; all unless given
+ */
+export async function restoreDrift(bundle: string, named: readonly string[], flags: GlobalFlags): Promise<number> {
   await using context = await Context.open(flags);
   const drift = (await driftOf(context, bundle, true))!;
-  const { number } = drift.release;
-  if (drift.edits.length === 0) {
+  const { number, definition } = drift.release;
+  const paths = named.map((path) => pathIn(context, definition.root, path));
+  const edits = editsAt(drift.edits, paths);
+  const unedited = paths.filter((path) => editsAt(drift.edits, [path]).length === 0);
+  if (edits.length === 0 || unedited.length > 0) {
+    if (unedited.length > 0 && drift.edits.length > 0)
+      throw new CliError(
+        EXIT.failed,
+        `${unedited.join(', ')} of ${bundle} ${unedited.length === 1 ? 'is' : 'are'} not edited here; nothing was put back`,
+        `what is: ${drift.edits.map(({ path }) => path).join(', ')}`,
+      );
     context.print(
       { bundle, release: number, restored: [] },
       () => `nothing to put back: ${bundle} is as release ${number} has it`,
     );
     return EXIT.done;
   }
-  context.say(listed(drift.edits));
+  context.say(listed(edits));
   if (
     !(await confirm(`Put back what release ${number} of ${bundle} has? Edits are kept in ${drift.aside}.`, context.yes))
   ) {
@@ -61,15 +75,17 @@ export async function restoreDrift(bundle: string, flags: GlobalFlags): Promise<
     return EXIT.failed;
   }
   const fault = (await isLocked(context.settings.state))
-    ? await byAgent(context, bundle)
-    : await rightNow(context, bundle);
+    ? await byAgent(context, bundle, paths)
+    : await rightNow(context, bundle, paths);
   const { kept } = (await driftOf(context, bundle, true))!;
-  const restored = drift.edits.map(({ path, what }) => ({ path, what }));
+  const restored = edits.map(({ path, what }) => ({ path, what }));
+  const rest = drift.edits.length - edits.length;
+  const now = rest === 0 ? bundle : `${edits.map(({ path }) => path).join(', ')} of ${bundle}`;
   const told = { bundle, release: number, restored, aside: drift.aside, kept, ...(fault ? { fault } : {}) };
   context.print(
     told,
     () =>
-      `${paint('green', '✓')} ${bundle} is as release ${number} has it${kept.length > 0 ? `; edits are kept in ${drift.aside}` : ''}${fault ? `\n${paint('red', `✖ after that: ${fault}`)}` : ''}`,
+      `${paint('green', '✓')} ${now} ${rest > 0 && edits.length > 1 ? 'are' : 'is'} as release ${number} has it${rest > 0 ? `, ${rest} more ${rest === 1 ? 'edit is' : 'edits are'} left alone` : ''}${kept.length > 0 ? `; edits are kept in ${drift.aside}` : ''}${fault ? `\n${paint('red', `✖ after that: ${fault}`)}` : ''}`,
   );
   return fault ? EXIT.failed : EXIT.done;
 }
@@ -105,6 +121,17 @@ export async function adoptDrift(bundle: string, flags: AdoptFlags): Promise<num
   return await publishWorking(context, release, working, { ...rest, rebase: true, sign, ...wait });
 }
 
+/** As the bundle calls it: `nginx.conf` and /etc/nginx/nginx.conf are the same. */
+function pathIn({ settings }: Context, root: string, path: string): string {
+  const native = path.startsWith('/') ? nativePath(settings.root, path) : `${root}/${path.replace(/\/+$/, '')}`;
+  if (native !== root && liesIn(root, native)) return native.slice(root.length + 1);
+  throw new CliError(
+    EXIT.usage,
+    `${path} is not in ${root}`,
+    'name a file as `quorate drift show` does, or by its native path',
+  );
+}
+
 async function managedHere({ settings: { state } }: Context): Promise<string[]> {
   return managedBundles(state).catch((): string[] => []); // no state folder: nothing is managed
 }
@@ -122,9 +149,11 @@ async function driftOf(context: Context, bundle: string, isAsked: boolean): Prom
   );
 }
 
-async function byAgent(context: Context, bundle: string): Promise<undefined> {
+async function byAgent(context: Context, bundle: string, paths: readonly string[]): Promise<undefined> {
   const asked = join(context.settings.state, bundle, RESTORE_ASKED);
-  writeFileSync(asked, '', { mode: 0o600 });
+  const fresh = `${asked}.new`; // which an agent reads whole or not at all
+  writeFileSync(fresh, paths.length === 0 ? '' : JSON.stringify(paths), { mode: 0o600 });
+  renameSync(fresh, asked);
   for (const until = performance.now() + RESTORED_WITHIN_MS; performance.now() < until; await delay(50))
     if (!existsSync(asked)) return undefined;
   throw new CliError(
@@ -134,11 +163,11 @@ async function byAgent(context: Context, bundle: string): Promise<undefined> {
   );
 }
 
-async function rightNow({ settings }: Context, bundle: string): Promise<string | undefined> {
+async function rightNow({ settings }: Context, bundle: string, paths: readonly string[]): Promise<string | undefined> {
   await using _lock = await lockState(settings.state);
   const opened = await openBundle(bundlePlace(settings, bundle));
   try {
-    return await opened.drift.restore((await opened.drift.look('full'))?.edits ?? []);
+    return await opened.drift.restore((await opened.drift.look('full'))?.edits ?? [], paths);
   } finally {
     opened.close();
   }

@@ -14,11 +14,11 @@ export function addDrift({ group, globals, finish }: Tree): void {
   );
 
   addHere(
-    'restore <name>',
-    'puts back what the applied release has; the edits are kept aside',
-    'quorate drift restore web --yes',
-  ).action((name: string, _, command: Command) =>
-    finish(import('../commands/drift.ts').then(({ restoreDrift }) => restoreDrift(name, globals(command)))),
+    'restore <name> [paths...]',
+    'puts back what the applied release has, of these files alone where some are named; the edits are kept aside',
+    'quorate drift restore web nginx.conf --yes',
+  ).action((name: string, paths: string[], _, command: Command) =>
+    finish(import('../commands/drift.ts').then(({ restoreDrift }) => restoreDrift(name, paths, globals(command)))),
   );
 
   asksFleet(

@@ -51,6 +51,22 @@ describe('edits on a machine, by the command', () => {
     );
   });
 
+  test('restore puts back the files that are named, and leaves the others', async () => {
+    const no = await quorate('drift', 'restore', 'web', 'nginx.conf', 'none.conf', '--yes');
+    assert.equal(no.code, 1);
+    assert.match(no.stderr, /none\.conf of web is not edited here; nothing was put back\n→ what is: .*nginx\.conf/);
+    const out = await quorate('drift', 'restore', 'web', '/etc/hosts', '--yes');
+    assert.equal(out.code, 2);
+    assert.match(out.stderr, /\/etc\/hosts is not in \/etc\/nginx/);
+    assert.match(
+      done(await quorate('drift', 'restore', 'web', '/etc/nginx/mime.types', '--yes')),
+      /✓ mime\.types of web is as release 1 has it, 2 more edits are left alone/,
+    );
+    assert.equal(statSync(place.path('a/etc/nginx/mime.types')).mode & 0o777, 0o644);
+    assert.match(place.read('a/etc/nginx/nginx.conf'), /4096/);
+    chmodSync(place.path('a/etc/nginx/mime.types'), 0o600);
+  });
+
   test('restore asks, puts back, and keeps what was edited', async () => {
     const asked = await quorate('drift', 'restore', 'web');
     assert.notEqual(asked.code, 0);
@@ -184,7 +200,10 @@ describe('a fleet that adopts edits, on ZooKeeper', { skip: reasonToSkip ?? fals
       const found = (await instances()).find(({ id }) => id === 'c')!.bundles.app!;
       return found.drift?.state === 'refused';
     });
-    assert.match(done(await quorate(...on('c'), 'drift', 'restore', 'app', '--yes')), /app is as release 5 has it/);
+    assert.match(
+      done(await quorate(...on('c'), 'drift', 'restore', 'app', 'app.conf', '--yes')),
+      /app is as release 5 has it/,
+    );
     await allHave(lines('next', 'of c'));
   });
 });

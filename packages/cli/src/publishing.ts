@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { archiveState } from '@quorate/agent';
 import {
   type BundleDefinition,
@@ -199,6 +200,7 @@ async function conflict(store: Store, bundle: string, base: Release, cause?: unk
     lines.push(`  release ${number} by ${release.author}: ${release.message || '(no message)'}`);
     const parent = await store.release(bundle, release.parent);
     const changes = diffManifests(parent ? await readManifest(store, parent) : [], await readManifest(store, release));
+    if (parent && !isDeepStrictEqual(parent.definition, release.definition)) lines.push('    the definition');
     for (const { path } of changes.slice(0, 10)) lines.push(`    ${path}`);
     if (changes.length > 10) lines.push(`    and ${changes.length - 10} more`);
   }

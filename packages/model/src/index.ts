@@ -177,6 +177,7 @@ export {
   type SymlinkEntry,
 } from './manifest.ts';
 export { type MergedManifest, mergeManifests, type PathConflict, settleMerge } from './merge.ts';
+export { type MergedDefinition, mergeDefinitions } from './merge-definition.ts';
 export {
   isHeadNotice,
   type NoticeTopic,

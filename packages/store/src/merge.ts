@@ -3,6 +3,8 @@ import {
   type Entry,
   type FileEntry,
   type Manifest,
+  markTemplates,
+  mergeDefinitions,
   mergeManifests,
   type PathConflict,
   type Release,
@@ -57,12 +59,14 @@ export async function mergeOnto(
       settled.push(result.entry);
     }
   }
+  const { definition, conflicts } = mergeDefinitions(base.definition, working.definition, head.release.definition);
+  const changed = { ours: 'changed', theirs: 'changed' };
+  for (const key of conflicts) open.push({ path: `\`${key}:\` of the definition`, done: changed });
   if (open.length > 0) return { open };
   const known = new Map(theirs.filter((entry) => entry.kind === 'file').map((entry) => [entry.sha256, entry]));
-  const sameDefinition = JSON.stringify(working.definition) === JSON.stringify(base.definition);
   return {
-    manifest: settleMerge(merged, settled, [theirs, working.manifest]),
-    definition: sameDefinition ? head.release.definition : working.definition,
+    manifest: markTemplates(definition, settleMerge(merged, settled, [theirs, working.manifest])),
+    definition,
     read: async (hash) =>
       contents.get(hash) ?? (known.has(hash) ? store.blob(known.get(hash)!, options) : working.read(hash)),
   };

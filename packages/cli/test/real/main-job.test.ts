@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import test, { after, before, describe } from 'node:test';
 import { Place, type Result } from '../place.ts';
 
@@ -185,6 +185,26 @@ describe('two publishers from the same release', () => {
     assert.match(stderr, /<<<<<<< yours\n\s+worker_connections 512;\n\s+=======\n\s+worker_connections 1024;/);
     assert.match(stderr, /→ take release 3 \(quorate show web --to FOLDER\)/);
     assert.match(done(await place.quorate(['history', 'web', '-n', '1'])), /^3 /m);
+  });
+
+  test('definitions are merged too: what the first has changed in it is not overwritten unseen (P3)', async () => {
+    const [first, second] = ['theirs', 'same'].map((folder) => ['publish', 'web', folder, '--base', '3', '--yes']);
+    done(await place.quorate(['show', 'web', '3', '--to', 'clean']));
+    for (const folder of ['theirs', 'same']) {
+      rmSync(place.path(folder), { recursive: true });
+      place.copy('clean', folder);
+    }
+    place.write('drift.yaml', 'root: /etc/nginx\ndrift: report\n');
+    place.write('links.yaml', 'root: /etc/nginx\nlinks: [/etc/ssl]\ndrift: restore\n');
+    done(await place.quorate([...first!, '--definition', 'drift.yaml']));
+    const refused = await place.quorate([...second!, '--definition', 'links.yaml', '--rebase']);
+    assert.equal(refused.code, 3, refused.stderr);
+    assert.match(refused.stderr, /`drift:` of the definition: changed by you, changed by the other/);
+    assert.match((await place.quorate([...second!, '--definition', 'links.yaml'])).stderr, /\n {4}the definition\n/);
+    place.write('links.yaml', 'root: /etc/nginx\nlinks: [/etc/ssl]\n');
+    done(await place.quorate([...second!, '--definition', 'links.yaml', '--rebase']));
+    const { definition } = JSON.parse(done(await place.quorate(['show', 'web', '5', '--json'])));
+    assert.deepEqual([definition.links, definition.drift], [['/etc/ssl'], 'report']);
   });
 
   test('who changed nothing has nothing to publish, however far the line went on', async () => {

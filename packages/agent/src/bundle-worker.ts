@@ -126,7 +126,7 @@ export class BundleWorker {
       this.#rollingOut = isUnderWay(latest?.head.rollout);
       if (latest) {
         const release = await this.#mine(store, latest, signal);
-        if (await this.#keeper?.holds(release)) this.#hold(release);
+        if (await this.#keeper?.holds(release, this.#rollingOut)) this.#hold(release);
         else await this.#apply(store, latest.head, release, signal);
         this.#watch(latest.head, release);
       } else this.#stay(await this.#opened());

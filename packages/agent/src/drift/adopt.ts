@@ -1,5 +1,5 @@
-import { ModelError, TemplateError } from '@quorate/model';
-import { mustLatest, publishManifest, type Store, StoreError, type StoreErrorCode } from '@quorate/store';
+import { ModelError, standingRelease, TemplateError } from '@quorate/model';
+import { mustLatest, mustRelease, publishManifest, type Store, StoreError, type StoreErrorCode } from '@quorate/store';
 import { mergeOnto, type OpenConflict } from '@quorate/store/merge';
 import type { Edited } from '../disk/index.ts';
 
@@ -13,14 +13,15 @@ export type Adopted =
       readonly reason: string;
     }
   | { readonly state: 'refused'; readonly head: number; readonly reason: string }
-  | { readonly state: 'later'; readonly reason: string };
+  /** `rollout`: it waits for the end of one */
+  | { readonly state: 'later'; readonly reason: string; readonly waits?: 'rollout' };
 
 /** Others who publish at the same time go first this often. */
 const TRIES = 10;
 const REFUSALS: ReadonlySet<StoreErrorCode> = new Set(['VOTED_DOWN', 'NOT_ALLOWED', 'NOT_FOUND']);
 const OTHERS_FIRST: ReadonlySet<StoreErrorCode> = new Set(['CONFLICT', 'WITHDRAWN']);
 
-/** Makes an edit the next release: merged three ways with what came in since, and with the fleet's consent. */
+/** Makes an edit the next release: merged three ways with what the fleet runs since, and with its consent. */
 export async function adopt(
   store: Store,
   edited: Edited,
@@ -34,10 +35,12 @@ export async function adopt(
     try {
       const head = await mustLatest(store, bundle, { signal });
       number = head.release.number;
+      // where the head was taken back by its rollout, the release before
+      const live = await mustRelease(store, bundle, standingRelease(head.head), { signal });
       const merged =
-        head.release.id === base.id
+        live.id === base.id
           ? { ...edited, definition }
-          : await mergeOnto(store, base, head, { ...edited, definition }, { signal });
+          : await mergeOnto(store, base, { ...head, release: live }, { ...edited, definition }, { signal });
       if ('open' in merged)
         return { state: 'conflict', open: merged.open, head: number, reason: conflictIn(merged.open, number) };
       const { manifest } = merged;
@@ -56,6 +59,7 @@ export async function adopt(
       if (error.code === 'UNCHANGED')
         return { state: 'published', number, id: (await mustLatest(store, bundle, { signal })).release.id };
       if (REFUSALS.has(error.code)) return { state: 'refused', head: number, reason: error.message };
+      if (error.code === 'ROLLING_OUT') return { state: 'later', reason: error.message, waits: 'rollout' };
       if (!OTHERS_FIRST.has(error.code) || tries === TRIES) return { state: 'later', reason: error.message };
     }
   }

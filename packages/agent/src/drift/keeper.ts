@@ -41,6 +41,16 @@ export interface KeeperMachine {
   readonly log: Log;
 }
 
+/** Edits on their way to be a release. */
+interface Offered {
+  readonly edited: Edited;
+  readonly edits: readonly Found[];
+  /** of the edits */
+  readonly digest: string;
+  /** another release has taken their place here, and they are kept aside */
+  readonly isGone?: true;
+}
+
 /** Watches over the files of one bundle, and does what its definition says about edits. */
 export class DriftKeeper {
   readonly #name: string;
@@ -58,6 +68,8 @@ export class DriftKeeper {
   #lastFull = -Infinity;
   #adoption: Promise<void> | undefined;
   #adopted: string | undefined;
+  /** what was offered while a rollout was under way, which may take it from the disk before its end */
+  #waiting: Offered | undefined;
   #refused: { readonly digest: string; readonly head: number; readonly reason: string } | undefined;
   #conflict: string | undefined;
   /** what could not be done, and when (ms) it is tried again */
@@ -100,10 +112,12 @@ export class DriftKeeper {
   /**
    * Whether the way to a release has to wait: an edit here is about to be offered, so that it is in the release after; or it was not taken and
    * stays as it is, as long as no other release comes.
+   * @param rollingOut a rollout is under way, in which nothing is published
    */
-  async holds({ id, number }: Release): Promise<boolean> {
+  async holds({ id, number }: Release, rollingOut: boolean): Promise<boolean> {
     const isNews = number !== this.#head;
     this.#head = number;
+    if (!rollingOut && this.#waiting) this.#offerAgain(this.#waiting);
     if (this.#drift.release?.definition.drift !== 'adopt') return false;
     if (this.#dirty || (isNews && this.#edits.length > 0)) await this.#look();
     this.#held = this.#isFirst(id);
@@ -199,7 +213,7 @@ export class DriftKeeper {
     if (step.do === 'nothing') this.#drift.answered();
     const mayTry = !this.#failed || performance.now() > this.#failed.until;
     if (step.do === 'restore' && mayTry) await this.#restore();
-    else if (step.do === 'adopt' && mayTry && !this.#adoption) this.#adopt();
+    else if (step.do === 'adopt' && mayTry && !this.#adoption) this.#adopt(this.#offered());
     this.#show(step, settled);
     if (!this.#held || this.#adoption || step.do === 'wait') return;
     this.#held = false;
@@ -223,13 +237,27 @@ export class DriftKeeper {
     if (fault) this.#machine.log(`warn  ${this.#name}: after that: ${fault}`);
   }
 
-  /** Beside all else: the fleet is asked, this machine too, and it must be able to answer. */
-  #adopt(): void {
-    const store = this.#machine.store();
+  #offered(): Offered | undefined {
     const [edits, digest] = [this.#edits, this.#digest];
     const edited = this.#drift.edited(edits);
-    if (!store || !edited) return;
-    this.#adoption = this.#offer(store, edited, edits, digest)
+    return edited && { edited, edits, digest };
+  }
+
+  /** The rollout is over: what it left on the disk is an edit as before, what it replaced is offered from memory. */
+  #offerAgain(waiting: Offered): void {
+    if (this.#adoption) return;
+    this.#waiting = undefined;
+    this.#failed = undefined;
+    this.#dirty = true;
+    this.#arrive();
+    if (waiting.digest !== this.#digest) this.#adopt({ ...waiting, isGone: true });
+  }
+
+  #adopt(offered: Offered | undefined): void {
+    const store = this.#machine.store();
+    if (!store || !offered) return;
+    // beside all else: the fleet is asked, this machine too, and it must be able to answer
+    this.#adoption = this.#offer(store, offered)
       .catch((error: Error) => {
         if (!this.#signal.aborted) this.#fail(error);
       })
@@ -242,16 +270,18 @@ export class DriftKeeper {
       });
   }
 
-  async #offer(store: Store, edited: Edited, edits: readonly Found[], digest: string): Promise<void> {
+  async #offer(store: Store, offered: Offered): Promise<void> {
+    const { edited, edits } = offered;
     const { adopt } = await import('./adopt.ts'); // few machines are edited
     const told = adoptedAs(edits, this.#machine.instance);
     this.#machine.log(`info  ${this.#name}: ${named(edits)} edited here: offered to the fleet`);
     const outcome = await adopt(store, edited, told, this.#signal);
-    this.#settle(outcome, edited, edits, digest);
+    this.#settle(outcome, offered);
   }
 
-  #settle(outcome: Adopted, edited: Edited, edits: readonly Found[], digest: string): void {
+  #settle(outcome: Adopted, offered: Offered): void {
     const { log } = this.#machine;
+    const { edited, edits, digest, isGone } = offered;
     this.#failed = undefined;
     this.#conflict = undefined;
     if (outcome.state === 'published') {
@@ -265,12 +295,13 @@ export class DriftKeeper {
     log(`warn  ${this.#name}: ${named(edits)} edited here: ${reason}`);
     if (outcome.state === 'later') {
       this.#failed = { reason, until: performance.now() + AGAIN_MS };
+      if (outcome.waits || isGone) this.#waiting = offered;
       return;
     }
     this.#refused = { digest, head: outcome.head, reason };
     if (outcome.state !== 'conflict') return;
     this.#conflict = reason;
-    this.#drift.keep(edits, outcome.open);
+    this.#drift.keep(isGone ? [] : edits, outcome.open); // what is gone was kept then
   }
 
   #fail(error: Error): void {

@@ -202,6 +202,48 @@ describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency:
       assert.match(result.stderr, message);
     }
   });
+
+  test('edits in the middle of a rollout wait for its end, and are in the release after it, merged onto what is live', async () => {
+    const lines = (first: string, middle: string, last: string): string => [first, 2, middle, 4, 5, last].join('\n');
+    const edit = (name: string, text: string): void => fleet.place.write(`${name}/etc/app/app.conf`, `${text}\n`);
+    const all = (text: string): Promise<unknown> =>
+      until(`all have ${text}`, () => names.every((name) => fleet.text(name) === `${text}\n`), PATIENCE_MS);
+    fleet.place.write('adopt.yaml', `${DEFINITION.replace('bake: 0', 'bake: 3600')}drift: adopt\n`);
+    assert.equal(
+      (await fleet.publish(lines('1', '3', '6'), '--definition', 'adopt.yaml', '--strategy', 'now')).code,
+      0,
+    );
+    await all(lines('1', '3', '6'));
+    assert.equal((await fleet.publish(lines('one', '3', '6'))).code, 0);
+    await until('the canary has it', () => fleet.text('b') === `${lines('one', '3', '6')}\n`, PATIENCE_MS);
+    const { release } = JSON.parse((await fleet.quorate('rollout', 'status', 'app', '--json')).stdout);
+    edit('b', lines('one', 'of b', '6')); // has the new release
+    edit('c', lines('1', '3', 'of c')); // has the one before
+    await until(
+      'both wait',
+      async () => {
+        const drifts = (await fleet.instances()).map(({ bundles }) => bundles.app?.drift);
+        return drifts.filter((drift) => drift?.detail?.includes('is being rolled out')).length === 2;
+      },
+      PATIENCE_MS,
+    );
+    assert.equal((await fleet.rollout()).state, 'running');
+    assert.equal(
+      (await fleet.quorate('history', 'app', '--json').then(({ stdout }) => JSON.parse(stdout)))[0].number,
+      release,
+    );
+    assert.equal((await fleet.quorate('rollout', 'promote', 'app')).code, 0);
+    await until(
+      'one of them is offered, in a rollout of its own',
+      async () => {
+        const { state } = await fleet.rollout();
+        const [head] = JSON.parse((await fleet.quorate('history', 'app', '--json')).stdout);
+        if (state === 'running' && head.number > release) await fleet.quorate('rollout', 'promote', 'app');
+        return names.every((name) => fleet.text(name) === `${lines('one', 'of b', 'of c')}\n`);
+      },
+      PATIENCE_MS,
+    );
+  });
 });
 
 test('in a folder the command that publishes leads the rollout itself', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import test, { after, before, describe } from 'node:test';
 import type { InstanceStatus, Rollout } from '@quorate/model';
 import { openStore } from '@quorate/store';
@@ -94,6 +96,29 @@ class Fleet implements AsyncDisposable {
       await ended;
     }
     this.place[Symbol.dispose]();
+  }
+}
+
+/** What a rollout asks before it goes on: while it is closed it does not answer at all, which is waited for. */
+class Gate implements Disposable {
+  open = false;
+  readonly #server = createServer((_, response) => response.end());
+
+  static async start(): Promise<Gate> {
+    const gate = new Gate();
+    gate.#server.on('connection', (socket) => !gate.open && socket.destroy());
+    gate.#server.listen(0, '127.0.0.1');
+    await once(gate.#server, 'listening');
+    return gate;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
   }
 }
 
@@ -203,46 +228,42 @@ describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency:
     }
   });
 
-  test('edits in the middle of a rollout wait for its end, and are in the release after it, merged onto what is live', async () => {
+  test('edits in the middle of a rollout wait for its end, and are in a release after it, merged onto what is live then', async () => {
     const lines = (first: string, middle: string, last: string): string => [first, 2, middle, 4, 5, last].join('\n');
     const edit = (name: string, text: string): void => fleet.place.write(`${name}/etc/app/app.conf`, `${text}\n`);
-    const all = (text: string): Promise<unknown> =>
-      until(`all have ${text}`, () => names.every((name) => fleet.text(name) === `${text}\n`), PATIENCE_MS);
-    fleet.place.write('adopt.yaml', `${DEFINITION.replace('bake: 0', 'bake: 3600')}drift: adopt\n`);
-    assert.equal(
-      (await fleet.publish(lines('1', '3', '6'), '--definition', 'adopt.yaml', '--strategy', 'now')).code,
-      0,
-    );
-    await all(lines('1', '3', '6'));
+    const have = (text: string, ...who: string[]): Promise<unknown> =>
+      until(`${who} have ${text}`, () => who.every((name) => fleet.text(name) === `${text}\n`), PATIENCE_MS);
+    const waiting = (count: number): Promise<unknown> =>
+      until(
+        `${count} wait`,
+        async () =>
+          (await fleet.instances()).filter(({ bundles }) => bundles.app?.drift?.detail?.includes('is being rolled out'))
+            .length === count,
+        PATIENCE_MS,
+      );
+    using gate = await Gate.start();
+    const settings = `wait: 600, bake: 0, gate: { url: "${gate.url}" }`;
+    fleet.place.write('adopt.yaml', `${DEFINITION.replace('wait: 60, bake: 0', settings)}drift: adopt\n`);
+    const at = lines('1', '3', '6');
+    assert.equal((await fleet.publish(at, '--definition', 'adopt.yaml', '--strategy', 'now')).code, 0);
+    await have(at, ...names);
     assert.equal((await fleet.publish(lines('one', '3', '6'))).code, 0);
-    await until('the canary has it', () => fleet.text('b') === `${lines('one', '3', '6')}\n`, PATIENCE_MS);
-    const { release } = JSON.parse((await fleet.quorate('rollout', 'status', 'app', '--json')).stdout);
+    await have(lines('one', '3', '6'), 'b');
     edit('b', lines('one', 'of b', '6')); // has the new release
-    edit('c', lines('1', '3', 'of c')); // has the one before
-    await until(
-      'both wait',
-      async () => {
-        const drifts = (await fleet.instances()).map(({ bundles }) => bundles.app?.drift);
-        return drifts.filter((drift) => drift?.detail?.includes('is being rolled out')).length === 2;
-      },
-      PATIENCE_MS,
-    );
-    assert.equal((await fleet.rollout()).state, 'running');
-    assert.equal(
-      (await fleet.quorate('history', 'app', '--json').then(({ stdout }) => JSON.parse(stdout)))[0].number,
-      release,
-    );
-    assert.equal((await fleet.quorate('rollout', 'promote', 'app')).code, 0);
-    await until(
-      'one of them is offered, in a rollout of its own',
-      async () => {
-        const { state } = await fleet.rollout();
-        const [head] = JSON.parse((await fleet.quorate('history', 'app', '--json')).stdout);
-        if (state === 'running' && head.number > release) await fleet.quorate('rollout', 'promote', 'app');
-        return names.every((name) => fleet.text(name) === `${lines('one', 'of b', 'of c')}\n`);
-      },
-      PATIENCE_MS,
-    );
+    edit('c', lines('1', '3', 'of c')); // has the one before, and gets the new one before its end
+    await waiting(2);
+    gate.open = true;
+    await have(lines('one', 'of b', 'of c'), ...names);
+
+    await until('all rollouts are over', async () => (await fleet.rollout()).state === 'done', PATIENCE_MS);
+    gate.open = false;
+    assert.equal((await fleet.publish(lines('taken back', 'of b', 'of c'))).code, 0);
+    await have(lines('taken back', 'of b', 'of c'), 'b');
+    edit('c', lines('one', 'of b', 'again of c'));
+    await waiting(1);
+    assert.equal((await fleet.quorate('rollout', 'abort', 'app')).code, 0);
+    gate.open = true;
+    await have(lines('one', 'of b', 'again of c'), ...names);
   });
 });
 

@@ -37,6 +37,6 @@ export type {
   VersionedHead,
   VersionedTags,
 } from './store.ts';
-export { removeTag, setTag } from './tags.ts';
+export { addTags, removeTag, replaceAllTags, setTag } from './tags.ts';
 export { variablesOf } from './templates.ts';
 export { type Judged, type No, VoteError, type VoteNews, type VoteTerms } from './voting.ts';

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Tag, withTag } from '@quorate/model';
 import { StoreError } from './errors.ts';
 import { mustLatest, mustRelease } from './read.ts';
@@ -52,6 +53,16 @@ export async function addTags(
     const missing = wanted.filter(({ name }) => !tags.some((tag) => tag.name === name));
     return missing.length === 0 ? undefined : missing.reduce<readonly Tag[]>(withTag, tags);
   });
+}
+
+/** Gives a bundle all and only these tags. Repeatable. @throws StoreError CONFLICT */
+export async function replaceAllTags(
+  store: Store,
+  bundle: string,
+  wanted: readonly Tag[],
+  options: CallOptions = {},
+): Promise<void> {
+  await change(store, bundle, options, (tags) => (isDeepStrictEqual(tags, wanted) ? undefined : wanted));
 }
 
 async function change(

@@ -11,7 +11,16 @@ import {
   planArchive,
   sameHead,
 } from '@quorate/model';
-import { Copying, type Ensemble, type Latest, oldestOf, type Store, StoreError } from '@quorate/store';
+import {
+  addTags,
+  Copying,
+  type Ensemble,
+  type Latest,
+  oldestOf,
+  replaceAllTags,
+  type Store,
+  StoreError,
+} from '@quorate/store';
 import { News } from '../ensemble/news.ts';
 import { checkArchive, openArchive } from './open.ts';
 import { type ArchiveState, archiveState } from './state.ts';
@@ -96,6 +105,8 @@ class Keeper {
   readonly #heads = new Map<string, Latest>();
   /** how far down each bundle's line went in the ensemble when the two were compared */
   readonly #oldest = new Map<string, number>();
+  /** the tags that the archive was given, by bundle */
+  readonly #tags = new Map<string, string>();
   /** bundles that cannot be archived, and why */
   readonly #faults = new Map<string, string>();
   #wholeAt = 0;
@@ -141,7 +152,7 @@ class Keeper {
     try {
       const archive = await this.#open(settings.to, signal);
       const isWhole = performance.now() >= this.#wholeAt;
-      if (isWhole) this.#heads.clear();
+      if (isWhole) for (const known of [this.#heads, this.#tags]) known.clear();
       if (isOpen(cluster) || (await this.#refill(archive, cluster, signal))) {
         await this.#follow(archive, cluster, { isWhole, isQuiet }, signal);
         if (isWhole) this.#wholeAt = performance.now() + WHOLE_MS;
@@ -209,6 +220,7 @@ class Keeper {
     }
     for (const bundle of refilled) await this.#refillHistory(copying, bundle, cluster.settings.keep, signal);
     if (this.#faults.size > 0) return false;
+    for (const bundle of await store.bundles({ signal })) await this.#refillTags(archive, bundle, signal);
     const { generation } = await ensemble.archiveRead(cluster.generation, { signal });
     log(`info  archive: it was read to its end, and publishers are let in: generation ${generation}`);
     return true;
@@ -225,6 +237,29 @@ class Keeper {
     }
   }
 
+  /** Releases that are there again get the tags that nobody has given otherwise since. */
+  async #refillTags(archive: Store, bundle: string, signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    const kept = new Set(await store.releases(bundle, { signal }));
+    const { tags } = await archive.tags(bundle, { signal });
+    await addTags(
+      store,
+      bundle,
+      tags.filter(({ release }) => kept.has(release)),
+      { signal },
+    );
+  }
+
+  /** Tags go along whenever they are seen to be others: nobody tells of them. */
+  async #followTags(archive: Store, bundle: string, signal: AbortSignal): Promise<void> {
+    if (!this.#heads.has(bundle)) return;
+    const { tags } = await this.#options.store.tags(bundle, { signal });
+    const text = JSON.stringify(tags);
+    if (this.#tags.get(bundle) === text) return;
+    await replaceAllTags(archive, bundle, tags, { signal });
+    this.#tags.set(bundle, text);
+  }
+
   /** Copies what the archive lacks. */
   async #follow(
     archive: Store,
@@ -238,18 +273,31 @@ class Keeper {
     const all = isWhole ? new Set([...bundles, ...(await archive.bundles({ signal }))]) : bundles;
     for (const bundle of all) {
       await this.#guarded(bundle, signal, async () => {
-        const latest = await store.latest(bundle, { signal });
-        const known = this.#heads.get(bundle);
-        const isSame = known && known.release.id === latest?.release.id;
-        if (isSame) await this.#followRollout(archive, known, latest!, signal);
-        if (isSame && !(isQuiet && (await this.#hasDeepened(known, signal)))) return undefined;
-        if (!known || !latest || !(await this.#goesOn(known, latest, signal)))
-          return this.#takeStep(archive, copying, cluster, bundle, signal);
-        const [from, to] = [known.release.number + 1, latest.release.number];
-        await this.#copy(copying, cluster, { bundle, from, to, after: known }, signal);
-        return undefined;
+        const fault = await this.#followOne(archive, copying, cluster, { bundle, isQuiet }, signal);
+        if (fault === undefined) await this.#followTags(archive, bundle, signal);
+        return fault;
       });
     }
+  }
+
+  /** @returns why the bundle cannot be archived */
+  async #followOne(
+    archive: Store,
+    copying: Copying,
+    cluster: ClusterRecord,
+    { bundle, isQuiet }: { readonly bundle: string; readonly isQuiet: boolean },
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const latest = await this.#options.store.latest(bundle, { signal });
+    const known = this.#heads.get(bundle);
+    const isSame = known && known.release.id === latest?.release.id;
+    if (isSame) await this.#followRollout(archive, known, latest!, signal);
+    if (isSame && !(isQuiet && (await this.#hasDeepened(known, signal)))) return undefined;
+    if (!known || !latest || !(await this.#goesOn(known, latest, signal)))
+      return this.#takeStep(archive, copying, cluster, bundle, signal);
+    const [from, to] = [known.release.number + 1, latest.release.number];
+    await this.#copy(copying, cluster, { bundle, from, to, after: known }, signal);
+    return undefined;
   }
 
   /** What was taken back in steps must not come back to all at once: the archive's head has the ensemble's rollout too. */
@@ -410,6 +458,7 @@ class Keeper {
     const archive = this.#archive;
     this.#archive = undefined;
     this.#heads.clear();
+    this.#tags.clear();
     this.#wholeAt = 0;
     await archive?.close();
   }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
-import { steered } from '@quorate/model';
-import { type Latest, openStore, type Store, StoreError } from '@quorate/store';
+import { steered, type Tag } from '@quorate/model';
+import { type Latest, openStore, removeTag, type Store, StoreError, setTag } from '@quorate/store';
 import { Place as Backups, backedUp, everything, publishLine, restored } from '../../../store/test/backup/place.ts';
 import { publishFiles } from '../../../store/test/publishing.ts';
 import { reasonToSkip, Ensemble as Servers } from '../../../zookeeper/test/server.ts';
@@ -69,6 +69,34 @@ test('a release that was taken back is taken back in the archive too, and in an 
   anew.lead();
   await anew.isLevel();
   assert.deepEqual((await anew.store.latest('web'))?.head.rollout, back);
+});
+
+test('tags are archived, those that go too, and an ensemble that is filled from there protects what they protect', {
+  skip,
+}, async () => {
+  await using place = await Place.make({ servers: servers.servers });
+  await place.found(1);
+  place.lead();
+  await place.isLevel();
+  for (const text of ['one', 'two', 'three']) await place.publish('web', text);
+  const tag = (name: string): Tag => ({ name, release: 2, protected: true, author: 'mia', time: '' });
+  for (const name of ['stable', 'old']) await setTag(place.store, 'web', tag(name));
+  const archived = (...names: string[]): Promise<unknown> =>
+    until(`the archive has ${names}`, async () => {
+      const { tags } = await place.archive.tags('web');
+      return JSON.stringify(tags) === JSON.stringify(names.map(tag));
+    });
+  await archived('old', 'stable');
+  await removeTag(place.store, 'web', 'old');
+  await archived('stable');
+  await place.stopLeading();
+  await using anew = await Place.make({ servers: servers.servers, archive: place.archive.url });
+  await anew.found(2);
+  anew.lead();
+  await anew.isLevel();
+  assert.deepEqual((await anew.store.tags('web')).tags, [tag('stable')]);
+  await anew.store.collect({ keep: 1 });
+  assert.deepEqual(await anew.store.releases('web'), [2, 3]);
 });
 
 test('a history that a restore brings in below the newest release is archived too', { skip }, async () => {

@@ -123,6 +123,15 @@ describe('a fleet that votes', { skip: reasonToSkip ?? false }, () => {
     );
   });
 
+  test('a gate that these machines could not ask is refused by all of them: each may come to lead the rollout', async () => {
+    place.write('gated.yaml', 'root: /etc/app\nrollout: { gate: { alarm: web-5xx } }\n');
+    const { code, stderr } = await publish('three\n', '--definition', 'gated.yaml');
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /3 instances say no to release 3 of app: nothing was published/);
+    assert.match(stderr, /rollout\.gate\.alarm asks CloudWatch, and the settings of this machine/);
+    assert.equal(await releases(), 2);
+  });
+
   test('a first release that one refuses leaves no bundle behind', async () => {
     place.write('a/etc/other/conf', 'x');
     place.write('b/etc/no', '');

@@ -12,4 +12,5 @@ export {
   tracingUnavailable,
 } from './syscalls.ts';
 export type { Call } from './trace.ts';
+export { tracedFromHere } from './traced.ts';
 export { until } from './until.ts';

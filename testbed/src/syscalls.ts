@@ -1,9 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { Pipe } from './pipe.ts';
-import { childrenOf, endTree, signal } from './processes.ts';
-import { exitCode } from './shell.ts';
+import { signal } from './processes.ts';
 import { type Call, TraceReader } from './trace.ts';
+import { traceFromHere, traceWhole } from './traced.ts';
 
 /** Calls that change what is on a disk, or make it last. Of `open…` those that create or cut a file count, of `ioctl` those that clone one. */
 export const FILE_CHANGES: readonly string[] = [
@@ -17,9 +17,6 @@ export const FILE_CHANGES: readonly string[] = [
 /** A waiting signal cuts these off and the kernel begins them anew: stopped at each try, they would never end. The next call stops instead. */
 const UNSTOPPABLE: readonly string[] = ['copy_file_range', 'sendfile', 'fallocate'];
 
-/** ms in which strace ends when all that it runs was killed; by then what was asked of it has been written out */
-const STUCK_MS = 10_000;
-
 export interface TraceOptions {
   /** folders (or files): a call counts when it works on a path there. All count unless said. Calls without a path (`wait4`) always do. */
   readonly within?: readonly string[];
@@ -27,6 +24,8 @@ export interface TraceOptions {
   readonly calls?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** the command says itself, by `tracedFromHere`, from where on it is traced: it loads at its own speed */
+  readonly fromHere?: boolean;
   /** ms; 60,000 unless said */
   readonly timeout?: number;
 }
@@ -84,41 +83,37 @@ export async function crashAfter(
 }
 
 async function trace(command: readonly string[], options: TraceOptions, limit: number | undefined): Promise<Traced> {
-  const { cwd = process.cwd(), timeout = 60_000 } = options;
+  const { cwd = process.cwd(), timeout = 60_000, fromHere = false } = options;
   const traced = options.calls ?? FILE_CHANGES;
   const stopped = traced.filter((name) => !UNSTOPPABLE.includes(name));
   const counts = counter(options.within);
   const reader = new TraceReader(realpathSync(cwd));
   const calls: Call[] = [];
   using pipe = await Pipe.create();
-  const flags = ['-f', '-y', '-s', '0', '-q', '-e', `trace=${optional(traced)}`, '-o', pipe.path];
-  const inject = limit === undefined ? ['-e', 'signal=none'] : ['-e', `inject=${optional(stopped)}:signal=SIGSTOP`];
-  const strace = spawn('strace', [...flags, ...inject, '--', ...command], {
-    cwd,
-    env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended = endOf(strace);
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    endBelow(strace);
-  }, timeout);
   /** threads that were told to stop and have not said that they did */
   const stopping = new Set<number>();
   pipe.onLine((text) => {
     const line = reader.read(text);
     if (line.kind === 'call' && counts(line.call)) {
       calls.push(line.call);
-      if (calls.length === limit) endBelow(strace);
+      if (calls.length === limit) running.end();
     }
     if (limit === undefined || calls.length >= limit) return;
     if (line.kind === 'signal' && line.signal === 'SIGSTOP') stopping.add(line.thread);
     // signalled by one of its threads, the whole process goes on
     if (line.kind === 'stopped' && stopping.delete(line.thread)) signal(line.thread, 'SIGCONT');
   });
+  const inject = limit === undefined ? ['-e', 'signal=none'] : ['-e', `inject=${optional(stopped)}:signal=SIGSTOP`];
+  const flags = ['-f', '-y', '-s', '0', '-e', `trace=${optional(traced)}`, '-o', pipe.path, ...inject];
+  const spawning = { cwd, env: { ...process.env, ...options.env } };
+  const running = fromHere ? await traceFromHere(flags, command, spawning) : traceWhole(flags, command, spawning);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    running.end();
+  }, timeout);
   try {
-    const { code, output } = await ended;
+    const { code, output } = await running.ended;
     await pipe.drain();
     if (late) throw new Error(`${command.join(' ')} did not end within ${timeout / 1000} s under strace\n${output}`);
     return { calls, code, output };
@@ -149,25 +144,4 @@ function realOf(path: string): string {
   } catch {
     return path; // the command may make it
   }
-}
-
-/**
- * All that strace runs dies at once; strace then ends by itself, with the trace written out. Where that dies in the middle of making a process namespace it
- * may wait for ever, while they wait for it at their exits: without it they go.
- */
-function endBelow(strace: ChildProcess): void {
-  if (strace.pid) for (const child of childrenOf(strace.pid)) endTree(child);
-  const stuck = setTimeout(() => strace.kill('SIGKILL'), STUCK_MS);
-  strace.once('exit', () => clearTimeout(stuck));
-}
-
-function endOf(child: ChildProcess): Promise<{ code: number; output: string }> {
-  const output: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => output.push(chunk));
-  return new Promise((done, reject) => {
-    child.once('error', reject);
-    child.once('close', (status, name) =>
-      done({ code: exitCode(status, name), output: Buffer.concat(output).toString() }),
-    );
-  });
 }

@@ -13,6 +13,8 @@ import { runStep, type Step } from './crash-step.ts';
 const STEP = fileURLToPath(new URL('./crash-step.ts', import.meta.url));
 /** Kills at each n-th call only; 1 kills at every one, about 1,700 times, which takes half an hour. */
 const STRIDE = Number(process.env.QUORATE_CRASH_STRIDE ?? 17);
+/** By which the first call is chosen, another one each time: see the test's diagnostics. */
+const SEED = process.env.QUORATE_CRASH_SEED ?? String(Math.floor(Math.random() * 2 ** 32));
 const skip = tracingUnavailable() ?? false;
 
 /** Contents by path. */
@@ -155,14 +157,18 @@ const scenarios = (link: LinkMode): Scenario[] => [
 ];
 
 for (const link of ['directory', 'files', 'copy'] as const) {
-  describe(`link: ${link}, killed just before any of its file-system calls and started again`, () => {
+  describe(`link: ${link}, killed just before any of its file-system calls and started again`, {
+    concurrency: 2,
+  }, () => {
     for (const scenario of scenarios(link))
       test(scenario.name, { skip, timeout: 3_600_000 }, async (t) => {
         const outer = mkdtempSync(join(tmpdir(), 'quorate-crash-agent-'));
         try {
-          const kills = await crashEverywhere(outer, link, scenario);
-          t.diagnostic(`${kills} kills`);
-          assert.ok(kills * STRIDE >= 10, `killed at ${kills} calls only`);
+          const first = 1 + (Number.parseInt(sha256(`${SEED} ${link} ${scenario.name}`).slice(0, 8), 16) % STRIDE);
+          t.diagnostic(`QUORATE_CRASH_SEED=${SEED}: from call ${first} on, each ${STRIDE}th`);
+          const { kills, calls } = await crashEverywhere(outer, link, scenario, first);
+          t.diagnostic(`${kills} kills at ${calls} calls`);
+          assert.ok(calls >= 10, `only ${calls} calls`);
         } finally {
           rmSync(outer, { recursive: true, force: true });
         }
@@ -170,13 +176,18 @@ for (const link of ['directory', 'files', 'copy'] as const) {
   });
 }
 
-/** @returns how many times the step was killed */
-async function crashEverywhere(outer: string, link: LinkMode, scenario: Scenario): Promise<number> {
+/** @returns how many times the step was killed, and how many calls it has */
+async function crashEverywhere(
+  outer: string,
+  link: LinkMode,
+  scenario: Scenario,
+  first: number,
+): Promise<{ kills: number; calls: number }> {
   const prepared = join(outer, 'prepared');
   await prepare(prepared, link, scenario);
   assert.deepEqual(read(prepared), scenario.sees[0]);
   const atomic = link !== 'copy' && scenario.link !== 'copy';
-  for (let kills = 0, count = 1; ; kills++, count += STRIDE) {
+  for (let kills = 0, count = first; ; kills++, count += STRIDE) {
     const folder = join(outer, `after-${count}`);
     execFileSync('cp', ['-a', prepared, folder]);
     const { killed, code, output, calls } = await crashAfter(
@@ -184,7 +195,7 @@ async function crashEverywhere(outer: string, link: LinkMode, scenario: Scenario
       [process.execPath, ...process.execArgv, STEP, folder, scenario.step],
       {
         within: [join(folder, 'root'), join(folder, 'state')],
-        env: { NODE_COMPILE_CACHE: '' },
+        fromHere: true,
       },
     );
     const at = killed ? `killed after call ${count}, ${calls.at(-1)?.text}` : 'at the end';
@@ -192,7 +203,7 @@ async function crashEverywhere(outer: string, link: LinkMode, scenario: Scenario
     checkInstant(read(folder), scenario.sees, atomic, at);
     await checkRestart(folder, scenario, at);
     rmSync(folder, { recursive: true });
-    if (!killed) return kills;
+    if (!killed) return { kills, calls: calls.length };
   }
 }
 

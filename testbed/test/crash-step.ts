@@ -2,6 +2,7 @@
 // The folder holds the store, the machine's root, and its state.
 import { join } from 'node:path';
 import { type AppliedOnce, applyOnce, bundlePlace, lockState, openBundle, type Settings } from '@quorate/agent';
+import { tracedFromHere } from '../src/traced.ts';
 
 export type Step = 'apply' | 'restore' | 'unmanage' | 'unmanage-original';
 
@@ -27,4 +28,7 @@ export async function runStep(folder: string, step: Step, lines: string[] = []):
   return undefined;
 }
 
-if (import.meta.main) await runStep(process.argv[2]!, process.argv[3] as Step);
+if (import.meta.main) {
+  tracedFromHere();
+  await runStep(process.argv[2]!, process.argv[3] as Step);
+}

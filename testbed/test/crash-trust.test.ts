@@ -39,6 +39,7 @@ describe('a trust folder, killed at every call', { skip, timeout: 300_000 }, () 
   const kill = async (count: number, step: string): Promise<boolean> => {
     const { killed, code, output } = await crashAfter(count, [process.execPath, STEP, folder, step], {
       within: [state()],
+      fromHere: true,
     });
     if (!killed) assert.equal(code, 0, output);
     return killed;

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type Call, crashAfter, FILE_CHANGES, traceCalls, tracingUnavailable } from '../src/index.ts';
 import { statOf } from '../src/processes.ts';
 
@@ -10,11 +11,14 @@ const skip = tracingUnavailable() ?? false;
 const bound = { skip, timeout: 60_000 };
 const env = { NODE_OPTIONS: '' };
 
+const TRACED = fileURLToPath(new URL('../src/traced.ts', import.meta.url));
 /** On the main thread and on the pool's, some of it outside, some of it failing. */
 const SCRIPT = `
+import { tracedFromHere } from '${TRACED}';
 import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 process.chdir(process.argv[1]);
+tracedFromHere();
 writeFileSync('../outside', 'x');
 mkdirSync('d');
 try { mkdirSync('d'); } catch {}
@@ -76,46 +80,47 @@ test('calls are told in their order over all threads, those in the given folders
   assert.deepEqual(told(folder, calls), STEPS);
 });
 
-test(
-  'a command crashes after each of its calls, never elsewhere, and its disk is that of this moment',
-  bound,
-  async (t) => {
-    const folder = join(folderOfTest(t), 'within');
-    let count = 0;
-    const seen: Record<string, string>[] = [];
-    for (; ; count++) {
-      rmSync(folder, { recursive: true, force: true });
-      mkdirSync(folder);
-      const crash = await crashAfter(count, commandIn(folder), { within: [folder], env, cwd: folder });
-      if (!crash.killed) {
-        assert.equal(crash.code, 0);
-        break;
+for (const fromHere of [false, true])
+  test(
+    `a command ${fromHere ? 'that says where its trace begins ' : ''}crashes after each of its calls, never elsewhere, and its disk is that of this moment`,
+    bound,
+    async (t) => {
+      const folder = join(folderOfTest(t), 'within');
+      let count = 0;
+      const seen: Record<string, string>[] = [];
+      for (; ; count++) {
+        rmSync(folder, { recursive: true, force: true });
+        mkdirSync(folder);
+        const crash = await crashAfter(count, commandIn(folder), { within: [folder], env, cwd: folder, fromHere });
+        if (!crash.killed) {
+          assert.equal(crash.code, 0);
+          break;
+        }
+        assert.equal(crash.code, 137);
+        assert.deepEqual(told(folder, crash.calls), STEPS.slice(0, count));
+        seen.push(tree(folder));
       }
-      assert.equal(crash.code, 137);
-      assert.deepEqual(told(folder, crash.calls), STEPS.slice(0, count));
-      seen.push(tree(folder));
-    }
-    assert.equal(count, STEPS.length + 1);
-    const made = { d: 'folder' };
-    const linked = { ...made, 'd/b': 'sync', link: '../outside' };
-    const last = { ...made, 'd/f': 'pool', link: '../outside', 'ü "quoted" <x>\n': 'sync' };
-    const wanted = [
-      {},
-      made,
-      { ...made, 'd/a': '' },
-      { ...made, 'd/a': 'sync' },
-      { ...made, 'd/b': 'sync' },
-      linked,
-      { ...linked, 'd/c': '' },
-      { ...linked, 'd/c': 'pool' },
-      { ...linked, 'd/c': 'pool' },
-      { ...linked, 'd/e': 'pool' },
-      { ...linked, 'd/f': 'pool' },
-      last,
-    ];
-    assert.deepEqual(seen, wanted);
-  },
-);
+      assert.equal(count, STEPS.length + 1);
+      const made = { d: 'folder' };
+      const linked = { ...made, 'd/b': 'sync', link: '../outside' };
+      const last = { ...made, 'd/f': 'pool', link: '../outside', 'ü "quoted" <x>\n': 'sync' };
+      const wanted = [
+        {},
+        made,
+        { ...made, 'd/a': '' },
+        { ...made, 'd/a': 'sync' },
+        { ...made, 'd/b': 'sync' },
+        linked,
+        { ...linked, 'd/c': '' },
+        { ...linked, 'd/c': 'pool' },
+        { ...linked, 'd/c': 'pool' },
+        { ...linked, 'd/e': 'pool' },
+        { ...linked, 'd/f': 'pool' },
+        last,
+      ];
+      assert.deepEqual(seen, wanted);
+    },
+  );
 
 test('children count and die too, and wait4 adds the moment in which one has ended', bound, async (t) => {
   const folder = folderOfTest(t);

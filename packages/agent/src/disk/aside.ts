@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync,
 import { dirname, join } from 'node:path';
 import { sha256 } from '@quorate/model';
 import { snapshot } from './copy.ts';
-import { lstatOf } from './tree.ts';
+import { besides, lstatOf } from './tree.ts';
 
 /** Versions of one path that are kept: a program that writes the same file again and again must not fill the disk. */
 const VERSIONS_MOST = 50;
@@ -54,13 +54,16 @@ export class Aside {
     return fresh;
   }
 
-  /** A text that somebody has to look at. */
+  /** A text that somebody has to look at: it is whole or not there. */
   write(path: string, text: string): string {
     const content = sha256(text);
     const [place, versions] = this.#versions(path);
     const same = versions.find((name) => contentAt(name) === content);
-    const fresh = same ?? this.#next(place, versions);
-    if (same === undefined) writeFileSync(fresh, text, { mode: 0o600 });
+    if (same !== undefined) return same;
+    const fresh = this.#next(place, versions);
+    const unfinished = besides(fresh, 'new');
+    writeFileSync(unfinished, text, { mode: 0o600 });
+    renameSync(unfinished, fresh);
     return fresh;
   }
 

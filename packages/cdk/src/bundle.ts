@@ -1,43 +1,9 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join, matchesGlob, posix } from 'node:path';
+import type { BundleDefinition } from './definition.ts';
 
-/** A command that the instance runs with `/bin/sh -c`, in a clean environment. */
-export interface Hook {
-  readonly command: string;
-  /** seconds until the command and its children are ended; 30 unless said */
-  readonly timeout?: number;
-}
-
-/** A command that has the application read its files anew. */
-export interface Reload extends Hook {
-  /** seconds after it in which the application may still be reading, and no other release becomes live; 1 unless said */
-  readonly settle?: number;
-}
-
-/** What a bundle is, apart from its files; the names are those of Quorate's definition files. */
-export interface BundleProps {
-  /** the folder on the instances that the files live in: `/etc/nginx` */
-  readonly root: string;
-  /** how native paths reach the release: `directory` unless said */
-  readonly link?: 'directory' | 'files' | 'copy';
-  /** run before each release is live, on its files at their native paths; anything but exit code 0 refuses it */
-  readonly validate?: Hook | string;
-  readonly reload?: Reload | string;
-  /** run after the reload; anything but exit code 0 puts the previous release back */
-  readonly health?: Hook | string;
-  /** globs, relative to the folder, of what is left out: `*.md` */
-  readonly ignore?: readonly string[];
-  /** absolute folders outside the root that symlinks may point to, besides /usr/share and /usr/lib */
-  readonly links?: readonly string[];
-  /** globs of files that each instance renders: Liquid templates */
-  readonly templates?: readonly string[];
-  /** what templates read as `vars`: by name for the bundle, by zone, by instance; or `file` alone, the path in the folder of a YAML or JSON file that says it */
-  readonly variables?: {
-    readonly file?: string;
-    readonly bundle?: Readonly<Record<string, unknown>>;
-    readonly zones?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-    readonly instances?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  };
+/** A bundle's definition, and what its files are on the instances. */
+export interface BundleProps extends BundleDefinition {
   /** owners and modes that are not root's 0644 (0755 for what is executable here), by globs: `{ 'ssl/*.key': { mode: '0640', group: 'ssl-cert' } }` */
   readonly attributes?: Readonly<Record<string, Attributes>>;
 }
@@ -86,6 +52,11 @@ export class Bundle {
     if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory())
       throw new Error(`the bundle ${name} is to be made from ${folder}, which is no folder`);
     return new Bundle(name, folder, definition);
+  }
+
+  /** Whether its rollouts ask alarms. */
+  get asksAlarms(): boolean {
+    return this.#props.rollout?.gate?.alarm !== undefined;
   }
 
   /**
@@ -151,5 +122,5 @@ export class Bundle {
   }
 }
 
-const hookOf = <T extends Hook>(given: T | string | undefined): T | Hook | undefined =>
+const hookOf = <T>(given: T | string | undefined): T | { command: string } | undefined =>
   typeof given === 'string' ? { command: given } : given;

@@ -56,7 +56,7 @@ export interface QuorateFleetProps<G extends Given = Given> {
   readonly bundles?: readonly Bundle[];
   /** `quorum`: a release is in the archive right after it was acknowledged; `archive`: before. `quorum` unless said. */
   readonly durability?: 'quorum' | 'archive';
-  /** whether rollouts may have alarms of CloudWatch as their gates (`rollout.gate.alarm` of a bundle): instances may read the states of all alarms then */
+  /** whether rollouts may have alarms of CloudWatch as their gates (`rollout.gate.alarm` of a bundle): instances may read the states of all alarms then. Unless said, it is so where one of `bundles` has such a gate */
   readonly alarmGates?: boolean;
   /** dashboard and alarms; false: neither */
   readonly monitoring?: MonitoringProps | false;
@@ -100,7 +100,8 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
     const log = monitoring?.metrics ? metricsLog(this, this.cluster) : undefined;
     this.bootCommands = [...(log ? shippingCommands(log) : []), ...this.#commands(props, software, log)];
     const given: Given = props.autoScalingGroup;
-    const deployments = new Deployments(this, 'Bundles', this.cluster, props.bundles ?? []);
+    const { bundles = [] } = props;
+    const deployments = new Deployments(this, 'Bundles', this.cluster, bundles);
     this.permissions = this.#permit([
       ...storage(this.bucket, this.cluster),
       installation(software),
@@ -108,7 +109,7 @@ export class QuorateFleet<G extends Given = Given> extends Construct implements 
       ...deployments.statements(),
       ...(log ? [shipping(log)] : []),
       discovery(),
-      ...(props.alarmGates ? [alarmGates()] : []),
+      ...((props.alarmGates ?? bundles.some(({ asksAlarms }) => asksAlarms)) ? [alarmGates()] : []),
       lifeCycle(this, isGroup(given) ? { group: given.autoScalingGroupName } : { cluster: this.cluster }),
     ]);
     deployments.announceAfter(this.permissions);

@@ -1,4 +1,5 @@
-export { type Attributes, Bundle, type BundleProps, type Hook, type Reload } from './bundle.ts';
+export { type Attributes, Bundle, type BundleProps } from './bundle.ts';
+export type { BundleDefinition, FileCheck, Health, Hook, Reload, Rollout } from './definition.ts';
 export { QuorateFleet, type QuorateFleetProps } from './fleet.ts';
 export type { GroupProps } from './group.ts';
 export type { MonitoringProps } from './monitoring.ts';

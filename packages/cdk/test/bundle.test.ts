@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { definitionOf, type Entry, manifestOf, sha256 } from '@quorate/model';
 import type { App } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
-import { Bundle, QuorateFleet } from '../src/index.ts';
+import { Bundle, type BundleDefinition, QuorateFleet } from '../src/index.ts';
 import { groupProps, software, stack, userDataOf } from './app.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'quorate-bundle-'));
@@ -61,6 +61,45 @@ test('a folder is packed as it is: modes, symlinks and empty folders, without wh
       ['ssl/site.key', '0640', 'ssl-cert'],
     ],
   );
+});
+
+test('everything that a definition can say can be deployed', () => {
+  const props: Required<BundleDefinition> = {
+    root: '/etc/nginx',
+    link: 'copy',
+    validate: 'nginx -t',
+    checks: [{ files: '*.json', schema: 'schema.json' }],
+    reload: { command: 'systemctl reload nginx', settle: 2 },
+    health: { http: { url: 'http://localhost/', status: 204 }, window: 10 },
+    ignore: ['*.md'],
+    links: ['/opt'],
+    drift: 'adopt',
+    templates: ['nginx.conf'],
+    variables: { bundle: { workers: 2 }, zones: {}, instances: {} },
+    rollout: { strategy: 'zones', bake: 300, tolerate: '5%', gate: { alarm: 'errors' } },
+  };
+  const { definition } = JSON.parse(Bundle.fromDirectory(nginx, props).pack());
+  const known = definitionOf(definition);
+  // each release of a deployment says why: it names the deployment
+  const keys: Exclude<keyof typeof known, 'message'>[] = Object.keys(props) as (keyof typeof props)[];
+  assert.deepEqual(Object.keys(known).sort(), keys.sort());
+  assert.deepEqual(known.rollout, { strategy: 'zones', bake: 300, tolerate: '5%', gate: { alarm: ['errors'] } });
+});
+
+test('instances may read alarms where a bundle has them as its gate', () => {
+  const gated = Bundle.fromDirectory(nginx, {
+    root: '/etc/nginx',
+    rollout: { strategy: 'linear', gate: { alarm: 'errors' } },
+  });
+  for (const [one, asks] of [
+    [gated, true],
+    [bundle, false],
+  ] as const) {
+    const { stack: scope, vpc } = stack();
+    new QuorateFleet(scope, 'Fleet', { autoScalingGroup: groupProps(vpc), software: software(), bundles: [one] });
+    const policies = JSON.stringify(Template.fromStack(scope).findResources('AWS::IAM::ManagedPolicy'));
+    assert.equal(policies.includes('cloudwatch:DescribeAlarms'), asks);
+  }
 });
 
 test('the same folder is the same text, so that a deployment without a change publishes nothing', () => {

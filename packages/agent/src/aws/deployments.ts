@@ -12,7 +12,7 @@ export class ParameterDeployments implements DeploymentSource {
   readonly #settings: Pick<Settings, 'aws'>;
   /** without a slash at its end */
   readonly #path: string;
-  #client: Promise<SSMClient> | undefined;
+  #client: SSMClient | undefined;
 
   constructor(settings: Pick<Settings, 'aws'>, path: string) {
     this.#settings = settings;
@@ -23,9 +23,9 @@ export class ParameterDeployments implements DeploymentSource {
     const { paginateGetParametersByPath } = await import('@aws-sdk/client-ssm');
     const places = new Map<string, DeploymentPlace | Error>();
     try {
-      this.#client ??= this.#open();
+      this.#client ??= await this.#open();
       const pages = paginateGetParametersByPath(
-        { client: await this.#client },
+        { client: this.#client },
         { Path: this.#path },
         { abortSignal: signal },
       );

@@ -44,10 +44,10 @@ export const KINDS = [
   },
   {
     name: 'a reload that hangs',
-    content: ({ bundle, waitsForAddress }) =>
-      waitsForAddress ? { wants: SOFTWARE.find((other) => other.bundle !== bundle)!.port } : {},
-    definition: ({ definition: { reload }, waitsForAddress }) => ({
-      reload: { command: waitsForAddress ? reload.command : 'sleep 600', timeout: HANGING },
+    content: ({ bundle, servesWithoutAddress }) =>
+      servesWithoutAddress ? { wants: SOFTWARE.find((other) => other.bundle !== bundle)!.port } : {},
+    definition: ({ definition: { reload }, servesWithoutAddress }) => ({
+      reload: { command: servesWithoutAddress ? reload.command : 'sleep 600', timeout: HANGING },
     }),
     isFoundByTrying: false,
     says: () => new RegExp(`reload: ended at its time limit of ${HANGING} s`),

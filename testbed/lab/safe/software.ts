@@ -34,8 +34,8 @@ export interface Software {
   files(content: Content, native: (path: string) => string): Readonly<Record<string, string>>;
   /** what its own check prints about nonsense */
   readonly nonsense: RegExp;
-  /** whether its reload waits for ever where it cannot listen; apache2 ends instead */
-  readonly waitsForAddress: boolean;
+  /** whether it goes on serving where a reload cannot listen, and waits for ever; haproxy hears nobody for two seconds then, and apache2 ends */
+  readonly servesWithoutAddress: boolean;
   start(machine: Machine): void;
 }
 
@@ -77,7 +77,7 @@ ${content.hasNonsense ? '  lisen 1;\n' : ''}}
 ${broken(content)}`,
   }),
   nonsense: /unknown directive "lisen" in \/etc\/nginx\/conf\.d\/site\.conf:\d+/,
-  waitsForAddress: true,
+  servesWithoutAddress: true,
   start: ({ instance }) => instance.spawn(['nginx', '-g', 'daemon off;'], { log: 'nginx.log' }),
 };
 
@@ -105,12 +105,12 @@ const haproxy: Software = {
 frontend lab
 	bind {{ instance.address }}:8082
 	bind 127.0.0.1:8082
-${content.wants === undefined ? '' : `	bind 127.0.0.1:${content.wants}\n`}	http-request return status ${content.isUnhealthy ? 503 : 200} if { path /health }
+	http-request return status ${content.isUnhealthy ? 503 : 200} if { path /health }
 	http-request return status 200 content-type text/plain string served hdr X-Release ${content.text} hdr X-Release "%[str(second),map(/etc/haproxy/release.map)]"
 ${content.hasNonsense ? '	nonsense\n' : ''}${broken(content)}`,
   }),
   nonsense: /\/etc\/haproxy\/haproxy\.cfg:\d+\] *: *unknown keyword 'nonsense'/,
-  waitsForAddress: true,
+  servesWithoutAddress: false,
   start: ({ instance }) =>
     instance.spawn(['haproxy', '-W', '-p', '/run/haproxy.pid', '-f', '/etc/haproxy/haproxy.cfg'], {
       log: 'haproxy.log',
@@ -145,7 +145,7 @@ Header always add X-Release ${content.text}
 ${content.isUnhealthy ? 'Redirect 503 /health\n' : ''}${content.hasNonsense ? 'Nonsense On\n' : ''}`,
   }),
   nonsense: /Syntax error on line \d+ of \/etc\/apache2\/conf-enabled\/site\.conf/,
-  waitsForAddress: false,
+  servesWithoutAddress: false,
   start: ({ instance }) => instance.spawn(['apache2ctl', '-DFOREGROUND'], { log: 'apache2.log' }),
 };
 

@@ -101,9 +101,9 @@ test('real software says of a release what it would say if that were live, befor
   for (const { bundle, path, flags, validate, before, file, good, bad } of SOFTWARE)
     await t.test(validate, async () => {
       if (before) await sh(before);
-      const publish = async (change: string): Promise<void> => {
+      const publish = async (change: string, ...more: string[]): ReturnType<typeof quorate> => {
         await sh(`rm -rf /tmp/work; cp -a /tmp/good /tmp/work; cd /tmp/work; ${change}`);
-        await must('publish', bundle, '/tmp/work', '-m', change, '--yes');
+        return quorate(machine, ['publish', bundle, '/tmp/work', '-m', change, '--yes', ...more]);
       };
       const apply = (): ReturnType<typeof quorate> => quorate(machine, ['agent', '--once', '--bundles', bundle]);
       await must('import', bundle, path, ...flags, '--validate', validate);
@@ -111,13 +111,19 @@ test('real software says of a release what it would say if that were live, befor
       await must('show', bundle, '--to', '/tmp/good');
       // a folder as version control has it: it does not say which release it was made from
       await sh(`cd /tmp/good; rm .quorate.json; ${good}`);
-      await publish('true');
+      const published = await publish('true');
+      assert.equal(published.code, 0, published.stderr);
+      assert.match(published.stdout, /only this machine was asked, since the store has no sessions: .* says yes\)/);
       const applied = await apply();
       assert.equal(applied.code, 0, applied.stdout + applied.stderr);
       assert.doesNotMatch(applied.stdout + applied.stderr, /namespaces/);
       const live = await sh(`cat ${file}`);
       for (const [change, says] of bad) {
-        await publish(change);
+        const voted = await publish(change);
+        assert.equal(voted.code, 4, voted.stdout + voted.stderr);
+        assert.match(voted.stderr, /this machine says no to release \d+ of .*: nothing was published/);
+        assert.match(voted.stderr, says);
+        assert.equal((await publish(change, '--skip-vote', 'to see what the agent says')).code, 0);
         const refused = await apply();
         assert.equal(refused.code, 4, refused.stdout + refused.stderr);
         assert.match(refused.stdout + refused.stderr, says);
@@ -127,7 +133,9 @@ test('real software says of a release what it would say if that were live, befor
       }
     });
   assert.equal(
-    await sh("ls -d /var/lib/quorate/*/validate 2>/dev/null || true; grep -c ' quorate ' /proc/self/mountinfo || true"),
+    await sh(
+      "ls -d /var/lib/quorate/*/validate /tmp/quorate-vote-* 2>/dev/null || true; grep -c ' quorate ' /proc/self/mountinfo || true",
+    ),
     '0\n',
   );
 });

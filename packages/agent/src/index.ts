@@ -9,6 +9,7 @@ export * from './disk/index.ts';
 export * from './ensemble/index.ts';
 export { AgentError, type AgentErrorCode } from './errors.ts';
 export * from './hooks/index.ts';
+export { loneVoter } from './lone-voter.ts';
 export { type AgentDisk, bundlePlace, managedBundles, type PlacedBundle } from './own-disk.ts';
 export * from './peer/index.ts';
 export { cloudWatch, RolloutLead, type RolloutLook } from './rollout/index.ts';

@@ -40,8 +40,11 @@ export function ownDisk(settings: Settings, fleet: FleetSource, log?: Log): Agen
 }
 
 /** What templates are rendered with on the machine of these settings. */
-function machineOf(settings: Settings, fleet: FleetSource): TemplateMachine {
-  const instance = factsOf(describeInstance(settings, {}));
+export function machineOf(
+  settings: Settings,
+  fleet: FleetSource,
+  instance = factsOf(describeInstance(settings, {})),
+): TemplateMachine {
   return { instance, fleet: (before) => fleet(instance, before), secret: secretReader(settings) };
 }
 

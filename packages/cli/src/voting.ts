@@ -1,5 +1,13 @@
-import type { VoteTally } from '@quorate/model';
-import { type PublishOptions, type Store, VoteError, type VoteNews, type VoteTerms } from '@quorate/store';
+import { loneVoter } from '@quorate/agent';
+import type { Verdict, VoteTally } from '@quorate/model';
+import {
+  type LoneVoter,
+  type PublishOptions,
+  type Store,
+  VoteError,
+  type VoteNews,
+  type VoteTerms,
+} from '@quorate/store';
 import { noteDeed } from './audit.ts';
 import { type Context, wholeNumber } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -20,7 +28,7 @@ const NAMED = 20;
 
 /** One vote: what is asked for, what is shown meanwhile, and what came of it. */
 export class Vote {
-  readonly option: NonNullable<PublishOptions['vote']>;
+  readonly #option: NonNullable<PublishOptions['vote']>;
   readonly #context: Context;
   readonly #store: Store;
   readonly #names: boolean;
@@ -28,6 +36,10 @@ export class Vote {
   readonly #named = new Set<string>();
   #from: number | undefined;
   #tally: VoteTally | undefined;
+  /** where the store cannot ask the fleet: this machine, or why it has no say */
+  #alone: LoneVoter | string | undefined;
+  /** what this machine has said */
+  #said: Verdict | undefined;
 
   /**
    * @param names whether each instance is named as it answers
@@ -37,12 +49,19 @@ export class Vote {
     this.#context = context;
     this.#store = store;
     this.#names = names;
-    this.option = optionOf(flags, (news) => this.#hear(news));
+    if (flags.quorum !== undefined && !store.candidates)
+      throw new CliError(
+        EXIT.usage,
+        `--quorum is a share of the live instances, and ${store.url} has no sessions to know them by: this machine votes alone`,
+        'leave it out; to publish although this machine says no: --skip-vote REASON',
+      );
+    this.#option = optionOf(flags, (news) => this.#hear(news));
   }
 
   /** How it is asked where it has to be. */
   get terms(): VoteTerms {
-    return 'skipped' in this.option ? {} : this.option;
+    if ('skipped' in this.#option) return {};
+    return typeof this.#alone === 'object' ? { ...this.#option, alone: this.#alone } : this.#option;
   }
 
   #hear(news: VoteNews): void {
@@ -70,30 +89,52 @@ export class Vote {
 
   /**
    * Makes a release by what the fleet says. An interrupt withdraws what is offered.
+   * @param adopting whether this machine is to run the bundle from then on
    * @throws what the work throws; programs have been told of a refusal then
    */
-  async decide<T>(bundle: string, work: (options: PublishOptions) => Promise<T>): Promise<T> {
+  async decide<T>(
+    bundle: string,
+    work: (options: PublishOptions) => Promise<T>,
+    { adopting = false } = {},
+  ): Promise<T> {
+    if (!this.#store.candidates && !('skipped' in this.#option)) this.#alone = await this.#loneVoter(bundle, adopting);
     using interrupt = interruptible(`\`quorate history ${bundle}\` tells whether it was published`);
     const progress = uploadProgress();
     try {
-      return await work({ progress, vote: this.option, signal: interrupt.signal });
+      const vote = 'skipped' in this.#option ? this.#option : this.terms;
+      return await work({ progress, vote, signal: interrupt.signal });
     } catch (error) {
-      if (error instanceof VoteError) {
-        this.#refused(bundle, error);
-        const refusal = { result: 'refused', detail: error.message } as const;
-        await noteDeed(this.#store, { action: 'publish', what: `a release of ${bundle}`, bundle, ...refusal });
-      }
-      throw error;
+      if (!(error instanceof VoteError)) throw error;
+      this.#refused(bundle, error);
+      const refusal = { result: 'refused', detail: error.message } as const;
+      await noteDeed(this.#store, { action: 'publish', what: `a release of ${bundle}`, bundle, ...refusal });
+      throw this.#alone ? refusedHere(error) : error;
     } finally {
       progress.end();
       this.#progress.end();
     }
   }
 
+  async #loneVoter(bundle: string, adopting: boolean): Promise<LoneVoter | string> {
+    const voter = await loneVoter(this.#context.settings, this.#store, bundle, { adopting });
+    if (typeof voter === 'string') return voter;
+    return {
+      ...voter,
+      judge: async (...what) => {
+        this.#said = await voter.judge(...what);
+        return this.#said;
+      },
+    };
+  }
+
   /** Who agreed to what was published. */
   get outcome(): string {
-    if ('skipped' in this.option) return `nobody was asked: ${this.option.skipped}`;
-    if (!this.#store.candidates) return 'nobody was asked: this kind of store cannot tell which machines live';
+    if ('skipped' in this.#option) return `nobody was asked: ${this.#option.skipped}`;
+    if (typeof this.#alone === 'string') return `nobody was asked: the store has no sessions, and ${this.#alone}`;
+    if (this.#alone) {
+      const note = this.#said?.note === undefined ? '' : `, ${this.#said.note}`;
+      return `only this machine was asked, since the store has no sessions: ${this.#alone.instance} says ${this.#said?.ok ? 'yes' : 'no'}${note}`;
+    }
     const { yes = [], no = [], silent = [] } = this.#tally ?? {};
     const all = yes.length + no.length + silent.length;
     if (all === 0) return 'no live instance runs it, so nobody was asked';
@@ -106,17 +147,37 @@ export class Vote {
 
   /** The same for programs. */
   get json(): object {
-    if ('skipped' in this.option) return { skipped: this.option.skipped };
-    if (!this.#store.candidates) return { asked: false };
+    if ('skipped' in this.#option) return { skipped: this.#option.skipped };
+    if (typeof this.#alone === 'string') return { asked: false, reason: this.#alone };
     const { yes = [], no = [], silent = [] } = this.#tally ?? {};
-    return { asked: true, yes, no, silent };
+    const note = this.#said?.note === undefined ? {} : { note: this.#said.note };
+    return { asked: true, ...this.#scope, yes, no, silent, ...note };
+  }
+
+  get #scope(): { alone?: true } {
+    return this.#alone ? { alone: true } : {};
   }
 
   #refused(bundle: string, error: VoteError): void {
     if (!this.#context.json) return;
     const no = error.no.map(({ instance, verdict }) => ({ instance, ...verdict }));
-    this.#context.print({ bundle, published: false, vote: { asked: true, no, silent: error.silent } }, () => '');
+    this.#context.print(
+      { bundle, published: false, vote: { asked: true, ...this.#scope, no, silent: error.silent } },
+      () => '',
+    );
   }
+}
+
+function refusedHere(error: VoteError): CliError {
+  if (error.code === 'NO_ANSWER')
+    return new CliError(
+      EXIT.failed,
+      error.message,
+      'give it longer by --vote-timeout SECONDS, or do without it: --skip-vote REASON',
+      { cause: error },
+    );
+  const hint = 'mend it and publish again; to publish although this machine says no: --skip-vote REASON';
+  return new CliError(EXIT.refused, error.message, hint, { cause: error });
 }
 
 function optionOf(

@@ -14,6 +14,7 @@ export type {
 } from './ensemble.ts';
 export { StoreError, type StoreErrorCode } from './errors.ts';
 export { Hints } from './hints.ts';
+export type { LoneVoter, ReleaseContent } from './lone-vote.ts';
 export { type OpenOptions, openStore } from './open.ts';
 export { type ManifestToPublish, type PublishOptions, planManifest, publishManifest, rollback } from './publish.ts';
 export { mustLatest, mustRelease, readManifest } from './read.ts';

@@ -11,6 +11,7 @@ import {
   signRelease,
 } from '@quorate/model';
 import { conflict, StoreError } from './errors.ts';
+import { askAlone, publishJudged } from './lone-vote.ts';
 import { mustLatest, mustRelease, readManifest } from './read.ts';
 import { checkNotUnderWay, type RolloutWish, rolloutOf } from './rollout.ts';
 import type { BlobSource, CallOptions, Latest, Publication, Store, UploadProgress } from './store.ts';
@@ -21,7 +22,7 @@ export interface PublishOptions extends CallOptions {
   readonly progress?: UploadProgress;
   /** an Ed25519 private key that the release is signed with */
   readonly sign?: KeyObject | undefined;
-  /** The fleet is asked first, where the store can do that; with `skipped`, why it is not asked. Nobody is asked unless given. */
+  /** The fleet is asked first, or where the store cannot do that `alone`; with `skipped`, why it is not asked. Nobody is asked unless given. */
   readonly vote?: VoteTerms | { readonly skipped: string };
 }
 
@@ -46,7 +47,7 @@ export interface ManifestToPublish {
 
 /**
  * Makes a manifest the next release of its bundle.
- * @throws TemplateError that no instance could render; StoreError UNCHANGED when it is what the base holds already and that was not allowed; CONFLICT when the head is not `base` any more
+ * @throws TemplateError that no instance could render; VoteError
  * @throws StoreError UNCHANGED when it is what the base holds already and that was not allowed; CONFLICT when the head is not `base` any more;
  *   ROLLING_OUT while the base is being rolled out, unless it is to be superseded
  */
@@ -57,14 +58,15 @@ export async function publishManifest(
 ): Promise<Latest> {
   const publication = await draft(store, what, options);
   const { vote } = options;
-  const { candidates } = store;
-  if (!candidates || !vote || 'skipped' in vote) return store.publish(publication, options);
-  return publishVoted(store, candidates, publication, vote, options);
+  if (!vote || 'skipped' in vote) return store.publish(publication, options);
+  if (store.candidates) return publishVoted(store, store.candidates, publication, vote, options);
+  if (vote.alone) return publishJudged(store, publication, vote.alone, vote, options);
+  return store.publish(publication, options);
 }
 
 /**
  * Hears what the fleet says of a manifest as the next release of its bundle; it is never made one.
- * @returns what each instance said that was asked; undefined where the store cannot ask
+ * @returns what each instance said that was asked; undefined where the store cannot ask, and nobody is asked for it
  * @throws as `publishManifest` does
  */
 export async function planManifest(
@@ -74,7 +76,8 @@ export async function planManifest(
   options: Omit<PublishOptions, 'vote'> = {},
 ): Promise<readonly Judged[] | undefined> {
   const publication = await draft(store, what, options);
-  return store.candidates && askFleet(store, store.candidates, publication, terms, options);
+  if (store.candidates) return askFleet(store, store.candidates, publication, terms, options);
+  return terms.alone && askAlone(store, publication, terms.alone, terms, options);
 }
 
 async function draft(store: Store, what: ManifestToPublish, options: PublishOptions): Promise<Publication> {

@@ -10,6 +10,7 @@ import {
 } from '@quorate/model';
 import type { Ballot, Candidates, Offer, Vote } from './candidates.ts';
 import { StoreError, type StoreErrorCode } from './errors.ts';
+import type { LoneVoter } from './lone-vote.ts';
 import type { CallOptions, Latest, Publication, PublicationOptions, Store, UploadProgress } from './store.ts';
 
 export interface VoteTerms {
@@ -20,6 +21,8 @@ export interface VoteTerms {
   /** ms for which another candidate of the bundle is waited for; 60 s unless given */
   readonly turn?: number;
   readonly told?: (news: VoteNews) => void;
+  /** who is asked where the store cannot tell which machines live; nobody is unless given */
+  readonly alone?: LoneVoter;
 }
 
 /** What goes on meanwhile, for people. */
@@ -46,7 +49,8 @@ export class VoteError extends StoreError {
   }
 }
 
-const TIMEOUT_MS = 60_000;
+/** ms in which a vote is over unless said otherwise */
+export const TIMEOUT_MS = 60_000;
 const TURN_MS = 60_000;
 /** Instances whose no is told in full. */
 const NOES_SHOWN = 10;

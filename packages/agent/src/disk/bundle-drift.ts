@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BlobRef, Release } from '@quorate/model';
+import type { BlobRef, Release, Verdict } from '@quorate/model';
+import type { Fetch } from './bundle.ts';
 import type { BundleState } from './bundle-state.ts';
 import { type Differing, differences, type Found, type Known } from './differences.ts';
 import { syncFileSystem } from './durable.ts';
@@ -20,19 +21,30 @@ export function editsAt<T extends { readonly path: string }>(edits: readonly T[]
   );
 }
 
+/** What is done with a bundle because of its drift. */
+interface DriftingBundle {
+  /** @param only these are not all edits; @returns what failed with the application, in words */
+  putBack(edits: readonly Found[], only: boolean): Promise<string | undefined>;
+  judge(release: Release, fetch: Fetch): Promise<Verdict>;
+}
+
 /** How what is on the disk differs from what was put there. */
 export class BundleDrift {
   readonly #at: BundleState;
-  readonly #putBack: (edits: readonly Found[], only: boolean) => Promise<string | undefined>;
+  readonly #bundle: DriftingBundle;
   #known: Known = new Map();
   /** the tree that it is known of */
   #tree: TreeName | undefined;
   #last: readonly Found[] = [];
 
-  /** @param putBack `only`: these are not all edits; @returns what failed with the application, in words */
-  constructor(at: BundleState, putBack: (edits: readonly Found[], only: boolean) => Promise<string | undefined>) {
+  constructor(at: BundleState, bundle: DriftingBundle) {
     this.#at = at;
-    this.#putBack = putBack;
+    this.#bundle = bundle;
+  }
+
+  /** What this machine says of a release with the edits in it: see `Bundle.offer`. */
+  judge(release: Release, fetch: Fetch): Promise<Verdict> {
+    return this.#bundle.judge(release, fetch);
   }
 
   /** The release that edits are seen against. */
@@ -98,7 +110,7 @@ export class BundleDrift {
    */
   restore(edits: readonly Found[], paths: readonly string[] = []): Promise<string | undefined> {
     const chosen = editsAt(edits, paths);
-    return this.#putBack(chosen, chosen.length < edits.length);
+    return this.#bundle.putBack(chosen, chosen.length < edits.length);
   }
 
   /** Paths that somebody asks to be restored; empty for all. */

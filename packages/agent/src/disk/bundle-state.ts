@@ -41,6 +41,10 @@ export interface BundleOptions {
   /** what templates are rendered with; this machine alone unless given */
   readonly machine?: TemplateMachine;
   readonly log?: (line: string) => void;
+  /** where its things are; by state and root unless given */
+  readonly paths?: BundlePaths;
+  /** ends a validation before its time */
+  readonly signal?: AbortSignal;
 }
 
 const LINKINGS = { directory: DirectoryLinking, files: FilesLinking, copy: CopyLinking };
@@ -64,7 +68,7 @@ export class BundleState {
   /** @throws AgentError when the state folder cannot be used */
   constructor(options: BundleOptions) {
     this.options = options;
-    this.paths = new BundlePaths(options.state, options.root, options.bundle);
+    this.paths = options.paths ?? new BundlePaths(options.state, options.root, options.bundle);
     try {
       mkdirSync(this.paths.releases, { recursive: true, mode: 0o755 });
       this.journal = readJournal(this.paths);

@@ -67,7 +67,10 @@ export class Bundle {
   constructor(options: BundleOptions) {
     this.#at = new BundleState(options);
     this.#offers = new Offers(this.#at);
-    this.drift = new BundleDrift(this.#at, (edits, only) => this.#alone(() => this.#restore(edits, only)));
+    this.drift = new BundleDrift(this.#at, {
+      putBack: (edits, only) => this.#alone(() => this.#restore(edits, only)),
+      judge: (release, fetch) => this.offer(release, fetch),
+    });
   }
 
   /** What native paths resolve to; undefined before the first release. */

@@ -70,7 +70,7 @@ class Search {
     const { native, paths, live } = this.#ours;
     this.#watchName(native);
     let base = paths.tree(live.name);
-    if (linkAt(native) !== paths.linkText(native, paths.current)) {
+    if (linkAt(native) !== paths.linkText(native, paths.entrance)) {
       const there = lstatOf(native);
       if (!there?.isDirectory()) {
         this.#add('.', there ? 'kind' : 'missing', native);
@@ -119,7 +119,7 @@ class Search {
         continue;
       }
       this.#watchName(place);
-      const text = paths.linkText(place, join(paths.current, entry.path));
+      const text = paths.linkText(place, join(paths.entrance, entry.path));
       if (!isLinked) await this.#compare(entry, place);
       else if (linkAt(place) === text) await this.#compare(entry, join(tree, entry.path));
       else await this.#replaced(entry, place);

@@ -1,3 +1,4 @@
+export { placeBeside } from './beside.ts';
 export { type ApplyResult, Bundle, type Fetch, openBundle, placeBundle } from './bundle.ts';
 export { BundleDrift, editsAt, RESTORE_ASKED } from './bundle-drift.ts';
 export type { BundleOptions } from './bundle-state.ts';

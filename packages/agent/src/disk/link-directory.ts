@@ -17,7 +17,7 @@ export class DirectoryLinking implements Linking {
 
   constructor(ground: Ground) {
     this.#ground = ground;
-    this.#text = ground.paths.linkText(ground.native, ground.paths.current);
+    this.#text = ground.paths.linkText(ground.native, ground.paths.entrance);
   }
 
   check({ from, adopted }: Move): void {

@@ -157,7 +157,7 @@ export class FilesLinking implements Linking {
 
   #text(path: string): string {
     const { paths } = this.#ground;
-    return paths.linkText(this.#native(path), join(paths.current, path));
+    return paths.linkText(this.#native(path), join(paths.entrance, path));
   }
 
   #linked(path: string): boolean {

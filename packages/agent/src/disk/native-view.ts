@@ -21,19 +21,19 @@ export function viewAfter(at: BundleState, move: Move, layer: string): Overlay[]
   const view: Overlay[] = [];
   if (link !== 'directory' && lstatOf(native)?.isDirectory()) view.push(filesOver(at, ground, move, layer));
   else {
-    const text = paths.linkText(native, link === 'copy' ? paths.tree(move.to.name) : paths.current);
+    const text = paths.linkText(native, link === 'copy' ? paths.tree(move.to.name) : paths.entrance);
     if (linkAt(native) !== text) view.push(linkOver(native, text));
   }
   // the bundle's own folder last: the layer lies in it
   if (link !== 'copy' && liveTree(paths) !== move.to.name)
-    view.push(linkOver(paths.current, `releases/${move.to.name}`));
+    view.push(linkOver(paths.entrance, `${basename(paths.releases)}/${move.to.name}`, paths.layers));
   return view;
 }
 
-const linkOver = (place: string, text: string): Overlay => ({
+const linkOver = (place: string, text: string, layers: readonly string[] = []): Overlay => ({
   at: dirname(place),
   link: { name: basename(place), text },
-  layers: [],
+  layers,
   goneFiles: [],
   goneFolders: [],
 });
@@ -56,7 +56,7 @@ function filesOver(at: BundleState, ground: Ground, move: Move, layer: string): 
 }
 
 const textOf = ({ native, paths }: Ground, path: string): string =>
-  paths.linkText(join(native, path), join(paths.current, path));
+  paths.linkText(join(native, path), join(paths.entrance, path));
 
 /** A folder that is there natively keeps its owner and mode: no way of linking changes them. */
 function folderIn(layer: string, path: string, ground: Ground, entry?: DirectoryEntry): void {

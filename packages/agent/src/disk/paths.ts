@@ -33,6 +33,16 @@ export class BundlePaths {
     return join(this.folder, 'current');
   }
 
+  /** where native links lead to: `current`, as they know it */
+  get entrance(): string {
+    return this.current;
+  }
+
+  /** folders that have to be laid over that of `entrance`, so that the trees are in it */
+  get layers(): readonly string[] {
+    return [];
+  }
+
   /** leads to the tree whose reload has succeeded */
   get settled(): string {
     return join(this.folder, 'settled');

@@ -101,7 +101,8 @@ export class Trees {
     { manifest, source, rendered, contents }: Form,
     fetch: (ref: BlobRef) => Promise<Buffer>,
   ): Promise<void> {
-    const refs = [...release.pages, ...(rendered?.pages ?? []), ...blobsOf(source), ...blobsOf(manifest)];
+    const all = [...release.pages, ...(rendered?.pages ?? []), ...blobsOf(source), ...blobsOf(manifest)];
+    const refs = [...new Map(all.map((ref) => [ref.sha256, ref])).values()]; // what no template changed is in both
     const wanted = refs.filter((ref) => !this.#packs.has(ref));
     const bytesOf = async (ref: BlobRef): Promise<Buffer> => contents.get(ref.sha256) ?? (await fetch(ref));
     const blobs = new Map(await Promise.all(wanted.map(async (ref) => [ref.sha256, await bytesOf(ref)] as const)));

@@ -19,7 +19,7 @@ const folderOf = (paths: BundlePaths): string => join(paths.folder, 'validate');
  */
 export async function validate(at: BundleState, move: Move): Promise<Verdict> {
   const { validate: hook } = move.to.definition;
-  const { bundle, root, state, hooks } = at.options;
+  const { bundle, root, state, hooks, signal } = at.options;
   if (!hook || hooks === false) return { ok: true };
   const { paths } = at;
   const folder = folderOf(paths);
@@ -28,6 +28,7 @@ export async function validate(at: BundleState, move: Move): Promise<Verdict> {
     env: hookEnvironment({ paths, bundle, root, state }, move.to, move.from),
     record: hookRecord(paths),
     log: join(paths.folder, 'hook.log'),
+    signal,
   };
   rmSync(folder, { recursive: true, force: true });
   try {

@@ -1,5 +1,13 @@
 import { ModelError, standingRelease, TemplateError } from '@quorate/model';
-import { mustLatest, mustRelease, publishManifest, type Store, StoreError, type StoreErrorCode } from '@quorate/store';
+import {
+  type LoneVoter,
+  mustLatest,
+  mustRelease,
+  publishManifest,
+  type Store,
+  StoreError,
+  type StoreErrorCode,
+} from '@quorate/store';
 import { mergeOnto, type OpenConflict } from '@quorate/store/merge';
 import type { Edited } from '../disk/index.ts';
 
@@ -21,11 +29,14 @@ const TRIES = 10;
 const REFUSALS: ReadonlySet<StoreErrorCode> = new Set(['VOTED_DOWN', 'NOT_ALLOWED', 'NOT_FOUND']);
 const OTHERS_FIRST: ReadonlySet<StoreErrorCode> = new Set(['CONFLICT', 'WITHDRAWN']);
 
-/** Makes an edit the next release: merged three ways with what the fleet runs since, and with its consent. */
+/**
+ * Makes an edit the next release: merged three ways with what the fleet runs since, and with its consent.
+ * @param told.alone who is asked where the store cannot ask the fleet
+ */
 export async function adopt(
   store: Store,
   edited: Edited,
-  told: { readonly author: string; readonly message: string },
+  { alone, ...told }: { readonly author: string; readonly message: string; readonly alone: LoneVoter },
   signal: AbortSignal,
 ): Promise<Adopted> {
   const { base } = edited;
@@ -48,7 +59,7 @@ export async function adopt(
       const { release } = await publishManifest(
         store,
         { ...what, read: (hash) => merged.read(hash) },
-        { vote: {}, signal },
+        { vote: { alone }, signal },
       );
       return { state: 'published', number: release.number, id: release.id };
     } catch (error) {

@@ -273,7 +273,9 @@ export class DriftKeeper {
   async #offer(store: Store, offered: Offered): Promise<void> {
     const { edited, edits } = offered;
     const { adopt } = await import('./adopt.ts'); // few machines are edited
-    const told = adoptedAs(edits, this.#machine.instance);
+    const { instance } = this.#machine;
+    const alone = { instance, judge: this.#drift.judge.bind(this.#drift) };
+    const told = { ...adoptedAs(edits, instance), alone };
     this.#machine.log(`info  ${this.#name}: ${named(edits)} edited here: offered to the fleet`);
     const outcome = await adopt(store, edited, told, this.#signal);
     this.#settle(outcome, offered);

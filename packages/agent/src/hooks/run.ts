@@ -17,6 +17,8 @@ export interface HookRun {
   readonly log: string;
   /** a program that runs it, with its arguments: it gets `/bin/sh -c …` behind them. Not before it is on record either */
   readonly within?: readonly string[];
+  /** ends it before its time */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface HookResult {
@@ -70,7 +72,7 @@ export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
     gate.end('go\n');
     // without /proc, on a publisher's machine, a number alone is known: it is ours as long as we wait for it
     const watched = identity ?? (child.pid === undefined ? undefined : { pid: child.pid, started: '' });
-    const why = watched ? await watchOver(watched, ended, log, seconds) : undefined;
+    const why = watched ? await watchOver(watched, ended, log, { seconds, signal: run.signal }) : undefined;
     const { code, signal, error } = await ended;
     const took = `after ${((performance.now() - from) / 1000).toFixed(1)} s`;
     const what = why ?? (error ? error.message : signal ? `ended by ${signal}` : `exit code ${code}`);
@@ -92,7 +94,7 @@ async function watchOver(
   identity: ProcessIdentity,
   ended: Promise<unknown>,
   log: number,
-  seconds: number,
+  { seconds, signal }: { readonly seconds: number; readonly signal: AbortSignal | undefined },
 ): Promise<string | undefined> {
   let over = false;
   void ended.then(() => {
@@ -100,7 +102,7 @@ async function watchOver(
   });
   const until = performance.now() + seconds * 1000;
   while (!over) {
-    const why = reason(until, log, seconds);
+    const why = signal?.aborted ? 'ended, since nobody waits for it any more' : reason(until, log, seconds);
     if (why) {
       await endGroup(identity);
       return why;

@@ -175,6 +175,19 @@ test('a mode becomes part of the next release', async () => {
   assert.equal(statSync(app(machine, 'conf.d/a.conf')).mode & 0o777, 0o600);
 });
 
+test('where nobody else can be asked, an edit that this machine itself refuses does not become a release', async () => {
+  const validate = { command: '! grep -rq bad "$QUORATE_ROOT/etc/app/"' };
+  await using machine = await started({ drift: 'adopt', validate });
+  await using store = await openStore(`dir:${machine.storeFolder}`);
+  writeFileSync(app(machine, 'app.conf'), 'bad\n');
+  const drift = await drifted(machine, { state: 'refused' });
+  assert.match(drift!.detail!, /this machine says no to release 2 of web/);
+  assert.equal((await store.latest('web'))!.release.number, 1);
+  writeFileSync(app(machine, 'app.conf'), 'good\n');
+  await machine.until({ applied: 2, state: 'applied' });
+  assert.equal(readFileSync(app(machine, 'app.conf'), 'utf8'), 'good\n');
+});
+
 test('files that are new in a folder of the bundle are drift, but not what editors leave behind or the bundle ignores', async () => {
   await using machine = await started({ drift: 'adopt', ignore: ['*.log'] });
   for (const name of ['app.conf~', '.app.conf.swp', 'access.log']) writeFileSync(app(machine, name), 'x');

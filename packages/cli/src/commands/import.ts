@@ -76,7 +76,9 @@ export async function importBundle(bundle: string, path: string, flags: ImportFl
   checkAdoption(settings, definition, scanned.manifest);
   await judgeHere(context, bundle, { definition, ...scanned });
   const what = { bundle, definition, ...scanned, author: authorOf(flags.author), message };
-  const { release } = await vote.decide(bundle, (options) => publishManifest(store, what, { ...options, sign }));
+  const { release } = await vote.decide(bundle, (options) => publishManifest(store, what, { ...options, sign }), {
+    adopting: true,
+  });
   for (const ignored of scanned.ignored.slice(0, 10)) context.say(paint('dim', `left out ${ignored}`));
   context.say(
     `${paint('green', '✓')} ${bundle} release ${release.number}: ${release.files} files from ${definition.root} (${vote.outcome})`,

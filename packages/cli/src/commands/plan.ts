@@ -61,11 +61,13 @@ export async function plan(bundle: string, folder: string | undefined, flags: Pl
     parts.push(describe(group, diff));
   }
   if (groups.length === 0) parts.push(`${vote.outcome}\n${diffs.get(head.release.number)}`);
+  else if (!store.candidates) parts.push(vote.outcome);
   context.print(
     {
       bundle,
       release: head.release.number + 1,
       asked: judged !== undefined,
+      vote: vote.json,
       instances: (judged ?? []).map(({ instance, vote: said }) => ({
         instance,
         runs: runs(instance),

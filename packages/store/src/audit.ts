@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type AuditEntry, type AuditRecord, decodeAudit, type Release } from '@quorate/model';
+import type { Latest, PublicationOptions, Store } from './store.ts';
 
 /** Records that stay, the newest; a few more until somebody who may clears them away. */
 export const AUDIT_KEPT = 10_000;
@@ -23,6 +24,15 @@ export function publishedRecord({ bundle, number, author, message, rollbackOf, t
     result: 'done',
     time,
   };
+}
+
+/** Adds a publication to the log. It stands: that the log of it could not be written takes nothing from it. */
+export async function notePublished(
+  store: Pick<Store, 'note'>,
+  { release }: Latest,
+  options: PublicationOptions,
+): Promise<void> {
+  if (!options.archived) await store.note(publishedRecord(release), options).catch(() => undefined);
 }
 
 /** A record that cannot be read hides no other. */

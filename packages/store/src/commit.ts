@@ -1,6 +1,6 @@
-import { type Head, headOf, type Release, sameHead } from '@quorate/model';
+import { type Head, headOf, type Release, type Rollout, sameHead } from '@quorate/model';
 import { conflict, StoreError } from './errors.ts';
-import type { Latest, Publication } from './store.ts';
+import type { Latest, Publication, VersionedHead } from './store.ts';
 
 /** A step of a line, whose first one has no release yet. */
 interface AnyStep {
@@ -9,16 +9,25 @@ interface AnyStep {
 
 /** A bundle's line of releases, as a publisher sees it. */
 export interface PublishedLine<Step extends AnyStep> {
+  readonly bundle: string;
   /** @returns undefined when the line has not begun */
   current(): Promise<Step | undefined>;
   release(number: number): Promise<Release | undefined>;
   latestOf(step: Step): Latest | undefined;
+  /**
+   * Puts the next step after `from`.
+   * @returns undefined when somebody else did first
+   * @throws StoreError UNKNOWN_OUTCOME
+   */
+  replace(from: Step, to: Step['committed']): Promise<Step | undefined>;
+  /** Makes sure that a step which somebody else may have made, and died, is durable. */
+  sync(): Promise<void>;
 }
 
 /** The step to build on, or the outcome where this very publication stands already. */
 export type Base<Step> = { readonly step: Step } | { readonly done: Latest };
 
-/** Collections that may come in between before a publisher gives up. */
+/** Collections, and answers that were lost, that may come in between before it is given up. */
 const ROUNDS = 100;
 
 /**
@@ -57,4 +66,35 @@ export async function baseOf<Step extends AnyStep>(
     return { done: { head: { ...headOf(release, rollout), version: 'overtaken' }, release } };
   }
   throw conflict(release.bundle, expected?.release, now?.release);
+}
+
+/**
+ * Puts another rollout into a head that still says the same.
+ * @throws StoreError CONFLICT, UNKNOWN_OUTCOME
+ */
+export async function steer<Step extends AnyStep>(
+  line: PublishedLine<Step>,
+  from: VersionedHead,
+  rollout: Rollout,
+): Promise<VersionedHead> {
+  const head = headOf({ number: from.release, digest: from.digest }, rollout);
+  let lost: unknown;
+  for (let round = 0; round < ROUNDS; round++) {
+    const step = await line.current();
+    const latest = step && line.latestOf(step);
+    if (latest && sameHead(latest.head, head)) {
+      await line.sync();
+      return latest.head;
+    }
+    if (!step?.committed || !sameHead(latest?.head, from)) throw conflict(line.bundle, from.release, latest?.release);
+    try {
+      const next = await line.replace(step, { ...step.committed, head });
+      if (next) return line.latestOf(next)!.head;
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'UNKNOWN_OUTCOME')) throw error;
+      lost = error; // the next look tells
+    }
+  }
+  const message = `the rollout of release ${from.release} of ${line.bundle} could not be changed: try again at a calmer time`;
+  throw new StoreError(lost ? 'UNKNOWN_OUTCOME' : 'CONFLICT', message, { cause: lost });
 }

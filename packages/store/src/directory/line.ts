@@ -2,6 +2,7 @@ import type { Release } from '@quorate/model';
 import type { CollectedLine } from '../collection.ts';
 import type { PublishedLine } from '../commit.ts';
 import type { Latest } from '../store.ts';
+import { syncFolder } from './durable.ts';
 import { Heads, latestOf, type Step } from './heads.ts';
 import { Releases } from './releases.ts';
 import { Tags } from './tags.ts';
@@ -45,8 +46,16 @@ export class Line implements CollectedLine<Step>, PublishedLine<Step> {
     return removed;
   }
 
+  async replace({ version }: Step, committed: Step['committed']): Promise<Step | undefined> {
+    return (await this.heads.add(version, committed)) ? { version: version + 1, committed } : undefined;
+  }
+
+  sync(): Promise<void> {
+    return syncFolder(this.heads.folder);
+  }
+
   /** The same step again, under the next version. */
-  fence({ version, committed }: Step): Promise<boolean> {
-    return this.heads.add(version, committed);
+  async fence(step: Step): Promise<boolean> {
+    return (await this.replace(step, step.committed)) !== undefined;
   }
 }

@@ -3,9 +3,8 @@ import { type Base, baseOf, inRounds } from '../commit.ts';
 import { StoreError } from '../errors.ts';
 import type { CallOptions, Latest, Publication, UploadProgress } from '../store.ts';
 import type { Blobs } from './blobs.ts';
-import { syncFolder } from './durable.ts';
 import { isLost } from './errors.ts';
-import type { Step } from './heads.ts';
+import { latestOf, type Step } from './heads.ts';
 import type { Line } from './line.ts';
 import { STEPS_KEPT } from './numbered.ts';
 
@@ -34,27 +33,27 @@ export class Publisher {
         const base = await this.#base();
         return 'done' in base ? { done: await this.#acknowledge(base.done) } : base;
       },
-      async ({ version }) => {
+      async (step) => {
         await releases.repair();
         await this.#blobs.write(added, signal, progress);
         signal?.throwIfAborted();
-        this.#tried ??= version;
-        return this.#commit(version);
+        this.#tried ??= step.version;
+        return this.#commit(step);
       },
     );
   }
 
-  async #commit(version: number): Promise<Latest | undefined> {
-    const { heads, releases } = this.#line;
+  async #commit(from: Step): Promise<Latest | undefined> {
     const { release, rollout } = this.#publication;
-    const head = headOf(release, rollout);
+    let step: Step | undefined;
     try {
-      if (!(await heads.add(version, { head, release }))) return undefined;
+      step = await this.#line.replace(from, { head: headOf(release, rollout), release });
     } catch (error) {
       return this.#settle(error);
     }
-    await releases.add(release).catch(() => undefined); // it stands; its record is a copy, which the next publisher repairs
-    return { head: { ...head, version: String(version + 1) }, release };
+    if (!step) return undefined;
+    await this.#line.releases.add(release).catch(() => undefined); // it stands; its record is a copy, which the next publisher repairs
+    return latestOf(step);
   }
 
   /**
@@ -81,7 +80,7 @@ export class Publisher {
   /** It may stand by another process that died before it was durable. */
   async #acknowledge(done: Latest): Promise<Latest> {
     try {
-      await syncFolder(this.#line.heads.folder);
+      await this.#line.sync();
       return done;
     } catch (error) {
       throw unknownOutcome(this.#publication.release, error);

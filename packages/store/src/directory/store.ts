@@ -11,8 +11,9 @@ import {
   type Rollout,
   type Tag,
 } from '@quorate/model';
-import { type AuditRange, publishedRecord } from '../audit.ts';
+import { type AuditRange, notePublished } from '../audit.ts';
 import { collect } from '../collection.ts';
+import { steer } from '../commit.ts';
 import { StoreError } from '../errors.ts';
 import type {
   Backfill,
@@ -41,7 +42,6 @@ import { tellsChanges } from './mount.ts';
 import { Publisher } from './publisher.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
-import { steer } from './steer.ts';
 import { refuseBucketMount } from './suits.ts';
 
 /** A store in a folder: on a local disk, or on a mount that all machines share. */
@@ -139,8 +139,7 @@ export class DirectoryStore implements Store {
       await this.#root.prepare();
       const line = this.#line(publication.release.bundle);
       const latest = await new Publisher(line, this.#blobs, publication).publish(options);
-      // it stands: that the log of it could not be written takes nothing from it
-      if (!options.archived) await this.note(publishedRecord(latest.release), options).catch(() => undefined);
+      await notePublished(this, latest, options);
       return latest;
     });
   }
@@ -151,7 +150,7 @@ export class DirectoryStore implements Store {
     rollout: Rollout,
     { signal }: CallOptions = {},
   ): Promise<VersionedHead> {
-    return this.#call(signal, () => steer(this.#line(bundle).heads, { bundle, from, rollout }));
+    return this.#call(signal, () => steer(this.#line(bundle), from, rollout));
   }
 
   async backfill(what: Backfill, options: CallOptions & { progress?: UploadProgress } = {}): Promise<void> {

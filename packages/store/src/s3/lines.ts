@@ -144,6 +144,9 @@ export class Line implements CollectedLine<Step>, PublishedLine<Step> {
     return step;
   }
 
+  /** What S3 has answered for is durable. */
+  async sync(): Promise<void> {}
+
   latestOf(step: Step): Latest | undefined {
     return latestOf(step);
   }

@@ -8,8 +8,9 @@ import {
   type Rollout,
   type Tag,
 } from '@quorate/model';
-import { type AuditRange, publishedRecord } from '../audit.ts';
+import { type AuditRange, notePublished } from '../audit.ts';
 import { collect } from '../collection.ts';
+import { steer } from '../commit.ts';
 import { StoreError } from '../errors.ts';
 import { Hints } from '../hints.ts';
 import { inLanes } from '../lanes.ts';
@@ -39,7 +40,6 @@ import { Publisher } from './publisher.ts';
 import { Registry } from './registry.ts';
 import { Root } from './root.ts';
 import { Statuses } from './statuses.ts';
-import { steer } from './steer.ts';
 import { readTags, replaceTags } from './tags.ts';
 
 /** ms between two looks of a watcher, ± a quarter so that a fleet spreads out: one cheap request for each bundle. */
@@ -165,8 +165,7 @@ export class S3Store implements Store {
         await line.begin();
       }
       const latest = await new Publisher(line, this.#blobs, publication).publish(options);
-      // it stands: that the log of it could not be written takes nothing from it
-      if (!options.archived) await this.note(publishedRecord(latest.release), options).catch(() => undefined);
+      await notePublished(this, latest, options);
       return latest;
     });
   }

@@ -3,11 +3,11 @@ import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { factsOf, type Release, type Verdict } from '@quorate/model';
-import { type CallOptions, type LoneVoter, type ReleaseContent, type Store, StoreError } from '@quorate/store';
+import { factsOf } from '@quorate/model';
+import { type LoneVoter, type Store, StoreError } from '@quorate/store';
 import { placeBeside } from './disk/index.ts';
 import { bundlePlace, machineOf, managedBundles } from './own-disk.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './settings/index.ts';
 import { describeInstance, readStatus } from './status-file.ts';
 import { FleetWatch } from './templates/index.ts';
 
@@ -31,12 +31,12 @@ export async function loneVoter(
   const fleet = new FleetWatch();
   fleet.ask(store);
   const machine = machineOf(settings, fleet.members, factsOf(self));
-  const judge = async (release: Release, content: ReleaseContent, { signal }: CallOptions): Promise<Verdict> => {
+  const judge: LoneVoter['judge'] = async (release, content, { signal, plan = false }) => {
     using folder = new OwnFolder();
     signal?.throwIfAborted();
     try {
       const place = { ...bundlePlace(settings, bundle), machine, ...(signal ? { signal } : {}) };
-      return await placeBeside(place, folder.path).offer(release, content);
+      return await placeBeside(place, folder.path).offer(release, content, { plan });
     } catch (error) {
       if (error instanceof StoreError && error.code !== 'CORRUPT') throw error;
       return { ok: false, by: 'staging', reason: (error as Error).message };

@@ -20,9 +20,10 @@ export interface LoneVoter {
   readonly instance: string;
   /**
    * What it says of a release, as an instance would; nothing that is live changes.
+   * @param options.plan also what would change in files that are rendered there
    * @throws the signal's reason, and what says nothing of the release
    */
-  judge(release: Release, content: ReleaseContent, options: CallOptions): Promise<Verdict>;
+  judge(release: Release, content: ReleaseContent, options: CallOptions & { readonly plan?: true }): Promise<Verdict>;
 }
 
 /**
@@ -60,7 +61,8 @@ export async function askAlone(
   terms: VoteTerms,
   options: CallOptions = {},
 ): Promise<Judged[]> {
-  return [{ instance: voter.instance, vote: await judged(store, publication, voter, terms, options) }];
+  const vote = await judged(store, publication, voter, terms, { ...options, plan: true });
+  return [{ instance: voter.instance, vote }];
 }
 
 const timeoutOf = ({ timeout = TIMEOUT_MS }: VoteTerms): number => timeout;
@@ -71,7 +73,7 @@ async function judged(
   publication: Publication,
   voter: LoneVoter,
   terms: VoteTerms,
-  { signal }: CallOptions,
+  { signal, plan }: CallOptions & { readonly plan?: true },
 ): Promise<Verdict | undefined> {
   const over = AbortSignal.timeout(timeoutOf(terms));
   const stops = AbortSignal.any([over, ...(signal ? [signal] : [])]);
@@ -82,7 +84,10 @@ async function judged(
   };
   count();
   try {
-    const verdict = await voter.judge(publication.release, contentOf(store, publication, stops), { signal: stops });
+    const verdict = await voter.judge(publication.release, contentOf(store, publication, stops), {
+      signal: stops,
+      ...(plan ? { plan } : {}),
+    });
     count(verdict.ok ? 'yes' : 'no');
     return verdict;
   } catch (error) {

@@ -130,7 +130,12 @@ describe('secrets, with nothing set up but a folder and an identity', () => {
   });
 
   test('a secret that is removed is in no later release, and templates that read it are refused', async () => {
-    assert.match(done(await on('a', 'secret', 'remove', 'app', 'db', '--yes')), /app release \d+ is published/);
+    const refused = await on('a', 'secret', 'remove', 'app', 'db', '--yes');
+    assert.equal(refused.code, 4);
+    assert.match(refused.stderr, /this machine says no .*\n.*there is no secret\.db here/);
+    // somebody whose machine has no say
+    place.write('laptop.yaml', '{}\n');
+    assert.match(done(await on('laptop', 'secret', 'remove', 'app', 'db', '--yes')), /app release \d+ is published/);
     const { stdout, stderr } = await on('b', 'agent', '--once');
     assert.match(stdout + stderr, /there is no secret\.db here/);
     assert.equal(place.read('b/etc/app/app.conf'), `password=${VALUES[2]};`);

@@ -260,9 +260,9 @@ async function publish(
   context: Context,
   { store, release, manifest }: Opened,
   changed: ReadonlyMap<string, Buffer | undefined>,
-  { message, author, wait }: SecretFlags,
+  { message, wait, ...rest }: SecretFlags,
   why: string,
 ): Promise<number> {
   const working = { ...ownFiles(store, manifest, changed), definition: release.definition };
-  return publishWorking(context, release, working, { message: message ?? why, author, ...waitSeconds(wait) });
+  return publishWorking(context, release, working, { ...rest, message: message ?? why, ...waitSeconds(wait) });
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { repeated, type Tree } from './parts.ts';
+import { asksFleet, repeated, type Tree } from './parts.ts';
 
 /** Values that only instances can read. */
 export function addSecrets({ group, globals, finish }: Tree): void {
@@ -9,7 +9,7 @@ export function addSecrets({ group, globals, finish }: Tree): void {
     'quorate secret set web db < password',
   );
   const publishing = (command: Command): Command =>
-    command
+    asksFleet(command)
       .option('-m, --message <text>', 'why')
       .option('--author <name>', 'instead of you')
       .option('--wait [seconds]', 'until every live instance has applied it');

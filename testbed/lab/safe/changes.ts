@@ -134,9 +134,10 @@ export class Changes {
       ...strange(this.#load!.answers, this.#published),
       ...this.#faults,
     ];
+    const distinct = [...Map.groupBy(wrong, (what) => what)].map(([what, all]) => `${all.length} times: ${what}`);
     if (wrong.length > 0)
       throw new Error(
-        `${wrong.length} faults, ${faults.length} of ${answered + faults.length} requests failed:\n${wrong.slice(0, 20).join('\n')}`,
+        `${faults.length} of ${answered + faults.length} requests failed:\n${distinct.slice(0, 20).join('\n')}`,
       );
     return { answered, looks: this.#looks, took: this.#took };
   }

@@ -60,7 +60,10 @@ export async function traceFromHere(
   if (pid === undefined || statOf(pid)?.[0] !== 'T') return { ended, end: () => undefined };
   const strace = spawn('strace', [...flags, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] });
   const traced = endOf(strace);
-  await attached(strace, traced);
+  await attached(strace, traced).catch((error: Error) => {
+    endTree(pid); // it waits, and nobody else would wake it
+    throw error;
+  });
   signal(pid, 'SIGCONT');
   return {
     ended: Promise.all([ended, traced]).then(([end]) => end),

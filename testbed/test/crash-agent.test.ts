@@ -33,7 +33,7 @@ import { runStep } from './crash-step.ts';
 
 const STEP = fileURLToPath(new URL('./crash-step.ts', import.meta.url));
 /** Kills at each n-th call only; 1 kills at every one, about 5,000 times, which takes hours. */
-const STRIDE = Number(process.env.QUORATE_CRASH_STRIDE ?? 17);
+const STRIDE = Number(process.env.QUORATE_CRASH_STRIDE ?? 29);
 /** By which the first call is chosen, another one each time: see the test's diagnostics. */
 const SEED = process.env.QUORATE_CRASH_SEED ?? String(Math.floor(Math.random() * 2 ** 32));
 /** by which the kernel's times of files may be behind its clock, ms */

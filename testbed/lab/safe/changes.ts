@@ -19,7 +19,7 @@ const PATIENCE = 300_000;
 const REFUSED = 4;
 
 /** Publishes good and bad releases for real servers, while requests go to all of them and everything is looked at. */
-export class Changes {
+export class Changes implements AsyncDisposable {
   readonly #lab: Lab;
   readonly #published: Published[] = [];
   /** what went wrong, in words */
@@ -140,6 +140,13 @@ export class Changes {
         `${faults.length} of ${answered + faults.length} requests failed:\n${distinct.slice(0, 20).join('\n')}`,
       );
     return { answered, looks: this.#looks, took: this.#took };
+  }
+
+  /** Nobody looks any more, and no requests are sent, whatever came of the story. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended.abort();
+    await this.#watched;
+    await this.#load?.end();
   }
 
   #name({ bundle }: Software, kind: string): string {

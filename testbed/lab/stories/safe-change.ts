@@ -22,7 +22,7 @@ export default {
     await lab.step(`${machines - 2} more join`, () => lab.grow(machines - 2));
     await lab.step('the ensemble settles', () => lab.settles());
     await lab.step('a first release is everywhere', () => lab.firstRelease());
-    const changes = new Changes(lab);
+    await using changes = new Changes(lab);
     await lab.step("Debian's own trees of nginx, haproxy and apache2 become bundles", () => changes.begin());
     await lab.step('all servers answer', () => changes.serve());
     const most = machines > 5 ? 5 : 1;
@@ -38,9 +38,10 @@ export default {
         for (const _ of times(Math.max(0, count))) await changes.good(each);
         if (each === software && !needsQuiet(kind)) await bad();
       };
-      await lab.step(`${round}: ${counted(most)}${needsQuiet(kind) ? '' : `, and ${how}`}`, () =>
-        Promise.all(SOFTWARE.map(lane)),
-      );
+      await lab.step(`${round}: ${counted(most)}${needsQuiet(kind) ? '' : `, and ${how}`}`, async () => {
+        const ended = await Promise.allSettled(SOFTWARE.map(lane)); // none goes on when another has failed
+        for (const one of ended) if (one.status === 'rejected') throw one.reason;
+      });
       if (!needsQuiet(kind)) continue;
       await lab.step(`${round}: ${how}`, bad);
       await lab.step('the ensemble settles', () => lab.settles());

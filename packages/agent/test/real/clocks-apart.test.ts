@@ -65,7 +65,10 @@ function logged(clock: Date): RegExp {
   return new RegExp(`^(${hours.join('|')})`, 'm');
 }
 
-/** A Java that gives each member, known by the folder that it runs in, a clock of its own. */
+/**
+ * A Java that gives each member, known by the folder that it runs in, a clock of its own. A JVM waits by the monotonic clock: with libfaketime's fix for
+ * others each of its waits would end at once, and it would take a whole core.
+ */
 function writeJava(home: string): void {
   const java = execFileSync('sh', ['-c', 'command -v java'], { encoding: 'utf8' }).trim();
   const cases = OFF.map((hours, at) => `*/${at + 1}/member) export FAKETIME=${hours < 0 ? '' : '+'}${hours}h;;`);
@@ -74,7 +77,8 @@ case "$PWD" in
 ${cases.join('\n')}
 *) exec ${java} "$@";;
 esac
-LD_PRELOAD=${library} FAKETIME_DONT_FAKE_MONOTONIC=1 exec ${java} "$@"
+export LD_PRELOAD=${library} FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_FORCE_MONOTONIC_FIX=0
+exec ${java} "$@"
 `;
   mkdirSync(join(home, 'bin'));
   writeFileSync(join(home, 'bin', 'java'), script);

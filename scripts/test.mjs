@@ -1,6 +1,7 @@
 // npm test: every check and every test. `npm test -- unit` runs only the fast tier, `-- check` only lint, types and packages.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { environment, install, installApart, node, ROOT, run } from './workshop.mjs';
 
@@ -123,7 +124,8 @@ async function units(env) {
       await runTests(files, group === OWN_PROCESSES ? ['--test-concurrency=2'] : ['--test-isolation=none'], env);
     }
   };
-  await Promise.all([worker(), worker()]);
+  // they wait about as much as they work
+  await Promise.all(Array.from({ length: 2 * availableParallelism() }, worker));
 }
 
 function groupOf(file) {

@@ -11,19 +11,11 @@ import {
   planArchive,
   sameHead,
 } from '@quorate/model';
-import {
-  addTags,
-  Copying,
-  type Ensemble,
-  type Latest,
-  oldestOf,
-  replaceAllTags,
-  type Store,
-  StoreError,
-} from '@quorate/store';
+import { Copying, type Ensemble, type Latest, oldestOf, type Store, StoreError } from '@quorate/store';
 import { News } from '../ensemble/news.ts';
 import { checkArchive, openArchive } from './open.ts';
 import { type ArchiveState, archiveState } from './state.ts';
+import { ArchiveTags } from './tags.ts';
 
 /** ms without news between looks at the ensemble: what is told may be lost. The archive is asked only about what differs */
 const REST_MS = 60_000;
@@ -105,8 +97,7 @@ class Keeper {
   readonly #heads = new Map<string, Latest>();
   /** how far down each bundle's line went in the ensemble when the two were compared */
   readonly #oldest = new Map<string, number>();
-  /** the tags that the archive was given, by bundle */
-  readonly #tags = new Map<string, string>();
+  readonly #tags: ArchiveTags;
   /** bundles that cannot be archived, and why */
   readonly #faults = new Map<string, string>();
   #wholeAt = 0;
@@ -118,6 +109,7 @@ class Keeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#tags = new ArchiveTags(options.store);
   }
 
   /** One look, and what follows from it. @param isQuiet nothing was told: what is not told is looked for @returns why it is to be tried again soon */
@@ -220,7 +212,7 @@ class Keeper {
     }
     for (const bundle of refilled) await this.#refillHistory(copying, bundle, cluster.settings.keep, signal);
     if (this.#faults.size > 0) return false;
-    for (const bundle of await store.bundles({ signal })) await this.#refillTags(archive, bundle, signal);
+    for (const bundle of await store.bundles({ signal })) await this.#tags.refill(archive, bundle, signal);
     const { generation } = await ensemble.archiveRead(cluster.generation, { signal });
     log(`info  archive: it was read to its end, and publishers are let in: generation ${generation}`);
     return true;
@@ -237,29 +229,6 @@ class Keeper {
     }
   }
 
-  /** Releases that are there again get the tags that nobody has given otherwise since. */
-  async #refillTags(archive: Store, bundle: string, signal: AbortSignal): Promise<void> {
-    const { store } = this.#options;
-    const kept = new Set(await store.releases(bundle, { signal }));
-    const { tags } = await archive.tags(bundle, { signal });
-    await addTags(
-      store,
-      bundle,
-      tags.filter(({ release }) => kept.has(release)),
-      { signal },
-    );
-  }
-
-  /** Tags go along whenever they are seen to be others: nobody tells of them. */
-  async #followTags(archive: Store, bundle: string, signal: AbortSignal): Promise<void> {
-    if (!this.#heads.has(bundle)) return;
-    const { tags } = await this.#options.store.tags(bundle, { signal });
-    const text = JSON.stringify(tags);
-    if (this.#tags.get(bundle) === text) return;
-    await replaceAllTags(archive, bundle, tags, { signal });
-    this.#tags.set(bundle, text);
-  }
-
   /** Copies what the archive lacks. */
   async #follow(
     archive: Store,
@@ -274,7 +243,7 @@ class Keeper {
     for (const bundle of all) {
       await this.#guarded(bundle, signal, async () => {
         const fault = await this.#followOne(archive, copying, cluster, { bundle, isQuiet }, signal);
-        if (fault === undefined) await this.#followTags(archive, bundle, signal);
+        if (fault === undefined && this.#heads.has(bundle)) await this.#tags.follow(archive, bundle, signal);
         return fault;
       });
     }

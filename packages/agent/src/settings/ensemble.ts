@@ -2,7 +2,7 @@ import { type ClusterSettings, DEFAULT_CLUSTER, DEFAULT_PORTS, type MemberPorts 
 import { bucketPlace } from '@quorate/store';
 import * as v from 'valibot';
 import type { RemoteSecret } from '../aws/secrets.ts';
-import { absolute, text } from './values.ts';
+import { absolute, readBy, text } from './values.ts';
 
 /** This machine's own ZooKeeper member, declared by hand. */
 export interface MemberSettings {
@@ -45,17 +45,7 @@ export interface EnsembleSection {
   readonly jars?: string;
 }
 
-const bucketUrl = v.pipe(
-  v.string(),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    try {
-      bucketPlace(dataset.value);
-    } catch (error) {
-      addIssue({ message: (error as Error).message });
-    }
-  }),
-);
+const bucketUrl = readBy(bucketPlace);
 const port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const SecretSchema = v.union(
   [

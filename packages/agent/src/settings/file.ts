@@ -5,7 +5,7 @@ import { AgentError } from '../errors.ts';
 import { AwsSchema } from './aws.ts';
 import { EnsembleSchema, MemberSchema } from './ensemble.ts';
 import { isArchiveUrl } from './urls.ts';
-import { absolute, text } from './values.ts';
+import { absolute, readBy, text } from './values.ts';
 
 const MISSING = new Map<string | undefined, string>([
   ['ENOENT', 'is not there'],
@@ -18,17 +18,7 @@ const tagName = v.pipe(
 );
 /** The same for every machine, wherever its agent stands: so a folder by its whole path. */
 const archiveUrl = v.pipe(text, v.check(isArchiveUrl, 'a store such as s3://BUCKET/PREFIX or dir:/mnt/share/archive'));
-const publicKey = v.pipe(
-  v.string(),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    try {
-      parsePublicKey(dataset.value);
-    } catch (error) {
-      addIssue({ message: (error as Error).message });
-    }
-  }),
-);
+const publicKey = readBy(parsePublicKey);
 const TrustedKeySchema = v.union(
   [
     v.pipe(

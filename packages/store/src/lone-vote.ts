@@ -1,13 +1,6 @@
-import {
-  type BlobRef,
-  describeVerdict,
-  type Manifest,
-  manifestFromPages,
-  type Release,
-  type Verdict,
-} from '@quorate/model';
+import { type BlobRef, type Manifest, manifestFromPages, type Release, type Verdict } from '@quorate/model';
 import type { CallOptions, Latest, Publication, PublicationOptions, Store } from './store.ts';
-import { type Judged, TIMEOUT_MS, VoteError, type VoteTerms } from './voting.ts';
+import { describeNo, type Judged, TIMEOUT_MS, VoteError, type VoteTerms } from './voting.ts';
 
 /** What a release holds, of which the store may not have all yet. */
 export interface ReleaseContent {
@@ -47,8 +40,8 @@ export async function publishJudged(
   }
   if (!verdict.ok) {
     const message = `this machine says no to release ${number} of ${bundle}: nothing was published, and nothing has changed anywhere`;
-    const said = `  ${instance}: ${describeVerdict(verdict).replace(/\n/g, '\n    ')}`;
-    throw new VoteError('VOTED_DOWN', `${message}\n${said}`, { no: [{ instance, verdict }], silent: [] });
+    const no = { instance, verdict };
+    throw new VoteError('VOTED_DOWN', `${message}\n${describeNo(no)}`, { no: [no], silent: [] });
   }
   return store.publish(publication, options);
 }

@@ -172,6 +172,11 @@ async function decided(
   }
 }
 
+/** Who says no, and why, as it stands below the message of a refusal. */
+export function describeNo({ instance, verdict }: No): string {
+  return `  ${instance}: ${describeVerdict(verdict).replace(/\n/g, '\n    ')}`;
+}
+
 async function refusal(
   offer: Offer,
   step: VoteStep,
@@ -184,9 +189,7 @@ async function refusal(
     const verdict = await offer.verdict(instance, options);
     if (verdict !== 'pass' && !verdict.ok) no.push({ instance, verdict });
   }
-  const lines = no.map(
-    ({ instance, verdict }) => `  ${instance}: ${describeVerdict(verdict).replace(/\n/g, '\n    ')}`,
-  );
+  const lines = no.map(describeNo);
   if (step.no.length > no.length) lines.push(`  and ${step.no.length - no.length} more`);
   const silent = `${step.silent.slice(0, NOES_SHOWN).join(', ')}${step.silent.length > NOES_SHOWN ? ` and ${step.silent.length - NOES_SHOWN} more` : ''}`;
   const wanted = quorum === 100 ? '' : `; ${quorum} % have to say yes, and ${step.yes.length} do`;

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { type BundleDefinition, checkLinks, DEFAULT_LINKS, liesIn, type Manifest } from '@quorate/model';
 import { AgentError } from '../errors.ts';
@@ -125,7 +125,7 @@ export function checkPolicy(policy: Policy, definition: BundleDefinition, manife
  * comes with the software that it belongs to.
  */
 function makeTop(root: string, parent: string): void {
-  if (root === '/' || dirname(parent) !== root) return;
+  if (root === '/' || dirname(parent) !== root || existsSync(parent)) return;
   for (const folder of [root, parent])
     try {
       mkdirSync(folder);

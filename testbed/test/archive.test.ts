@@ -39,7 +39,7 @@ test('an archive keeps what was acknowledged: also when it was away for a time, 
   await founders.reset();
   const away = `${founders.archiveFolder}-away`;
   const [one, two] = founders.fleet.instances as [Instance, Instance, Instance];
-  for (const instance of founders.fleet.instances) startAgent(instance);
+  const agents = founders.fleet.instances.map((instance) => startAgent(instance));
   await founders.settles(3);
   /** message by number, of every release whose publisher was told that it is done */
   const acknowledged = new Map<number, string>();
@@ -68,17 +68,22 @@ test('an archive keeps what was acknowledged: also when it was away for a time, 
   });
 
   await t.test('while the archive is away a release is not acknowledged, and where it stands is told', async () => {
+    // whoever leads would see it before the release stands, if anything moved in between
+    for (const agent of agents) agent.kill('SIGSTOP');
     await rename(founders.archiveFolder, away);
-    const late = await publish(one, 'four');
+    const publishing = publish(one, 'four');
+    await until('release 4 stands', async () => (await history(two)).has(4), PATIENCE);
+    for (const agent of agents) agent.kill('SIGCONT');
+    const late = await publishing;
     assert.equal(late.code, 5, late.said);
     assert.match(
       late.said,
       /release 4 of app stands in the ensemble, and instances apply it, but it is not acknowledged/,
     );
+    await archiveIs(two, 'the lag is shown', ({ behind, trouble }) => behind === 1 && trouble !== undefined);
     const refused = await publish(two, 'never');
     assert.equal(refused.code, 5, refused.said);
     assert.match(refused.said, /nothing was published/);
-    await archiveIs(two, 'the lag is shown', ({ behind, trouble }) => behind === 1 && trouble !== undefined);
   });
 
   await t.test(

@@ -198,6 +198,7 @@ export {
   linkTarget,
   parentPath,
 } from './path.ts';
+export { processorTime } from './processor-time.ts';
 export { HIDDEN, redact } from './redact.ts';
 export {
   ADDS_MOST,

@@ -1,11 +1,7 @@
+import { processorTime } from './processor-time.ts';
+
 /** What the engine says of a template that is ended here, too. */
 export const RENDER_LIMIT = 'template render limit exceeded';
-
-/** ms of this thread, where the platform tells; else of the whole process */
-function used(): number {
-  const { user, system } = (process.threadCpuUsage ?? process.cpuUsage)();
-  return (user + system) / 1000;
-}
 
 /**
  * Bounds the time of the processor that a template takes, not the time that goes by: on a machine whose processors others keep busy a good template waits, and is not to be refused for that.
@@ -13,7 +9,7 @@ function used(): number {
  */
 export class RenderLimit {
   readonly #most: number;
-  readonly #begun = used();
+  readonly #begun = processorTime();
   #next: number | undefined;
 
   /** @param most ms */
@@ -25,7 +21,7 @@ export class RenderLimit {
   check(now: number): void {
     this.#next ??= now + this.#most;
     if (now < this.#next) return;
-    const left = this.#most - (used() - this.#begun);
+    const left = this.#most - (processorTime() - this.#begun);
     if (left <= 0) throw new Error(RENDER_LIMIT);
     this.#next = now + left;
   }

@@ -75,7 +75,7 @@ async function one(
     const text = await contentOf(entry, read);
     const syntax = check.syntax ?? syntaxOf(entry.path);
     const checker = schema ? (data: string) => schema.check(data, syntax) : await checkerOf(syntax);
-    const fault = typeof text === 'string' ? bounded(() => checker(text)) : text;
+    const fault = typeof text === 'string' ? await bounded(() => checker(text)) : text;
     if (fault) faults.set(entry.path, fault);
     await breathe();
   }
@@ -99,7 +99,7 @@ async function schemaOf(
   if (typeof text !== 'string') return text;
   const { openSchema } = await import('./schema.ts');
   let opened: ReturnType<typeof openSchema> | undefined;
-  const tooLong = bounded(() => {
+  const tooLong = await bounded(() => {
     opened = openSchema(text);
     return undefined;
   });

@@ -52,6 +52,7 @@ export {
   type DriftPolicy,
   type DriftStatus,
   type DriftStep,
+  type DriftView,
   driftStatus,
   type Edit,
   isAdoptable,

@@ -10,6 +10,7 @@ import { isMissing } from './file-errors.ts';
 import { liveRelease } from './flip.ts';
 import type { StagedRelease } from './linking.ts';
 import type { TreeName } from './paths.ts';
+import { type OfferedEdits, WaitingEdits } from './waiting-edits.ts';
 
 /** A file by which a person asks the agent of this machine to restore, with the paths as JSON, or empty for all; it is there until that is done. */
 export const RESTORE_ASKED = 'restore-asked';
@@ -36,9 +37,13 @@ export class BundleDrift {
   /** the tree that it is known of */
   #tree: TreeName | undefined;
   #last: readonly Found[] = [];
+  #waiting: readonly OfferedEdits[] = [];
+  #moves = 0;
+  readonly #waitingHere: WaitingEdits;
 
   constructor(at: BundleState, bundle: DriftingBundle) {
     this.#at = at;
+    this.#waitingHere = new WaitingEdits(at.paths.waiting);
     this.#bundle = bundle;
   }
 
@@ -89,14 +94,55 @@ export class BundleDrift {
     const tree = this.#at.paths.tree(before.name);
     const edits = this.#last.filter(({ place }) => place.startsWith(`${tree}/`));
     this.#last = [];
-    if (edits.length === 0) return;
+    this.#moves++;
     try {
+      this.#waitingAreGone();
+      if (edits.length === 0) return;
       this.keep(edits);
       putRight(this.#at, before, edits);
     } catch (error) {
       // they are in that tree still, and nothing takes it away without them
       this.#at.log(`edits of release ${before.number} could not be kept aside yet: ${(error as Error).message}`);
     }
+  }
+
+  /** How often another tree became live. */
+  get moves(): number {
+    return this.#moves;
+  }
+
+  /** Edits that were offered during a rollout, and are to be when it is over: it may take them from the disk before that. */
+  get waiting(): readonly OfferedEdits[] {
+    return this.#waiting;
+  }
+
+  /** They are offered again, also by an agent that is started anew. @throws what the disk says: then this one alone knows of them */
+  wait(offered: OfferedEdits): void {
+    const others = this.#waiting.filter(({ digest }) => digest !== offered.digest);
+    this.#waiting = [...others, offered];
+    this.#waitingHere.keep(offered);
+  }
+
+  waitNoMore({ digest }: Pick<OfferedEdits, 'digest'>): void {
+    this.#waiting = this.#waiting.filter((one) => one.digest !== digest);
+    this.#waitingHere.forget(digest);
+  }
+
+  /** What an agent before this one left waiting. @throws what the disk says */
+  readWaiting(): void {
+    const { packs } = this.#at;
+    this.#waiting = this.#waitingHere.read(
+      (ref) => packs.read(ref),
+      (line) => this.#at.log(line),
+    );
+    const { release } = this;
+    if (this.#waiting.some(({ edited }) => edited.base.id !== release?.id)) this.#waitingAreGone();
+  }
+
+  #waitingAreGone(): void {
+    const here = this.#waiting.filter(({ isGone }) => !isGone);
+    this.#waiting = this.#waiting.map((one) => ({ ...one, isGone: true }));
+    for (const { digest } of here) this.#waitingHere.noteGone(digest);
   }
 
   /** Paths of edits that were kept aside. */

@@ -28,10 +28,10 @@ function writeAll(fd: number, parts: readonly Uint8Array[]): void {
 }
 
 /** Puts a small file in place of what may be there. */
-export function replaceDurable(path: string, text: string, mode: number): void {
+export function replaceDurable(path: string, content: string | Uint8Array, mode: number): void {
   const fresh = `${path}.new`;
   rmSync(fresh, { force: true });
-  writeDurable(fresh, [Buffer.from(text)], mode);
+  writeDurable(fresh, [Buffer.from(content)], mode);
   renameSync(fresh, path);
 }
 

@@ -19,6 +19,9 @@ export interface Edited {
   readonly base: Release;
   /** as it is published: templates, not what was made of them */
   readonly manifest: Manifest;
+  /** what the edits brought, by its hash */
+  readonly contents: ReadonlyMap<string, Buffer>;
+  /** also what the release has */
   read(sha256: string): Promise<Buffer>;
 }
 
@@ -43,16 +46,24 @@ export function editedOf({ release, source, owners, read }: Editable, edits: rea
     else entries.set(edit.path, now.entry);
     if (now?.entry.kind === 'file' && now.bytes) contents.set(now.entry.sha256, now.bytes);
   }
-  const known = new Map(
-    source.filter((entry) => entry.kind === 'file').map((entry) => [entry.sha256, entry as FileEntry]),
-  );
+  const manifest = markTemplates(release.definition, manifestOf(entries.values()));
+  return withContents({ base: release, manifest, contents }, read);
+}
+
+/** @param read content of the release */
+export function withContents(
+  { base, manifest, contents }: Pick<Edited, 'base' | 'manifest' | 'contents'>,
+  read: (ref: BlobRef) => Buffer,
+): Edited {
+  const files = new Map(manifest.flatMap((entry) => (entry.kind === 'file' ? [[entry.sha256, entry] as const] : [])));
   return {
-    base: release,
-    manifest: markTemplates(release.definition, manifestOf(entries.values())),
+    base,
+    manifest,
+    contents,
     read: async (hash) => {
-      const bytes = contents.get(hash) ?? (known.has(hash) ? read(known.get(hash)!) : undefined);
+      const bytes = contents.get(hash) ?? (files.has(hash) ? read(files.get(hash)!) : undefined);
       if (bytes) return bytes;
-      throw new Error(`no file of release ${release.number} has the content ${hash}`);
+      throw new Error(`no file of release ${base.number} has the content ${hash}`);
     },
   };
 }

@@ -11,3 +11,4 @@ export { type LiveHere, lookAt } from './look.ts';
 export { checkPolicy, DEFAULT_POLICY, type Policy, resolveNativeRoot } from './policy.ts';
 export { type Scanned, type ScanOptions, scanTree } from './scan.ts';
 export type { Drift } from './tree.ts';
+export type { OfferedEdits } from './waiting-edits.ts';

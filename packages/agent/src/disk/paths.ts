@@ -67,6 +67,11 @@ export class BundlePaths {
     return join(this.folder, 'aside');
   }
 
+  /** edits that wait for the end of a rollout */
+  get waiting(): string {
+    return join(this.folder, 'waiting');
+  }
+
   tree(name: TreeName): string {
     return join(this.releases, name);
   }

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  adoptedAs,
   DEFAULT_DRIFT,
   type DriftStatus,
   type DriftStep,
@@ -9,11 +8,16 @@ import {
   type Release,
   sha256,
 } from '@quorate/model';
-import type { Store } from '@quorate/store';
-import type { Log } from '../agent.ts';
-import { type BundleDrift, type Differing, type Edited, editsAt, type Found, RESTORE_ASKED } from '../disk/index.ts';
-import type { Adopted } from './adopt.ts';
+import {
+  type BundleDrift,
+  type Differing,
+  editsAt,
+  type Found,
+  type OfferedEdits,
+  RESTORE_ASKED,
+} from '../disk/index.ts';
 import { FolderWatch } from './folder-watch.ts';
+import { AGAIN_MS, EditOffers, type KeeperMachine, named } from './offers.ts';
 
 /** ms without any write until an editor counts as finished, and for which writes that go on are waited for at most */
 const QUIET_MS = 200;
@@ -23,33 +27,8 @@ const LOOK_MS = 60_000;
 const LOOK_UNWATCHED_MS = 15_000;
 /** ms until every file is read again: an event may be lost, and a disk may change what nobody wrote */
 const FULL_MS = 600_000;
-/** ms until an edit is offered again that could not be, and what could not be put back is tried again */
-const AGAIN_MS = 30_000;
-
 /** ms within which it counts how often something was put back */
 const FIGHT_MS = 60_000;
-
-/** What a keeper has of its machine. */
-export interface KeeperMachine {
-  readonly instance: string;
-  /** undefined while it is out of reach */
-  store(): Store | undefined;
-  /** the status is another one */
-  changed(): void;
-  /** the way to the head is free again */
-  wake(bundle: string): void;
-  readonly log: Log;
-}
-
-/** Edits on their way to be a release. */
-interface Offered {
-  readonly edited: Edited;
-  readonly edits: readonly Found[];
-  /** of the edits */
-  readonly digest: string;
-  /** another release has taken their place here, and they are kept aside */
-  readonly isGone?: true;
-}
 
 /** Watches over the files of one bundle, and does what its definition says about edits. */
 export class DriftKeeper {
@@ -66,12 +45,7 @@ export class DriftKeeper {
   #arrive: () => void = () => undefined;
   #looking: Promise<void> = Promise.resolve();
   #lastFull = -Infinity;
-  #adoption: Promise<void> | undefined;
-  #adopted: string | undefined;
-  /** what was offered while a rollout was under way, which may take it from the disk before its end */
-  #waiting: Offered | undefined;
-  #refused: { readonly digest: string; readonly head: number; readonly reason: string } | undefined;
-  #conflict: string | undefined;
+  readonly #offers: EditOffers;
   /** what could not be done, and when (ms) it is tried again */
   #failed: { readonly reason: string; readonly until: number } | undefined;
   #head = 0;
@@ -80,12 +54,20 @@ export class DriftKeeper {
   #held = false;
   /** when (ms) edits were put back */
   #restored: number[] = [];
-  #signal: AbortSignal = AbortSignal.abort();
 
   constructor(name: string, drift: BundleDrift, machine: KeeperMachine) {
     this.#name = name;
     this.#drift = drift;
     this.#machine = machine;
+    this.#offers = new EditOffers(name, drift, {
+      machine,
+      later: (reason) => this.#note(reason),
+      failed: (error) => this.#fail(error),
+      ended: () => {
+        machine.wake(name);
+        this.#lookAgain();
+      },
+    });
   }
 
   /** How the bundle's files differ, as was seen last. */
@@ -95,7 +77,7 @@ export class DriftKeeper {
 
   /** Until the signal. */
   async run(signal: AbortSignal): Promise<void> {
-    this.#signal = signal;
+    this.#offers.begin(signal);
     let wait = 0;
     while (!signal.aborted) {
       await this.#rest(wait, signal);
@@ -106,7 +88,7 @@ export class DriftKeeper {
       wait = this.#dirty ? QUIET_MS : (unwatched ? LOOK_UNWATCHED_MS : LOOK_MS) * (0.5 + Math.random() / 2);
     }
     this.#watch.close();
-    await this.#adoption;
+    await this.#offers.ended();
   }
 
   /**
@@ -117,7 +99,10 @@ export class DriftKeeper {
   async holds({ id, number }: Release, rollingOut: boolean): Promise<boolean> {
     const isNews = number !== this.#head;
     this.#head = number;
-    if (!rollingOut && this.#waiting) this.#offerAgain(this.#waiting);
+    if (!rollingOut && this.#offers.offerWaiting()) {
+      this.#failed = undefined;
+      this.#lookAgain();
+    }
     if (this.#drift.release?.definition.drift !== 'adopt') return false;
     if (this.#dirty || (isNews && this.#edits.length > 0)) await this.#look();
     this.#held = this.#isFirst(id);
@@ -125,16 +110,20 @@ export class DriftKeeper {
   }
 
   #isFirst(id: string): boolean {
-    if (this.#adoption) return true;
-    if (this.#edits.length === 0 || this.#adopted === this.#digest) return false;
+    if (this.#offers.isUnderWay) return true;
+    if (this.#edits.length === 0 || this.#offers.learned.adopted === this.#digest) return false;
     const isTurn = (this.#step.do === 'adopt' || this.#step.do === 'wait') && !this.#failed;
     return isTurn || id === this.#drift.release?.id;
   }
 
   #hear(folder: string, name: string): void {
     if (folder === this.#drift.folder && name !== 'current' && name !== RESTORE_ASKED) return;
-    this.#dirty = true;
     this.#heard = performance.now();
+    this.#lookAgain();
+  }
+
+  #lookAgain(): void {
+    this.#dirty = true;
     this.#arrive();
   }
 
@@ -190,6 +179,7 @@ export class DriftKeeper {
     const settled = digest === this.#digest;
     this.#edits = edits;
     this.#digest = digest;
+    if (settled) this.#offers.waitAs(digest, () => this.#offered());
     this.#restored = this.#restored.filter((when) => performance.now() - when < FIGHT_MS);
     const step = planDrift({
       policy: release?.definition.drift ?? DEFAULT_DRIFT,
@@ -201,8 +191,7 @@ export class DriftKeeper {
       head: this.#head,
       reachable: this.#machine.store() !== undefined,
       restored: this.#restored.length,
-      ...(this.#adopted === undefined ? {} : { adopted: this.#adopted }),
-      ...(this.#refused ? { refused: this.#refused } : {}),
+      ...this.#offers.learned,
     });
     if (!settled) this.#dirty = true;
     await this.#do(step, settled);
@@ -213,9 +202,9 @@ export class DriftKeeper {
     if (step.do === 'nothing') this.#drift.answered();
     const mayTry = !this.#failed || performance.now() > this.#failed.until;
     if (step.do === 'restore' && mayTry) await this.#restore();
-    else if (step.do === 'adopt' && mayTry && !this.#adoption) this.#adopt(this.#offered());
+    else if (step.do === 'adopt' && mayTry && !this.#offers.isUnderWay) this.#offers.offer(this.#offered());
     this.#show(step, settled);
-    if (!this.#held || this.#adoption || step.do === 'wait') return;
+    if (!this.#held || this.#offers.isUnderWay || step.do === 'wait') return;
     this.#held = false;
     this.#machine.wake(this.#name);
   }
@@ -237,79 +226,20 @@ export class DriftKeeper {
     if (fault) this.#machine.log(`warn  ${this.#name}: after that: ${fault}`);
   }
 
-  #offered(): Offered | undefined {
+  #offered(): OfferedEdits | undefined {
     const [edits, digest] = [this.#edits, this.#digest];
-    const edited = this.#drift.edited(edits);
+    const edited = edits.length > 0 ? this.#drift.edited(edits) : undefined;
     return edited && { edited, edits, digest };
   }
 
-  /** The rollout is over: what it left on the disk is an edit as before, what it replaced is offered from memory. */
-  #offerAgain(waiting: Offered): void {
-    if (this.#adoption) return;
-    this.#waiting = undefined;
-    this.#failed = undefined;
-    this.#dirty = true;
-    this.#arrive();
-    if (waiting.digest !== this.#digest) this.#adopt({ ...waiting, isGone: true });
-  }
-
-  #adopt(offered: Offered | undefined): void {
-    const store = this.#machine.store();
-    if (!store || !offered) return;
-    // beside all else: the fleet is asked, this machine too, and it must be able to answer
-    this.#adoption = this.#offer(store, offered)
-      .catch((error: Error) => {
-        if (!this.#signal.aborted) this.#fail(error);
-      })
-      .finally(() => {
-        this.#adoption = undefined;
-        if (this.#signal.aborted) return;
-        this.#machine.wake(this.#name);
-        this.#dirty = true;
-        this.#arrive();
-      });
-  }
-
-  async #offer(store: Store, offered: Offered): Promise<void> {
-    const { edited, edits } = offered;
-    const { adopt } = await import('./adopt.ts'); // few machines are edited
-    const { instance } = this.#machine;
-    const alone = { instance, judge: this.#drift.judge.bind(this.#drift) };
-    const told = { ...adoptedAs(edits, instance), alone };
-    this.#machine.log(`info  ${this.#name}: ${named(edits)} edited here: offered to the fleet`);
-    const outcome = await adopt(store, edited, told, this.#signal);
-    this.#settle(outcome, offered);
-  }
-
-  #settle(outcome: Adopted, offered: Offered): void {
-    const { log } = this.#machine;
-    const { edited, edits, digest, isGone } = offered;
-    this.#failed = undefined;
-    this.#conflict = undefined;
-    if (outcome.state === 'published') {
-      this.#adopted = digest;
-      this.#refused = undefined;
-      this.#drift.released(edited);
-      log(`info  ${this.#name}: ${named(edits)} edited here: in release ${outcome.number} now`);
-      return;
-    }
-    const { reason } = outcome;
-    log(`warn  ${this.#name}: ${named(edits)} edited here: ${reason}`);
-    if (outcome.state === 'later') {
-      this.#failed = { reason, until: performance.now() + AGAIN_MS };
-      if (outcome.waits || isGone) this.#waiting = offered;
-      return;
-    }
-    this.#refused = { digest, head: outcome.head, reason };
-    if (outcome.state !== 'conflict') return;
-    this.#conflict = reason;
-    this.#drift.keep(isGone ? [] : edits, outcome.open); // what is gone was kept then
+  #note(reason: string | undefined): void {
+    this.#failed = reason === undefined ? undefined : { reason, until: performance.now() + AGAIN_MS };
   }
 
   #fail(error: Error): void {
     const { message } = error;
     if (this.#failed?.reason !== message) this.#machine.log(`warn  ${this.#name}: ${message}`);
-    this.#failed = { reason: message, until: performance.now() + AGAIN_MS };
+    this.#note(message);
     this.#tell(driftStatus(this.#edits.length > 0 ? 'reported' : 'clean', this.#edits, { detail: message }));
   }
 
@@ -319,7 +249,7 @@ export class DriftKeeper {
     const hint =
       this.#watch.trouble === undefined ? undefined : `looked at from time to time only: ${this.#watch.trouble}`;
     const said = this.#edits.length > 0 && !reason?.startsWith('drift: ') ? reason : undefined;
-    const detail = [this.#conflict ?? said, hint].filter((part) => part !== undefined).join('; ') || undefined;
+    const detail = [this.#offers.conflict ?? said, hint].filter((part) => part !== undefined).join('; ') || undefined;
     const status = driftStatus(this.#stateAt(step), this.#edits, { kept: this.#drift.kept().length, detail });
     if (status?.state === 'reported' && this.#status?.edits !== status.edits)
       this.#machine.log(`warn  ${this.#name}: ${named(this.#edits)} edited here: quorate drift show ${this.#name}`);
@@ -327,10 +257,12 @@ export class DriftKeeper {
   }
 
   #stateAt({ do: what, refused }: DriftStep): DriftStatus['state'] {
-    if (this.#conflict) return 'conflict';
+    if (this.#offers.conflict) return 'conflict';
     if (this.#edits.length === 0) return 'clean';
     if (refused) return 'refused';
-    return what === 'adopt' || this.#adoption || this.#adopted === this.#digest ? 'adopting' : 'reported';
+    return what === 'adopt' || this.#offers.isUnderWay || this.#offers.learned.adopted === this.#digest
+      ? 'adopting'
+      : 'reported';
   }
 
   #tell(status: DriftStatus | undefined): void {
@@ -343,12 +275,4 @@ export class DriftKeeper {
 /** The same file may be removed from one release after the other. */
 function digestOf(release: Release | undefined, edits: readonly Found[]): string {
   return sha256(JSON.stringify([release?.id, ...edits.map(({ place, what, signature }) => [place, what, signature])]));
-}
-
-function named(edits: readonly Found[]): string {
-  const more = edits.length - 3;
-  return `${edits
-    .slice(0, 3)
-    .map(({ path, what }) => `${path} (${what})`)
-    .join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import type { InstanceStatus, Rollout } from '@quorate/model';
 import { openStore } from '@quorate/store';
@@ -264,7 +266,54 @@ describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency:
     assert.equal((await fleet.quorate('rollout', 'abort', 'app')).code, 0);
     gate.open = true;
     await have(lines('one', 'of b', 'again of c'), ...names);
+    await until('all rollouts are over', async () => (await fleet.rollout()).state === 'done', PATIENCE_MS);
   });
+
+  test('edits that a rollout has taken from the disk are offered by the agent after, too, and so is what was edited then', async () => {
+    const lines = (first: string, middle: string, last: string): string => [first, 2, middle, 4, 5, last].join('\n');
+    const edit = (name: string, text: string): void => fleet.place.write(`${name}/etc/app/app.conf`, `${text}\n`);
+    const have = (text: string, ...who: string[]): Promise<unknown> =>
+      until(`${who} have ${text}`, () => who.every((name) => fleet.text(name) === `${text}\n`), PATIENCE_MS);
+    const waits = (name: string): Promise<unknown> =>
+      until(
+        `an edit on ${name} waits`,
+        async () => {
+          const { bundles = {} } = (await fleet.instances()).find(({ id }) => id === name) ?? {};
+          return bundles.app?.drift?.detail?.includes('is being rolled out') === true;
+        },
+        PATIENCE_MS,
+      );
+    using gate = await Gate.start();
+    const settings = `wait: 600, bake: 0, gate: { url: "${gate.url}" }`;
+    // an application that takes its time keeps the last step open
+    const reload = `reload: { command: 'while test -e "$QUORATE_ROOT/busy"; do sleep 0.1; done', timeout: 600, settle: 0 }\n`;
+    fleet.place.write('adopt.yaml', `${DEFINITION.replace('wait: 60, bake: 0', settings)}drift: adopt\n${reload}`);
+    assert.equal(
+      (await fleet.publish(lines('1', '3', '6'), '--definition', 'adopt.yaml', '--strategy', 'now')).code,
+      0,
+    );
+    await have(lines('1', '3', '6'), ...names);
+    fleet.place.write('a/busy', '');
+    assert.equal((await fleet.publish(lines('one', '3', '6'))).code, 0);
+    await have(lines('one', '3', '6'), 'b');
+    edit('c', lines('1', '3', 'first of c'));
+    await waits('c');
+    gate.open = true;
+    await have(lines('one', '3', '6'), 'c');
+    edit('c', lines('one', 'then of c', '6'));
+    await waits('c');
+    await fleet.kill('c');
+    fleet.agent('c');
+    rmSync(join(fleet.place.folder, 'a/busy'));
+    await have(lines('one', 'then of c', 'first of c'), ...names);
+    await until('all rollouts are over', async () => (await fleet.rollout()).state === 'done', PATIENCE_MS);
+    await until('nothing waits', () => waitingIn('c').length === 0, PATIENCE_MS);
+  });
+
+  function waitingIn(name: string): string[] {
+    const folder = join(fleet.place.folder, `${name}-state/app/waiting`);
+    return existsSync(folder) ? readdirSync(folder) : [];
+  }
 });
 
 test('in a folder the command that publishes leads the rollout itself', async () => {

@@ -1,11 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  type Archived,
-  type ArchiveRecord,
   type ArchiveSettings,
   type ArchiveStep,
   type ClusterRecord,
-  ENSEMBLE_FORMAT,
   isOpen,
   type LineSeen,
   planArchive,
@@ -16,6 +13,7 @@ import { News } from '../ensemble/news.ts';
 import { checkArchive, openArchive } from './open.ts';
 import { type ArchiveState, archiveState } from './state.ts';
 import { ArchiveTags } from './tags.ts';
+import { Told } from './told.ts';
 
 /** ms without news between looks at the ensemble: what is told may be lost. The archive is asked only about what differs */
 const REST_MS = 60_000;
@@ -98,18 +96,16 @@ class Keeper {
   /** how far down each bundle's line went in the ensemble when the two were compared */
   readonly #oldest = new Map<string, number>();
   readonly #tags: ArchiveTags;
-  /** bundles that cannot be archived, and why */
-  readonly #faults = new Map<string, string>();
   #wholeAt = 0;
   /** counts steps, so that one that hangs is seen */
   #copied = 0;
   readonly #moves = (): void => void this.#copied++;
-  #told = '';
-  #said = '';
+  readonly #told: Told;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#tags = new ArchiveTags(options.store);
+    this.#told = new Told(options);
   }
 
   /** One look, and what follows from it. @param isQuiet nothing was told: what is not told is looked for @returns why it is to be tried again soon */
@@ -154,8 +150,8 @@ class Keeper {
       trouble = (error as Error).message;
       await this.close(); // an adapter may hold on to what is broken: it is opened anew
     }
-    await this.#tell(cluster, settings, trouble, signal);
-    this.#say(settings, trouble);
+    await this.#told.record(cluster, settings, { heads: this.#heads, trouble }, signal);
+    this.#told.say(settings, trouble);
     return trouble;
   }
 
@@ -166,8 +162,8 @@ class Keeper {
     const timer = setInterval(() => {
       if (this.#copied === before) {
         const trouble = `the archive ${settings.to} has not answered for ${Math.round(silentMs / 1000)} s and more`;
-        this.#tell(cluster, settings, trouble, signal).catch(() => undefined); // the ensemble is away: its own trouble is told elsewhere
-        this.#say(settings, trouble);
+        this.#told.record(cluster, settings, { heads: this.#heads, trouble }, signal).catch(() => undefined); // the ensemble is away: its own trouble is told elsewhere
+        this.#told.say(settings, trouble);
       }
       before = this.#copied;
     }, silentMs);
@@ -182,7 +178,7 @@ class Keeper {
   async #open(to: string, signal: AbortSignal): Promise<Store> {
     if (this.#to !== to) {
       await this.close();
-      this.#faults.clear();
+      this.#told.faults.clear();
     }
     this.#to = to;
     const { log } = this.#options;
@@ -211,7 +207,7 @@ class Keeper {
       });
     }
     for (const bundle of refilled) await this.#refillHistory(copying, bundle, cluster.settings.keep, signal);
-    if (this.#faults.size > 0) return false;
+    if (this.#told.faults.size > 0) return false;
     for (const bundle of await store.bundles({ signal })) await this.#tags.refill(archive, bundle, signal);
     const { generation } = await ensemble.archiveRead(cluster.generation, { signal });
     log(`info  archive: it was read to its end, and publishers are let in: generation ${generation}`);
@@ -335,7 +331,7 @@ class Keeper {
   async #holds(cluster: ClusterRecord, latest: Latest, signal: AbortSignal): Promise<void> {
     this.#heads.set(latest.release.bundle, latest);
     this.#copied++;
-    await this.#tell(cluster, cluster.settings.archive!, undefined, signal);
+    await this.#told.record(cluster, cluster.settings.archive!, { heads: this.#heads }, signal);
   }
 
   /** What both have of a bundle, and what follows from it. */
@@ -368,59 +364,18 @@ class Keeper {
       try {
         signal.throwIfAborted();
         const fault = await work();
-        if (fault === undefined) this.#faults.delete(bundle);
-        else this.#faults.set(bundle, fault);
+        if (fault === undefined) this.#told.faults.delete(bundle);
+        else this.#told.faults.set(bundle, fault);
         return;
       } catch (error) {
         this.#heads.delete(bundle);
         if (!(error instanceof StoreError && OF_A_BUNDLE.has(error.code))) throw error;
         // whoever led before may just have written what it had begun to
         if (error.code === 'CONFLICT' && !isAgain) continue;
-        this.#faults.set(bundle, error.message);
+        this.#told.faults.set(bundle, error.message);
         return;
       }
     }
-  }
-
-  async #tell(
-    { generation }: ClusterRecord,
-    { to }: ArchiveSettings,
-    trouble: string | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { ensemble, instance } = this.#options;
-    const before = await ensemble.archive({ signal });
-    const known = before?.to === to ? before : undefined;
-    const held = new Map<string, Archived>((known?.bundles ?? []).map((one) => [one.bundle, one]));
-    for (const [bundle, { release }] of this.#heads)
-      held.set(bundle, { bundle, release: release.number, id: release.id });
-    const faults = [...this.#faults].map(([bundle, reason]) => ({ bundle, reason }));
-    const isSound = trouble === undefined && faults.length === 0;
-    const record: ArchiveRecord = {
-      format: ENSEMBLE_FORMAT,
-      by: instance,
-      generation,
-      to,
-      bundles: [...held.values()],
-      ...(trouble ? { trouble } : {}),
-      ...(faults.length > 0 ? { faults } : {}),
-      ...(isSound ? {} : { since: known?.since ?? new Date().toISOString() }),
-    };
-    const text = JSON.stringify(record);
-    if (text === this.#told && before) return;
-    await ensemble.tellArchive(record, { signal });
-    this.#told = text;
-  }
-
-  /** A line for the log when something else is to be said. */
-  #say({ to }: ArchiveSettings, trouble: string | undefined): void {
-    const faults = [...this.#faults].map(([bundle, reason]) => `${bundle}: ${reason}`);
-    const text = trouble ?? faults.join('; ');
-    if (text === this.#said) return;
-    this.#said = text;
-    const { log } = this.#options;
-    if (text) log(`warn  archive: ${text}`);
-    else log(`info  archive: ${to} has every release again`);
   }
 
   async close(): Promise<void> {

@@ -47,7 +47,7 @@ export async function runStep(folder: string, step: Step, lines: string[] = []):
   };
   if (step === 'apply') return (await applyOnce(settings, { only: ['web'], log })).bundles.web;
   if (step === 'adopt') return adopted(settings, log);
-  await using _lock = await lockState(settings.state);
+  await using _lock = await lockState(settings.state, { holder: 'agent' });
   const machine = step === 'render' ? machineOf(folder, settings) : undefined;
   const bundle = await openBundle({ ...bundlePlace(settings, 'web', log), ...(machine ? { machine } : {}) });
   if (step === 'unmanage' || step === 'unmanage-original') {

@@ -85,11 +85,12 @@ export class Agent {
 
   /**
    * Runs until the signal. The ZooKeeper member goes on without us.
-   * @throws AgentError LOCKED when another agent has this state folder
+   * @throws AgentError LOCKED when another agent has this state folder, or a command that does not end
    */
   async run(signal: AbortSignal): Promise<void> {
     process.umask(0o022); // whatever the agent was started with: others than root read what it puts in place
-    await using _lock = await this.#disk.lock();
+    await using lock = await this.#lock(signal);
+    if (!lock) return;
     this.#self = await identify(process.pid);
     await this.#bundles.recover(signal);
     await this.#tell();
@@ -122,6 +123,17 @@ export class Agent {
       await this.#bundles.led();
       await this.#store?.close();
       this.#bundles.close();
+    }
+  }
+
+  /** @returns undefined when the signal has ended the wait for a command that had it */
+  async #lock(signal: AbortSignal): Promise<AsyncDisposable | undefined> {
+    const waits = (line: string): void => this.#log(`info  ${line}`);
+    try {
+      return await this.#disk.lock({ holder: 'agent', signal, waits });
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
     }
   }
 

@@ -36,7 +36,7 @@ export async function applyOnce(settings: Settings, options: ApplyOnceOptions = 
   const signal = options.signal ?? new AbortController().signal;
   const only = options.only ?? settings.bundles;
   process.umask(0o022); // as the agent does
-  await using _lock = await disk.lock();
+  await using _lock = await disk.lock({ holder: 'command', signal });
   const workers = new Map<string, BundleWorker>();
   const worker = (name: string): BundleWorker => {
     const known = workers.get(name) ?? new BundleWorker(name, () => disk.place(name), { self: ownPlace(settings) });

@@ -2,7 +2,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { factsOf } from '@quorate/model';
 import type { Log } from './agent.ts';
-import { type Bundle, type BundleOptions, DEFAULT_POLICY, lockState, placeBundle } from './disk/index.ts';
+import {
+  type Bundle,
+  type BundleOptions,
+  DEFAULT_POLICY,
+  type LockOptions,
+  lockState,
+  placeBundle,
+} from './disk/index.ts';
 import { secretReader } from './secrets/index.ts';
 import type { Settings } from './settings/index.ts';
 import { describeInstance, type LocalStatus, writeStatus } from './status-file.ts';
@@ -18,8 +25,8 @@ export type PlacedBundle = Pick<
 
 /** All that an agent does with its machine's disk. */
 export interface AgentDisk {
-  /** Keeps other agents away until it is disposed of. @throws AgentError LOCKED when one is here already */
-  lock(): Promise<AsyncDisposable>;
+  /** Keeps others away until it is disposed of. @throws AgentError LOCKED when an agent is here already, or a command that does not end */
+  lock(options: LockOptions): Promise<AsyncDisposable>;
   /** Names of the bundles that this machine keeps files of. */
   bundles(): Promise<string[]>;
   /** A bundle as the disk has it, to be recovered before anything else is done with it. */
@@ -32,7 +39,7 @@ export interface AgentDisk {
 export function ownDisk(settings: Settings, fleet: FleetSource, log?: Log): AgentDisk {
   const { state } = settings;
   return {
-    lock: () => lockState(state),
+    lock: (options) => lockState(state, options),
     bundles: () => managedBundles(state),
     place: (bundle) => placeBundle({ ...bundlePlace(settings, bundle, log), machine: machineOf(settings, fleet) }),
     tell: (status) => writeStatus(state, status),

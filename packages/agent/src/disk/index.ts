@@ -6,7 +6,7 @@ export type { Differing, Found } from './differences.ts';
 export { type DriftHere, driftHere } from './drift-here.ts';
 export type { Edited } from './edited.ts';
 export { exchangeHelper } from './exchange.ts';
-export { isLocked, lockFile, lockState } from './lock.ts';
+export { isLocked, type LockOptions, lockFile, lockState } from './lock.ts';
 export { type LiveHere, lookAt } from './look.ts';
 export { checkPolicy, DEFAULT_POLICY, type Policy, resolveNativeRoot } from './policy.ts';
 export { type Scanned, type ScanOptions, scanTree } from './scan.ts';

@@ -1,31 +1,70 @@
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
 import { fileError } from './file-errors.ts';
 
+/** ms between two tries */
+const AGAIN_MS = 100;
+/** ms until an agent is taken at its word: a look of `isLocked` is over by then, and so is an agent that is ending */
+const MOMENT_MS = 1000;
+/** ms that a command is waited for: it ends by itself, unless it asks somebody */
+const COMMAND_MS = 60_000;
+
+/** Who holds a state folder: an agent until it is stopped, a command until it is done. */
+export type LockHolder = 'agent' | 'command';
+
+export interface LockOptions {
+  readonly holder: LockHolder;
+  /** ends the wait */
+  readonly signal?: AbortSignal | undefined;
+  /** told once, when a command is waited for */
+  readonly waits?: (line: string) => void;
+}
+
 /**
- * One agent per state folder. The lock is flock(2)'s: flock(1) takes it on our open file, and it lives and dies with us, however we end.
+ * One agent, or one command that does an agent's work, per state folder. The lock is flock(2)'s: flock(1) takes it on our open file, and it lives
+ * and dies with us, however we end. A command is waited for.
  * @throws AgentError LOCKED that names the other's pid
  */
-export async function lockState(state: string): Promise<Disposable & AsyncDisposable> {
+export async function lockState(
+  state: string,
+  { holder, signal, waits }: LockOptions,
+): Promise<Disposable & AsyncDisposable> {
   const path = join(state, 'lock');
   const fd = open(state, path);
+  let isTold = false;
   try {
-    const code = await flock(fd);
-    if (code === 1)
-      throw new AgentError(
-        'LOCKED',
-        `another agent (pid ${readFileSync(path, 'utf8').trim() || 'unknown'}) has the state folder ${state}: stop it first, or give each its own --state`,
-      );
-    if (code !== 0) throw new AgentError('FAILED', `the state folder ${state} cannot be locked: ${flockFault(code)}`);
-    notePid(fd);
+    for (const begun = performance.now(); ; await delay(AGAIN_MS, undefined, { signal })) {
+      const code = await flock(fd);
+      if (code === 0) break;
+      if (code !== 1) throw new AgentError('FAILED', `the state folder ${state} cannot be locked: ${flockFault(code)}`);
+      const other = readHolder(path);
+      const isCommand = other.holder === 'command';
+      if (performance.now() - begun > (isCommand ? COMMAND_MS : MOMENT_MS)) throw locked(state, other);
+      if (isCommand && !isTold) waits?.(`a command (pid ${other.pid}) has ${state}: it is waited for`);
+      isTold ||= isCommand;
+    }
+    noteHolder(fd, holder);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
   const release = (): void => closeSync(fd);
   return { [Symbol.dispose]: release, [Symbol.asyncDispose]: async () => release() };
+}
+
+function locked(state: string, { holder, pid }: { readonly holder: LockHolder; readonly pid: string }): AgentError {
+  const who = holder === 'agent' ? 'another agent' : 'a command';
+  const advice =
+    holder === 'agent' ? 'stop it first, or give each its own --state' : 'it is to end first, or asks for an answer';
+  return new AgentError('LOCKED', `${who} (pid ${pid || 'unknown'}) has the state folder ${state}: ${advice}`);
+}
+
+function readHolder(path: string): { readonly holder: LockHolder; readonly pid: string } {
+  const [pid = '', holder] = readFileSync(path, 'utf8').trim().split(' ');
+  return { holder: holder === 'command' ? 'command' : 'agent', pid };
 }
 
 /**
@@ -64,10 +103,10 @@ function open(state: string, path: string): number {
   }
 }
 
-function notePid(fd: number): void {
+function noteHolder(fd: number, holder: LockHolder): void {
   try {
     ftruncateSync(fd);
-    writeSync(fd, `${process.pid}\n`);
+    writeSync(fd, `${process.pid}${holder === 'command' ? ' command' : ''}\n`);
   } catch (error) {
     // the lock holds all the same: on a full disk nobody is told our number, and what is applied serves on
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
@@ -76,19 +115,24 @@ function notePid(fd: number): void {
 
 /** Whether an agent holds the state folder now. */
 export async function isLocked(state: string): Promise<boolean> {
+  const path = join(state, 'lock');
+  const fd = open(state, path);
   try {
-    await using _lock = await lockState(state);
-    return false;
-  } catch (error) {
-    if (error instanceof AgentError && error.code === 'LOCKED') return true;
-    throw error;
+    const code = await flock(fd, 'shared'); // several may look at once
+    if (code !== 0 && code !== 1)
+      throw new AgentError('FAILED', `the state folder ${state} cannot be locked: ${flockFault(code)}`);
+    return code === 1 && readHolder(path).holder === 'agent';
+  } finally {
+    closeSync(fd);
   }
 }
 
 /** @returns 0: taken; 1: somebody else has it; else what went wrong */
-function flock(fd: number): Promise<number | string> {
+function flock(fd: number, kind: 'exclusive' | 'shared' = 'exclusive'): Promise<number | string> {
   return new Promise((resolve) => {
-    const child = spawn('flock', ['-xn', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    const child = spawn('flock', [kind === 'shared' ? '-sn' : '-xn', '3'], {
+      stdio: ['ignore', 'ignore', 'ignore', fd],
+    });
     child.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });

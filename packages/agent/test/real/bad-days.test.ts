@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { describe } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LinkMode } from '@quorate/model';
+import { isLocked, lockState } from '../../src/disk/index.ts';
 import { Machine, until } from '../machine.ts';
 import { MOUNTLESS, Tmpfs } from './tmpfs.ts';
 
@@ -121,7 +123,50 @@ for (const link of ['directory', 'files'] as const) {
   );
 }
 
-test('a second agent on the same state folder ends at once and names the first, which goes on', bound, async () => {
+test(
+  'an agent that starts while a command has the state folder waits for it, and ends at once when it is told to',
+  bound,
+  async () => {
+    await using machine = new Machine();
+    await machine.publish(ONE);
+    {
+      await using _command = await lockState(machine.disk.state, { holder: 'command' });
+      assert.equal(await isLocked(machine.disk.state), false);
+      const impatient = machine.start();
+      const patient = machine.start();
+      for (const { lines } of [impatient, patient])
+        await until('it says so', async () =>
+          lines.some((line) => /^info {2}a command \(pid \d+\) has .*: it is waited for/.test(line)),
+        );
+      await impatient.stop();
+      await impatient.ended;
+    }
+    await machine.until({ applied: 1, state: 'applied' });
+    assert.equal(await isLocked(machine.disk.state), true);
+  },
+);
+
+test('looks at who has the state folder keep no agent from starting', bound, async () => {
+  await using machine = new Machine();
+  await machine.publish(ONE);
+  const stop = new AbortController();
+  const looking = (async () => {
+    for (; !stop.signal.aborted; await delay(100)) await isLocked(machine.disk.state);
+  })();
+  try {
+    for (let round = 0; round < 5; round++) {
+      const agent = machine.start();
+      await until('it has it', () => isLocked(machine.disk.state));
+      await agent.stop();
+      await agent.ended;
+    }
+  } finally {
+    stop.abort();
+    await looking;
+  }
+});
+
+test('a second agent on the same state folder ends and names the first, which goes on', bound, async () => {
   await using machine = new Machine();
   await machine.publish(ONE);
   machine.start();

@@ -78,7 +78,7 @@ for (const link of LINKS)
 
     const one = makeRelease(define(link, 'true'), OLD);
     const bundle = await appliedOn(disk, one);
-    await using _agent = await lockState(disk.state);
+    await using _agent = await lockState(disk.state, { holder: 'agent' });
     const before = everything(disk.folder);
     const command = `${SHOWN}; ls -d "$QUORATE_ROOT"/etc/app/*.d; echo "$QUORATE_PREVIOUS $QUORATE_STATE"; exit 1`;
     const two = makeRelease(define(link, command), NEW, one);

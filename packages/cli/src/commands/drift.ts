@@ -164,7 +164,7 @@ async function byAgent(context: Context, bundle: string, paths: readonly string[
 }
 
 async function rightNow({ settings }: Context, bundle: string, paths: readonly string[]): Promise<string | undefined> {
-  await using _lock = await lockState(settings.state);
+  await using _lock = await lockState(settings.state, { holder: 'command' });
   const opened = await openBundle(bundlePlace(settings, bundle));
   try {
     return await opened.drift.restore((await opened.drift.look('full'))?.edits ?? [], paths);

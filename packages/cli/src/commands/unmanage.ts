@@ -1,4 +1,4 @@
-import { bundlePlace, lockState, managedBundles, openBundle } from '@quorate/agent';
+import { bundlePlace, isLocked, lockState, managedBundles, openBundle } from '@quorate/agent';
 import { checkBundleName } from '@quorate/model';
 import { Context, type GlobalFlags } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -21,8 +21,9 @@ export async function unmanage(bundle: string, flags: UnmanageFlags): Promise<nu
       `${bundle} is not managed on this machine (${settings.state})`,
       managed.length > 0 ? `what is: ${managed.join(', ')}` : 'nothing is; --state names another state folder',
     );
-  await using _lock = await lockState(settings.state).catch((error: Error) => {
-    throw new CliError(EXIT.failed, error.message, 'stop the agent, then run this again', { cause: error });
+  await using _lock = await lockState(settings.state, { holder: 'command' }).catch(async (error: Error) => {
+    const hint = (await isLocked(settings.state)) ? 'stop the agent, then run this again' : 'run this again after that';
+    throw new CliError(EXIT.failed, error.message, hint, { cause: error });
   });
   const opened = await openBundle(bundlePlace(settings, bundle));
   const what = flags.original

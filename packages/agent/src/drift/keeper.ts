@@ -249,7 +249,8 @@ export class DriftKeeper {
     const hint =
       this.#watch.trouble === undefined ? undefined : `looked at from time to time only: ${this.#watch.trouble}`;
     const said = this.#edits.length > 0 && !reason?.startsWith('drift: ') ? reason : undefined;
-    const detail = [this.#offers.conflict ?? said, hint].filter((part) => part !== undefined).join('; ') || undefined;
+    const parts = [this.#offers.conflict ?? said, this.#offers.waiting, hint];
+    const detail = parts.filter((part) => part !== undefined).join('; ') || undefined;
     const status = driftStatus(this.#stateAt(step), this.#edits, { kept: this.#drift.kept().length, detail });
     if (status?.state === 'reported' && this.#status?.edits !== status.edits)
       this.#machine.log(`warn  ${this.#name}: ${named(this.#edits)} edited here: quorate drift show ${this.#name}`);

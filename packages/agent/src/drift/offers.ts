@@ -65,6 +65,12 @@ export class EditOffers {
     return this.#conflict;
   }
 
+  /** What a rollout has taken from the disk, and is offered after it, in words. */
+  get waiting(): string | undefined {
+    const gone = this.#drift.waiting.flatMap(({ edits, isGone }) => (isGone ? edits : []));
+    return gone.length > 0 ? `${named(gone)} edited here, offered when the rollout is over` : undefined;
+  }
+
   /** Takes up what an agent before this one left waiting. @param signal ends what is under way */
   begin(signal: AbortSignal): void {
     this.#signal = signal;

@@ -274,15 +274,16 @@ describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency:
     const edit = (name: string, text: string): void => fleet.place.write(`${name}/etc/app/app.conf`, `${text}\n`);
     const have = (text: string, ...who: string[]): Promise<unknown> =>
       until(`${who} have ${text}`, () => who.every((name) => fleet.text(name) === `${text}\n`), PATIENCE_MS);
-    const waits = (name: string): Promise<unknown> =>
+    const tells = (name: string, what: RegExp): Promise<unknown> =>
       until(
-        `an edit on ${name} waits`,
+        `${name} tells ${what}`,
         async () => {
           const { bundles = {} } = (await fleet.instances()).find(({ id }) => id === name) ?? {};
-          return bundles.app?.drift?.detail?.includes('is being rolled out') === true;
+          return what.test(bundles.app?.drift?.detail ?? '');
         },
         PATIENCE_MS,
       );
+    const waits = (name: string): Promise<unknown> => tells(name, /is being rolled out/);
     using gate = await Gate.start();
     const settings = `wait: 600, bake: 0, gate: { url: "${gate.url}" }`;
     // an application that takes its time keeps the last step open
@@ -300,6 +301,7 @@ describe('a fleet with an ensemble', { skip: reasonToSkip ?? false, concurrency:
     await waits('c');
     gate.open = true;
     await have(lines('one', '3', '6'), 'c');
+    await tells('c', /^app\.conf \(content\) edited here, offered when the rollout is over$/);
     edit('c', lines('one', 'then of c', '6'));
     await waits('c');
     await fleet.kill('c');

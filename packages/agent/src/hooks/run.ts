@@ -47,7 +47,7 @@ export const ENVIRONMENT = {
 /** Waits for a word on standard input, so that no command begins before it is on record. */
 const GATED = 'read -r go || exit 125; umask 022; exec </dev/null; exec "$@"';
 
-/** Runs a command by `/bin/sh -c` in a process group of its own. Never throws for what the command does. */
+/** Runs a command by `/bin/sh -c` in a process group of its own. Never throws for what the command does. @throws what the disk says: then it has not begun */
 export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
   const seconds = hook.timeout ?? DEFAULT_HOOK_SECONDS;
   const from = performance.now();
@@ -67,8 +67,15 @@ export async function runHook(hook: Hook, run: HookRun): Promise<HookResult> {
     });
     const gate = child.stdin!; // a pipe, as asked for above
     gate.on('error', () => undefined); // it ended before it was let go: its exit tells
-    const identity = child.pid === undefined ? undefined : await identify(child.pid);
-    if (identity) replaceQuick(run.record, JSON.stringify({ ...identity, seconds }), 0o600);
+    let identity: ProcessIdentity | undefined;
+    try {
+      identity = child.pid === undefined ? undefined : await identify(child.pid);
+      if (identity) replaceQuick(run.record, JSON.stringify({ ...identity, seconds }), 0o600);
+    } catch (error) {
+      gate.destroy(); // no word will come: it ends without having begun
+      await ended;
+      throw error;
+    }
     gate.end('go\n');
     // without /proc, on a publisher's machine, a number alone is known: it is ours as long as we wait for it
     const watched = identity ?? (child.pid === undefined ? undefined : { pid: child.pid, started: '' });

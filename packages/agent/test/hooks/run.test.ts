@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -47,6 +56,28 @@ test(
     assert.ok(!existsSync(record), 'no record of a hook that has ended');
   },
 );
+
+test('a command that cannot be put on record does not begin, and nothing of it is left', bound, async (t) => {
+  const { folder } = hooks(t);
+  const paths = { record: join(folder, 'gone', 'hook.json'), log: join(folder, 'hook.log') };
+  await assert.rejects(
+    runHook({ command: 'echo begun > "$FOLDER/begun"' }, { name: 'reload', env: { FOLDER: folder }, ...paths }),
+    { code: 'ENOENT' },
+  );
+  assert.ok(!existsSync(join(folder, 'begun')));
+  const running = readdirSync('/proc').filter(
+    (pid) => /^\d+$/.test(pid) && environmentOf(pid).includes(`FOLDER=${folder}`),
+  );
+  assert.deepEqual(running, []);
+});
+
+function environmentOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return []; // it has ended, or is another user's
+  }
+}
 
 test('the environment is clean: a path, a home, a language, and what the hook is told', bound, async (t) => {
   process.env.QUORATE_TEST_SECRET = 'secret';

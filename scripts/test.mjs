@@ -19,6 +19,9 @@ if (tiers.includes('real') || tiers.includes('fleet')) await step('an S3 server'
 
 /** The ZooKeeper client keeps no process alive that only waits for it, and its tests wait for nothing else. */
 const OWN_PROCESSES = 'packages/zookeeper';
+/** Minutes after which tests that do not end are ended: of one folder of the fast tier, and of any other tier as a whole. */
+const UNIT_MOST = 10;
+const TIER_MOST = 90;
 /** Each tier with the tests it holds and how many files run at once on two cores. */
 const TIERS = {
   check: checks,
@@ -121,7 +124,8 @@ async function units(env) {
   const worker = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const [group, files] = next;
-      await runTests(files, group === OWN_PROCESSES ? ['--test-concurrency=2'] : ['--test-isolation=none'], env);
+      const options = group === OWN_PROCESSES ? ['--test-concurrency=2'] : ['--test-isolation=none'];
+      await runTests(files, options, UNIT_MOST, env);
     }
   };
   // they wait about as much as they work
@@ -138,24 +142,35 @@ function tests(name, wanted, concurrency, more = []) {
   const files = filesOf(wanted);
   if (files.length === 0) return undefined;
   console.log(`── ${name} tests`);
-  return runTests(files, [`--test-concurrency=${concurrency}`, ...more]);
+  return runTests(files, [`--test-concurrency=${concurrency}`, ...more], TIER_MOST);
 }
 
 function filesOf(wanted) {
   return ['packages', 'testbed', 'packaging'].flatMap((folder) => testFiles(join(ROOT, folder))).filter(wanted);
 }
 
-function runTests(files, options, env = {}) {
+/** @param most minutes: then the runner is asked to end, and says what it was at */
+function runTests(files, options, most, env = {}) {
   return new Promise((resolve) => {
     const args = ['--test', '--test-reporter=spec', ...options, ...files];
     const child = spawn(node(), args, { cwd: ROOT, env: environment(env), stdio: ['ignore', 'pipe', 'inherit'] });
+    let isLate = false;
+    const limit = setTimeout(() => {
+      isLate = true;
+      child.once('exit', () => child.stdout.destroy()); // what it leaves behind may hold it open
+      child.kill();
+    }, most * 60_000);
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {
       process.stdout.write(chunk);
       output += chunk;
     });
     child.on('close', (code) => {
+      clearTimeout(limit);
       add(output, code);
+      // a runner that is asked to end may say that all went well
+      if (isLate) tally.failed++;
+      if (isLate) console.error(`✖ not ended after ${most} minutes: ${files.join(' ')}`);
       resolve();
     });
   });

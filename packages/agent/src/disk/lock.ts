@@ -15,6 +15,8 @@ const COMMAND_MS = 60_000;
 /** Who holds a state folder: an agent until it is stopped, a command until it is done. */
 export type LockHolder = 'agent' | 'command';
 
+type LockKind = 'exclusive' | 'shared';
+
 export interface LockOptions {
   readonly holder: LockHolder;
   /** ends the wait */
@@ -37,9 +39,7 @@ export async function lockState(
   let isTold = false;
   try {
     for (const begun = performance.now(); ; await delay(AGAIN_MS, undefined, { signal })) {
-      const code = await flock(fd);
-      if (code === 0) break;
-      if (code !== 1) throw new AgentError('FAILED', `the state folder ${state} cannot be locked: ${flockFault(code)}`);
+      if (await takes(state, fd, 'exclusive')) break;
       const other = readHolder(path);
       const isCommand = other.holder === 'command';
       if (performance.now() - begun > (isCommand ? COMMAND_MS : MOMENT_MS)) throw locked(state, other);
@@ -53,6 +53,13 @@ export async function lockState(
   }
   const release = (): void => closeSync(fd);
   return { [Symbol.dispose]: release, [Symbol.asyncDispose]: async () => release() };
+}
+
+/** @returns false where somebody else has the state folder @throws AgentError FAILED */
+async function takes(state: string, fd: number, kind: LockKind): Promise<boolean> {
+  const code = await flock(fd, kind);
+  if (code === 0 || code === 1) return code === 0;
+  throw new AgentError('FAILED', `the state folder ${state} cannot be locked: ${flockFault(code)}`);
 }
 
 function locked(state: string, { holder, pid }: { readonly holder: LockHolder; readonly pid: string }): AgentError {
@@ -74,7 +81,7 @@ function readHolder(path: string): { readonly holder: LockHolder; readonly pid: 
 export async function lockFile(path: string): Promise<Disposable | undefined> {
   for (;;) {
     const fd = openSync(path, 'a+', 0o600);
-    const code = await flock(fd);
+    const code = await flock(fd, 'exclusive');
     const unchecked = code === 'ENOENT' && process.platform !== 'linux';
     if (code === 1) {
       closeSync(fd);
@@ -118,17 +125,15 @@ export async function isLocked(state: string): Promise<boolean> {
   const path = join(state, 'lock');
   const fd = open(state, path);
   try {
-    const code = await flock(fd, 'shared'); // several may look at once
-    if (code !== 0 && code !== 1)
-      throw new AgentError('FAILED', `the state folder ${state} cannot be locked: ${flockFault(code)}`);
-    return code === 1 && readHolder(path).holder === 'agent';
+    const isFree = await takes(state, fd, 'shared'); // several may look at once
+    return !isFree && readHolder(path).holder === 'agent';
   } finally {
     closeSync(fd);
   }
 }
 
 /** @returns 0: taken; 1: somebody else has it; else what went wrong */
-function flock(fd: number, kind: 'exclusive' | 'shared' = 'exclusive'): Promise<number | string> {
+function flock(fd: number, kind: LockKind): Promise<number | string> {
   return new Promise((resolve) => {
     const child = spawn('flock', [kind === 'shared' ? '-sn' : '-xn', '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
